@@ -1,0 +1,1 @@
+"""What runs share: the warehouse, the model catalogue, and the hosts that keep the models warm."""

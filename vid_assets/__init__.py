@@ -1,0 +1,1 @@
+"""Video archives as Dagster assets: one analyzer, one file, one partitioned table."""

@@ -1,0 +1,1 @@
+"""The Dagster objects of the code location."""

@@ -1,0 +1,1 @@
+"""The warm-loading executor; the only place that may import `dagster._*`."""

@@ -1,0 +1,1 @@
+"""Probe, decode once, and the streams that analyzers read. Imports no dagster."""
