@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -238,9 +238,9 @@ class Analyzer:
         return tuple(name for name in self.inputs if name not in STREAMS)
 
     @property
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> pl.Schema:
         """Column name to polars data type, without ``video_id``."""
-        return {name: column.dtype for name, column in self.table.items()}
+        return pl.Schema({name: column.dtype for name, column in self.table.items()})
 
     def empty(self) -> pl.DataFrame:
         """A typed table without rows."""

@@ -30,3 +30,7 @@ class MediaError(VidAssetsError):
 
 class ContractError(VidAssetsError):
     """An analyzer's answer breaks its own table: schema, range, nulls or times."""
+
+
+class RunCancelledError(VidAssetsError):
+    """The run is being cancelled; what was computed is dropped."""

@@ -1,1 +1,11 @@
-"""The warm-loading executor; the only place that may import `dagster._*`."""
+"""The warm-loading executor: a run's steps on threads of the run process, gated by the models they need.
+
+`warm_executor` is the executor definition. `Warmable` is what a resource offers to have its model loaded ahead.
+`cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
+"""
+
+from vid_assets.executor.models import ModelStatus, Warmable
+from vid_assets.executor.warm import warm_executor
+from vid_assets.executor.workers import cancelled
+
+__all__ = ["ModelStatus", "Warmable", "cancelled", "warm_executor"]

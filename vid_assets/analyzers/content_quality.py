@@ -1,0 +1,247 @@
+"""Technical quality of each sampled picture: sharpness, noise, clipping, blockiness and BRISQUE.
+
+- Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
+- Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim, "Defocus map
+  estimation from a single image", 2011), as a share of the picture's height: independent of contrast and size.
+- Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen, Zhu &
+  Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as noise.
+- Clipping: share of pixels with luma at the ends of the scale.
+- Blockiness: steps across the borders of 8 x 8 blocks against those inside them (after Wang, Bovik & Evans 2000), 1 for none.
+- BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the model
+  trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
+
+It sees the sampled picture, at most 640 px long: blur and noise finer than its pixels are gone, and blocks too once the
+picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, sparse edges like none.
+BRISQUE knows photographs; drawings and screens score badly whatever their quality.
+"""
+
+import math
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vid_assets.contract import Analyzer, Column, Frames, Video
+
+BRISQUE_FILE = Path(__file__).parents[1] / "data" / "brisque" / "brisque_live.npz"
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+# Decoders and scalers leave clipped areas within a few levels of the ends.
+DARKEST, BRIGHTEST = 4, 251
+PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 5, 500
+REBLUR = 1.0
+STRONGEST_EDGES = 0.2
+WEAKEST_EDGE = 4.0
+# Noise of 1 level has slopes of 0.2 levels per px after the first blur, each way; 6 times that is no noise.
+EDGE_OVER_NOISE = 1.2
+FEWEST_EDGES = 50
+SMALLEST_BLOCK = 4.0
+
+Plane = NDArray[np.float32]
+
+
+def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
+    """Standard deviation, in px, of the blur of the strongest edges; None without edges.
+
+    Args:
+        luma: Levels 0..255, shape [h, w].
+        noise: Standard deviation of its noise; steeper than noise can be is an edge.
+    """
+    import cv2
+
+    # Derivatives of a Gaussian, so that grain does not pass for a sharp edge; its own width is taken out at the end.
+    smooth = cv2.GaussianBlur(luma, (0, 0), REBLUR)
+    again = cv2.GaussianBlur(luma, (0, 0), REBLUR * math.sqrt(2))
+    first, second = (cv2.magnitude(*np.gradient(plane)) for plane in (smooth, again))
+    # Only the crest of an edge tells its width.
+    crest = first >= cv2.dilate(first, np.ones((3, 3), np.uint8))
+    crest[:2] = crest[-2:] = crest[:, :2] = crest[:, -2:] = False
+    at = np.flatnonzero(crest & (first > max(WEAKEST_EDGE, EDGE_OVER_NOISE * noise)))
+    if len(at) < FEWEST_EDGES:
+        return None
+    strength = first.ravel()[at]
+    at = at[strength >= np.quantile(strength, 1 - STRONGEST_EDGES)]
+    ratio = np.median(first.ravel()[at] / second.ravel()[at])
+    if ratio <= 1:
+        return None
+    # first / second = sqrt((s^2 + 2 r^2) / (s^2 + r^2)) for a step blurred by s and seen through a blur of r
+    squared = REBLUR**2 * (2 - ratio**2) / (ratio**2 - 1)
+    return float(math.sqrt(max(squared, 0.0)))
+
+
+def noise_sigma(luma: Plane) -> float | None:
+    """Standard deviation of the noise in levels; None where too little of the picture is unclipped.
+
+    Args:
+        luma: Levels 0..255, shape [h, w].
+    """
+    if min(luma.shape) < PATCH:
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(luma, (PATCH, PATCH))[::PATCH_STEP, ::PATCH_STEP]
+    patches = windows.reshape(-1, PATCH * PATCH)
+    patches = patches[(patches.min(axis=1) > DARKEST) & (patches.max(axis=1) < BRIGHTEST)]
+    if len(patches) < FEWEST_PATCHES:
+        return None
+    centred = patches - patches.mean(axis=0)
+    values = np.linalg.eigvalsh((centred.T @ centred).astype(np.float64) / (len(patches) - 1)).clip(min=0)
+    # Noise alone has eigenvalues that scatter evenly about their mean; structure adds large ones. Drop the largest until
+    # mean and median agree.
+    means = np.cumsum(values) / np.arange(1, len(values) + 1)
+    for last in range(len(values) - 1, 0, -1):
+        if means[last] <= np.median(values[: last + 1]):
+            return float(np.sqrt(means[last]))
+    return float(np.sqrt(means[0]))
+
+
+def blockiness(luma: Plane, block: float) -> float | None:
+    """Mean step across block borders over the mean step elsewhere; None where it cannot be told.
+
+    Args:
+        luma: Levels, shape [h, w].
+        block: Size of the blocks in px of this picture: 8 px of the file, times how much it was shrunk.
+    """
+    if block < SMALLEST_BLOCK:
+        return None
+    across = inside = 0.0
+    borders = others = 0
+    for axis in (0, 1):
+        steps = np.abs(np.diff(luma, axis=axis)).mean(axis=1 - axis, dtype=np.float64)
+        at = np.rint(np.arange(1, (len(steps) + 1) / block) * block).astype(int) - 1
+        border = np.zeros(len(steps), bool)
+        border[at[at < len(steps)]] = True
+        across, inside = across + steps[border].sum(), inside + steps[~border].sum()
+        borders, others = borders + int(border.sum()), others + int((~border).sum())
+    if not borders or not others or inside <= 0:
+        return None
+    return float((across / borders) / (inside / others))
+
+
+@cache
+def _brisque_model() -> dict[str, NDArray[np.float64]]:
+    with np.load(BRISQUE_FILE, allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float64) for name in stored.files}
+
+
+@cache
+def _shapes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shape parameter of a generalized Gaussian and its ratio of squared mean magnitude to variance, both ascending."""
+    alphas = np.geomspace(0.1, 20, 4000)
+    ratios = [math.exp(2 * math.lgamma(2 / a) - math.lgamma(1 / a) - math.lgamma(3 / a)) for a in alphas]
+    return alphas, np.array(ratios)
+
+
+def _fit(x: Plane) -> tuple[float, float, float, float] | None:
+    """Asymmetric generalized Gaussian by moments (Lasmar et al. 2009): alpha, mean, left and right variance."""
+    import cv2
+
+    left = np.minimum(x, 0)
+    lefts = cv2.countNonZero(left)
+    energy, left_energy = cv2.norm(x, cv2.NORM_L2SQR), cv2.norm(left, cv2.NORM_L2SQR)
+    if lefts in (0, x.size) or energy <= left_energy:
+        return None
+    left_variance, right_variance = left_energy / lefts, (energy - left_energy) / (x.size - lefts)
+    gamma = math.sqrt(left_variance / right_variance)
+    ratio = (cv2.norm(x, cv2.NORM_L1) / x.size) ** 2 / (energy / x.size)
+    alphas, ratios = _shapes()
+    alpha = float(np.interp(ratio * (gamma**3 + 1) * (gamma + 1) / (gamma**2 + 1) ** 2, ratios, alphas))
+    scale = math.exp(math.lgamma(2 / alpha) - (math.lgamma(1 / alpha) + math.lgamma(3 / alpha)) / 2)
+    return alpha, (math.sqrt(right_variance) - math.sqrt(left_variance)) * scale, left_variance, right_variance
+
+
+def _scale_features(grey: Plane) -> list[float] | None:
+    """The 18 features of one scale; `grey` in 0..1."""
+    import cv2
+
+    def blur(plane: Plane) -> Plane:
+        return cv2.GaussianBlur(plane, (7, 7), 7 / 6, borderType=cv2.BORDER_CONSTANT)
+
+    mean = blur(grey)
+    mscn = (grey - mean) / (np.sqrt(np.abs(blur(grey * grey) - mean * mean)) + 1 / 255)
+    whole = _fit(mscn)
+    if whole is None:
+        return None
+    features = [whole[0], (whole[2] + whole[3]) / 2]
+    neighbours = (
+        (mscn[:, :-1], mscn[:, 1:]), (mscn[:-1], mscn[1:]), (mscn[:-1, :-1], mscn[1:, 1:]), (mscn[1:, :-1], mscn[:-1, 1:]),
+    )  # fmt: skip
+    for one, other in neighbours:
+        fit = _fit(one * other)
+        if fit is None:
+            return None
+        features += fit
+    return features
+
+
+def brisque(grey: Plane) -> float | None:
+    """BRISQUE score, about 0 (fine) to 100 (bad); None for a picture without structure.
+
+    Args:
+        grey: Luma in 0..1, shape [h, w], at least 16 px each way.
+    """
+    import cv2
+
+    if min(grey.shape) < 16:
+        return None
+    full = _scale_features(grey)
+    half = _scale_features(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_CUBIC))
+    if full is None or half is None:
+        return None
+    model = _brisque_model()
+    scaled = -1 + 2 * (np.array(full + half) - model["low"]) / (model["high"] - model["low"])
+    distances = ((model["support"] - scaled) ** 2).sum(axis=1)
+    return float(model["weights"] @ np.exp(-model["gamma"] * distances) - model["rho"])
+
+
+def _measure(picture: NDArray[np.uint8], block: float) -> dict[str, float | None]:
+    import cv2
+
+    luma = picture.astype(np.float32) @ LUMA
+    noise = noise_sigma(luma)
+    blur = edge_blur(luma, noise or 0.0)
+    return {
+        "laplacian": float(cv2.Laplacian(luma, cv2.CV_32F).var(dtype=np.float64)),
+        "edge_blur": None if blur is None else 1000 * blur / luma.shape[0],
+        "noise_sigma": noise,
+        "clipped_dark": float((luma <= DARKEST).mean()),
+        "clipped_bright": float((luma >= BRIGHTEST).mean()),
+        "blockiness": blockiness(luma, block),
+        "brisque": brisque(luma / 255),
+    }
+
+
+TABLE = {
+    "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
+    "laplacian": Column(pl.Float64, "levels^2", "Variance of the Laplacian of luma; sharp pictures have more.", ge=0),
+    "edge_blur": Column(
+        pl.Float64, "1/1000 of the height", "Standard deviation of the blur of the strongest edges; null without edges.",
+        ge=0, nullable=True,
+    ),
+    "noise_sigma": Column(
+        pl.Float64, "levels", "Standard deviation of the noise of luma, of 255; null if most is clipped.", 0, 255,
+        nullable=True,
+    ),
+    "clipped_dark": Column(pl.Float64, "1", "Share of pixels with luma at the black end.", ge=0, le=1),
+    "clipped_bright": Column(pl.Float64, "1", "Share of pixels with luma at the white end.", ge=0, le=1),
+    "blockiness": Column(
+        pl.Float64, "1", "Steps across 8 px block borders over steps elsewhere, 1 for none; null if flat or shrunk.",
+        ge=0, nullable=True,
+    ),
+    "brisque": Column(pl.Float64, "1", "BRISQUE, about 0 fine to 100 bad; null without structure.", nullable=True),
+}  # fmt: skip
+
+
+def run(video: Video, frames: Frames) -> pl.DataFrame:
+    """One row a sampled picture, in order."""
+    width = frames.array.shape[2]
+    block = 8 * width / max(video.width, width)
+    rows = [
+        {"time_s": float(time), **_measure(picture, block)}
+        for time, picture in zip(frames.times_s, frames.array, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=ANALYZER.schema)
+
+
+ANALYZER = Analyzer(
+    name="content_quality", version="1", group="picture", inputs=("video", "frames"), run=run, table=TABLE
+)

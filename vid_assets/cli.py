@@ -1,0 +1,152 @@
+"""What ``make demo`` and ``make analyze`` run: register files, materialize everything for them, show the outcome."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from resources.tables import ANALYZER_RUNS, VIDEOS
+from resources.warehouse import Warehouse
+from vid_assets.archive import register, reject
+from vid_assets.defs.jobs import ANALYZE_JOB
+from vid_assets.discovery import discover
+from vid_assets.errors import MediaError
+from vid_assets.settings import setting
+from vid_assets.tables import publish
+
+_STYLES = {"value": "green", "not_applicable": "cyan", "undefined": "yellow", "failed": "red"}
+_PARTITION_TAG = "dagster/partition"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0, or 1 if a file could not be analysed.
+    """
+    parser = argparse.ArgumentParser(prog="vid_assets", description="Analyse videos through Dagster.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("demo", help="three clips through every analyzer")
+    one = commands.add_parser("analyze", help="every analyzer for the files given")
+    one.add_argument("file", nargs="+", type=Path)
+    options = parser.parse_args(arguments)
+    if options.command == "demo":
+        from vid_assets.demo import put_clips
+
+        return _analyze(put_clips(Path(setting("VID_ARCHIVE"))), Console())
+    return _analyze(options.file, Console())
+
+
+def analyze_job() -> dg.JobDefinition:
+    """The job in the form that `dagster.reconstructable` wants: a function of a module."""
+    from vid_assets.definitions import defs
+
+    return defs.resolve_job_def(ANALYZE_JOB)
+
+
+def _analyze(files: Sequence[Path], console: Console) -> int:
+    warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
+    publish(warehouse)
+    failed = 0
+    with dg.DagsterInstance.get() as instance:
+        for file in files:
+            try:
+                video_id = register(file, warehouse, instance).video_id
+            except MediaError as error:
+                reject(file, error, warehouse)
+                _complain(str(error), console)
+                failed += 1
+                continue
+            start = time.perf_counter()
+            succeeded = _materialize(video_id, file.name, warehouse, instance, console)
+            failed += not succeeded
+            _show(video_id, file.name, time.perf_counter() - start, warehouse, console)
+    if failed < len(files):
+        _show_next_steps(warehouse, console)
+    return int(failed > 0)
+
+
+def _materialize(
+    video_id: str, title: str, warehouse: Warehouse, instance: dg.DagsterInstance, console: Console
+) -> bool:
+    """Run the job for one video, with a bar that follows the records as they land in the warehouse."""
+    names = {analyzer.name for analyzer in discover()}
+    since = datetime.now(UTC)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console) as progress:
+        running = pool.submit(
+            dg.execute_job, dg.reconstructable(analyze_job), instance, tags={_PARTITION_TAG: video_id}
+        )
+        bar = progress.add_task(title, total=len(names))
+        while not running.done():
+            progress.update(bar, completed=len(names & _records(video_id, warehouse, since).keys()))
+            time.sleep(0.2)
+        progress.update(bar, completed=len(names & _records(video_id, warehouse, since).keys()))
+    return running.result().success
+
+
+def _records(video_id: str, warehouse: Warehouse, since: datetime | None = None) -> dict[str, dict[str, Any]]:
+    """The rows of ``analyzer_runs`` of one video by analyzer, those that ended after `since`."""
+    rows = {}
+    for name in (VIDEOS.name, *(analyzer.name for analyzer in discover())):
+        record = warehouse.read_partition(ANALYZER_RUNS.name, f"{video_id}.{name}")
+        if record is not None and (since is None or record["ended_at"].item() >= since):
+            rows[name] = record.row(0, named=True)
+    return rows
+
+
+def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, console: Console) -> None:
+    """A table of what each analyzer answered, or one line if the video could not be decoded."""
+    records = _records(video_id, warehouse)
+    video = warehouse.read_partition(VIDEOS.name, video_id)
+    if records[VIDEOS.name]["status"] == "failed" or video is None:
+        _complain(records[VIDEOS.name]["reason"], console)
+        return
+    duration_s = video["duration_s"].item()
+    table = Table(title=f"{title}  ({duration_s:.1f} s, {wall_s / duration_s:.2f}x realtime)", title_justify="left")
+    for heading, justify in (
+        ("analyzer", "left"), ("status", "left"), ("rows", "right"), ("seconds", "right"), ("x realtime", "right"),
+        ("reason", "left"),
+    ):  # fmt: skip
+        table.add_column(heading, justify=justify, overflow="fold")  # pyright: ignore[reportArgumentType]
+    for analyzer in discover():
+        record = records.get(analyzer.name)
+        if record is None:
+            table.add_row(analyzer.name, "[red]did not run[/red]")
+            continue
+        seconds = sum(record[name] for name in ("load_s", "decode_s", "compute_s", "write_s"))
+        style = _STYLES[record["status"]]
+        table.add_row(
+            analyzer.name,
+            f"[{style}]{record['status']}[/{style}]",
+            str(record["rows"]),
+            f"{seconds:.2f}",
+            f"{seconds / duration_s:.3f}",
+            record["reason"] or "",
+        )
+    console.print(table)
+
+
+def _complain(line: str, console: Console) -> None:
+    console.print(f"[red]failed[/red] {line}", highlight=False, soft_wrap=True)
+
+
+def _show_next_steps(warehouse: Warehouse, console: Console) -> None:
+    database = warehouse.root / "results.duckdb"
+    lines = [
+        f"Results: {database}",
+        "Next:",
+        "  make ui                         # assets, runs and pictures in the browser",
+        "  make analyze VIDEO=clip.mp4     # a video of your own",
+        "  make models                     # what the model hosts hold; make down stops them",
+        f"  duckdb {database} 'FROM realtime_factor'",
+    ]
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,27 @@
+"""The resources: settings, the warehouse, and one handle for each model. None of them loads anything here."""
+
+import dagster as dg
+
+from resources.blip2 import Blip2Resource
+from resources.text_reader import TextReaderResource
+from resources.transnet import TransnetResource
+from resources.video_llava import VideoLlavaResource
+from resources.warehouse import Warehouse
+from resources.whisper import WhisperResource
+from vid_assets.settings import Settings, configured
+
+defs = dg.Definitions(
+    resources={
+        "settings": Settings(
+            archive=configured("VID_ARCHIVE"),
+            scratch=configured("VID_SCRATCH"),
+            profile=configured("VID_PROFILE"),
+        ),
+        "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
+        "blip2": Blip2Resource(),
+        "text_reader": TextReaderResource(),
+        "transnet": TransnetResource(),
+        "video_llava": VideoLlavaResource(),
+        "whisper": WhisperResource(),
+    }
+)

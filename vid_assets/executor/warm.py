@@ -1,0 +1,134 @@
+"""The executor definition: its config, and how it enters a run."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from vid_assets.executor import _dagster as inside
+from vid_assets.executor.run import Settings, WarmRun
+from vid_assets.executor.workers import Gate
+
+CONFIG = {
+    "max_concurrent": dg.Field(
+        dg.IntSource, default_value=0, description="Most steps at the same time. 0: as many as this process has cores."
+    ),
+    "model_wait_s": dg.Field(
+        dg.Noneable(float),
+        default_value=900.0,
+        description="Most seconds that a step waits for its model to load without holding a slot; then it starts, and"
+        " its call waits or fails.",
+    ),
+    "retries": inside.get_retries_config(),
+    "tag_concurrency_limits": inside.get_tag_concurrency_limits_config(),
+    "step_dependency_config": inside.get_step_dependency_config_field(),
+}
+
+
+class WarmExecutor(dg.Executor):
+    """Runs a run's steps on threads of the run process; `warm_executor` makes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def retries(self) -> inside.RetryMode:
+        """Whether steps that ask for a retry get it."""
+        return self._settings.retries
+
+    @property
+    def step_dependency_config(self) -> inside.StepDependencyConfig:
+        """Whether a step waits for its upstream steps, or only for their outputs."""
+        return self._settings.dependencies
+
+    def execute(
+        self, plan_context: inside.PlanOrchestrationContext, execution_plan: inside.ExecutionPlan
+    ) -> Iterator[dg.DagsterEvent]:
+        """Run the plan; called by Dagster.
+
+        Args:
+            plan_context: The run.
+            execution_plan: Its steps.
+
+        Yields:
+            Every event of the run, stored already.
+        """
+        pid = os.getpid()
+        yield dg.DagsterEvent.engine_event(
+            plan_context,
+            f"Executing steps on up to {self._settings.max_concurrent} threads (pid: {pid})",
+            inside.EngineEventData.in_process(pid, execution_plan.step_keys_to_execute),
+        )
+        started = time.monotonic()
+        yield from inside.ExecuteRunWithPlanIterable(
+            execution_plan=execution_plan,
+            iterator=self._events,
+            execution_context_manager=inside.PlanExecutionContextManager(
+                job=plan_context.job,
+                retry_mode=plan_context.retry_mode,
+                execution_plan=execution_plan,
+                run_config=plan_context.run_config,
+                dagster_run=plan_context.dagster_run,
+                instance=plan_context.instance,
+                raise_on_error=plan_context.raise_on_error,
+                output_capture=plan_context.output_capture,
+                step_dependency_config=self.step_dependency_config,
+            ),
+        )
+        yield dg.DagsterEvent.engine_event(
+            plan_context,
+            f"Finished steps on threads (pid: {pid}) in {time.monotonic() - started:.2f} s",
+            inside.EngineEventData.in_process(pid),
+        )
+
+    def _events(
+        self, job_context: inside.PlanExecutionContext, execution_plan: inside.ExecutionPlan
+    ) -> Iterator[dg.DagsterEvent]:
+        gate = Gate()
+        with (
+            inside.kept_connections(job_context.instance),
+            inside.threaded_context(job_context, gate) as job,
+            inside.Pools(job) as pools,
+            inside.ActiveExecution(
+                execution_plan, retry_mode=self.retries, step_dependency_config=self.step_dependency_config
+            ) as active,
+        ):
+            yield from WarmRun(job, execution_plan, active, pools, gate, self._settings).events()
+
+
+@dg.executor(name="warm", config_schema=CONFIG)
+def warm_executor(init_context: dg.InitExecutorContext) -> WarmExecutor:
+    """Runs steps on threads of the run process, and loads the models that they need in the background meanwhile.
+
+    At run start every model that a step of the plan requires as a resource is asked to load. A step whose model is
+    still loading holds no slot: the other steps go first, the longest remaining path before the others. Op tags:
+    ``dagster/priority`` comes before that order, and ``vid_assets/expected_s`` says how long a step takes.
+
+    .. code-block:: yaml
+
+        execution:
+          config:
+            max_concurrent: 4
+            retries: {enabled: {}}
+            tag_concurrency_limits: [{key: database, value: redshift, limit: 2}]
+    """
+    config: Mapping[str, Any] = init_context.executor_config
+    wait_s = config["model_wait_s"]
+    return WarmExecutor(
+        Settings(
+            max_concurrent=_threads(config["max_concurrent"]),
+            model_wait_s=float("inf") if wait_s is None else wait_s,
+            tag_concurrency_limits=config.get("tag_concurrency_limits", []),
+            retries=inside.RetryMode.from_config(config["retries"]) or inside.RetryMode.ENABLED,
+            dependencies=inside.StepDependencyConfig.from_config(config.get("step_dependency_config")),
+        )
+    )
+
+
+def _threads(configured: int) -> int:
+    if configured > 0:
+        return configured
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,210 @@
+"""Turns an `Analyzer` into a Dagster asset: partitioned over the videos, checked, described, and isolated per video."""
+
+import base64
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.catalog import find, resolve_profile
+from resources.errors import ModelUnavailable
+from resources.tables import VIDEOS
+from vid_assets.checks import CHECKS, CheckOutcome
+from vid_assets.contract import Analyzer
+from vid_assets.drawing import Picture
+from vid_assets.executor import cancelled
+from vid_assets.pipeline import Outcome, Run, Status, analyze, probe
+from vid_assets.tables import publish
+
+PARTITIONS = dg.DynamicPartitionsDefinition(name="videos")
+OWNERS = ("team:video-analysis",)
+DECODE_POOL = "decode"
+# Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
+BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
+
+
+def videos_asset() -> dg.AssetsDefinition:
+    """The asset every other one rests on: the probed and decoded video."""
+
+    @dg.asset(
+        name=VIDEOS.name,
+        partitions_def=PARTITIONS,
+        group_name="archive",
+        description="One row a video: what the container says and what the one decode pass found.",
+        kinds={"python", "duckdb", "ffmpeg"},
+        owners=OWNERS,
+        code_version="1",
+        pool=DECODE_POOL,
+        backfill_policy=BACKFILL_POLICY,
+        required_resource_keys={"warehouse", "settings"},
+    )
+    def videos(context: dg.AssetExecutionContext) -> None:
+        _over_partitions(context, lambda video_id, run: probe(video_id, run))
+
+    return videos
+
+
+def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
+    """The asset of one analyzer."""
+    version = code_version(analyzer)
+
+    @dg.asset(
+        name=analyzer.name,
+        partitions_def=PARTITIONS,
+        group_name=analyzer.group,
+        deps=[VIDEOS.name, *analyzer.upstream],
+        description=_description(analyzer),
+        kinds={"python", "duckdb", *({"onnx"} if analyzer.model else ())},
+        owners=OWNERS,
+        tags={"model": analyzer.model} if analyzer.model else {},
+        code_version=version,
+        metadata={"dagster/column_schema": _column_schema(analyzer)},
+        check_specs=_check_specs(analyzer),
+        backfill_policy=BACKFILL_POLICY,
+        required_resource_keys={"warehouse", "settings", *((analyzer.model,) if analyzer.model else ())},
+    )
+    def asset(context: dg.AssetExecutionContext) -> None:
+        model = getattr(context.resources, analyzer.model) if analyzer.model else None
+        _over_partitions(context, lambda video_id, run: analyze(analyzer, video_id, run, version, model))
+
+    return asset
+
+
+def code_version(analyzer: Analyzer) -> str:
+    """Changes whenever the same video may get another answer: analyzer version, model revision, table schema."""
+    schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
+    parts = [analyzer.version, _revision(analyzer.model), json.dumps(schema)]
+    return f"{analyzer.version}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+
+
+def _revision(model: str | None) -> str:
+    if model is None:
+        return ""
+    try:
+        return find(model, resolve_profile("")).revision
+    except ModelUnavailable:
+        return "unavailable"
+
+
+def _over_partitions(context: dg.AssetExecutionContext, work: Callable[[str, Run], Outcome]) -> None:
+    """Do the work for each video of the run; a bad one fails alone, the good ones are materialized.
+
+    When all are good, Dagster itself records the materializations, with what `add_asset_metadata` says of each. When
+    one failed, the step has to fail, and the good ones are recorded here.
+    """
+    run = _run(context)
+    keys = list(context.partition_keys)
+    done: dict[str, Mapping[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for video_id in keys:
+        outcome = work(video_id, run)
+        for check in outcome.checks:
+            # log_event takes evaluations, its annotation lags behind
+            context.log_event(_evaluation(context.asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
+        if outcome.status is Status.FAILED:
+            failed[video_id] = outcome.reason
+            context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
+        else:
+            done[video_id] = _metadata(outcome)
+    if not failed:
+        for video_id, metadata in done.items():
+            # naming the partition of a run with one makes Dagster list all partitions for nothing
+            context.add_asset_metadata(metadata, partition_key=video_id if len(keys) > 1 else None)
+        return
+    for video_id, metadata in done.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=video_id, metadata=metadata))
+    raise dg.Failure(
+        description="; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()),
+        metadata={"failed": len(failed), "materialized": len(done)},
+        allow_retries=False,
+    )
+
+
+def _run(context: dg.AssetExecutionContext) -> Run:
+    record = context.instance.get_run_record_by_id(context.run_id)
+    started = record.start_time if record is not None and record.start_time else datetime.now(UTC).timestamp()
+    publish(context.resources.warehouse)
+    return Run(
+        warehouse=context.resources.warehouse,
+        scratch=Path(context.resources.settings.scratch),
+        profile=resolve_profile(context.resources.settings.profile),
+        run_id=context.run_id,
+        started_at=datetime.fromtimestamp(started, UTC),
+        cancelled=cancelled,
+    )
+
+
+def _check_specs(analyzer: Analyzer) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # checks over partitions are new in Dagster 1.13 and announced as a preview
+        warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
+        return [
+            dg.AssetCheckSpec(
+                name, asset=analyzer.name, description=description, blocking=True, partitions_def=PARTITIONS
+            )
+            for name, description in CHECKS.items()
+        ]
+
+
+def _evaluation(asset_key: dg.AssetKey, check: CheckOutcome, video_id: str) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key,
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        blocking=True,
+        partition=video_id,
+        description="; ".join(check.problems) or None,
+    )
+
+
+def _description(analyzer: Analyzer) -> str:
+    """The docstring of the analyzer's file."""
+    return (analyzer.run.__globals__.get("__doc__") or analyzer.name).strip()
+
+
+def _column_schema(analyzer: Analyzer) -> dg.TableSchema:
+    video_id = dg.TableColumn("video_id", "String", "Partition key of the video")
+    return dg.TableSchema(
+        columns=[
+            video_id,
+            *(
+                dg.TableColumn(
+                    name,
+                    str(column.dtype),
+                    f"{column.description} [{column.unit}]",
+                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                )
+                for name, column in analyzer.table.items()
+            ),
+        ]
+    )
+
+
+def _metadata(outcome: Outcome) -> dict[str, Any]:
+    seconds = {
+        name: round(getattr(outcome, name), 4) for name in ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
+    }
+    metadata: dict[str, Any] = {"status": str(outcome.status), "dagster/row_count": outcome.rows, **seconds}
+    if outcome.reason:
+        metadata["reason"] = outcome.reason
+    if outcome.path is not None:
+        metadata["parquet"] = dg.MetadataValue.path(outcome.path)
+    if outcome.usage.model:
+        metadata["model"] = f"{outcome.usage.model} {outcome.usage.revision} {outcome.usage.precision}"
+    if outcome.preview is not None:
+        metadata["preview"] = dg.MetadataValue.md(_inline_image(outcome.preview))
+    return metadata
+
+
+def _inline_image(picture: Picture) -> str:
+    """The picture as markdown that needs no file and no server."""
+    import cv2
+
+    encoded = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 70])[1]
+    return f"![preview](data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode()})"

@@ -1,0 +1,149 @@
+"""Run the decoder in a process of its own, so that a hostile file costs that process and nothing else."""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vid_assets.errors import MediaError
+
+LOG = "worker.log"
+REPORT_BYTES = 1 << 20
+# The worker must see this package and its venv, but no working folder, user site or PYTHON* variable.
+BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from vid_assets.media.worker import main; main(sys.argv[2:])"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one video may cost.
+
+    Attributes:
+        memory_bytes: Address space of the decoding process.
+        cpu_s: Processor seconds of the decoding process, all threads together.
+        wall_s: Wall-clock seconds of the whole pass.
+        stall_s: Wall-clock seconds without any progress, after which the decoder is held to hang.
+        file_bytes: Size of any one scratch file.
+        pixels: Width times height of a stored picture.
+        frames: Pictures in a video.
+        duration_s: Seconds of video or sound.
+        threads: Decoder threads; 0 means as many as the process may use, at most 8.
+    """
+
+    memory_bytes: int = 4 << 30
+    cpu_s: int = 4 * 3600
+    wall_s: float = 2 * 3600.0
+    stall_s: float = 60.0
+    file_bytes: int = 64 << 30
+    pixels: int = 8192 * 4352
+    frames: int = 1_000_000
+    duration_s: float = 4 * 3600.0
+    threads: int = 0
+
+
+def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str, Any]:
+    """Decode an open file into `folder`, in one pass.
+
+    Args:
+        file: The media file; the worker reads it through its standard input, so that its name never reaches FFmpeg.
+        name: What to call it in errors.
+        folder: An empty folder; on success it holds the ``.npy`` files that the report names.
+        limits: What it may cost.
+
+    Returns:
+        The worker's report: ``video``, ``facts``, ``warnings``, ``files`` (name to bytes).
+
+    Raises:
+        MediaError: The file is broken, unsupported, hostile or over a limit, or the decoder hung or was killed.
+    """
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", BOOT, str(ROOT), str(os.getpid()), str(folder), json.dumps(asdict(limits))],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            env=_environment(),
+            start_new_session=True,
+        )
+    try:
+        lines, overrun = _listen(process, limits)
+    finally:
+        # The group outlives its leader only if the decoder started something, which it has no business doing.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+    last_words = _tail(folder / LOG)
+    (folder / LOG).unlink()
+    if overrun:
+        raise MediaError(name, overrun, "raise the limit if the file is sound, or leave it out")
+    report = json.loads(lines[-1]) if lines else {}
+    if "problem" in report:
+        raise MediaError(name, report["problem"], report["fix"])
+    if not report:
+        raise _killed(name, process.returncode, last_words, limits)
+    return report
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the parent's environment but the way to its shared libraries."""
+    kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if key in os.environ}
+    # Every malloc arena and BLAS thread reserves address space, which the limit on memory counts.
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", **kept}
+
+
+def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[bytes], str]:
+    """Collect the worker's lines until it closes its output; an empty line means progress.
+
+    Returns:
+        The lines that are not empty, and which limit was overrun (empty if none).
+    """
+    assert process.stdout is not None
+    deadline = time.monotonic() + limits.wall_s
+    received = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return [], f"decoding took longer than {limits.wall_s:g} s"
+            if not selector.select(min(left, limits.stall_s)):
+                if limits.stall_s < left:
+                    return [], f"decoding made no progress for {limits.stall_s:g} s"
+                continue
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                return [line for line in received.split(b"\n") if line], ""
+            received = received.lstrip(b"\n") + chunk
+            if len(received) > REPORT_BYTES:
+                return [], f"the decoder reported more than {REPORT_BYTES} bytes"
+
+
+def _killed(name: str, code: int, last_words: str, limits: Limits) -> MediaError:
+    """The error for a worker that ended without a report."""
+    if code == -signal.SIGXCPU:
+        return MediaError(
+            name, f"decoding took more than {limits.cpu_s} processor seconds", "raise cpu_s if the file is sound"
+        )
+    if code == -signal.SIGKILL:
+        return MediaError(name, "the decoder was killed, most likely for memory", "free memory and try again")
+    if code < 0:
+        return MediaError(name, f"the decoder crashed ({signal.Signals(-code).name})", "convert or leave out the file")
+    return MediaError(name, f"the decoder ended with status {code} ({last_words})", "report this file as a defect")
+
+
+def _tail(path: Path) -> str:
+    """The last line of a log, shortened."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "no message")

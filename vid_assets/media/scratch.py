@@ -1,0 +1,169 @@
+"""The scratch folder: one folder of arrays for every decoded video, made once, whatever happens meanwhile.
+
+Layout of ``<scratch>``: ``<video_id>/`` holds the arrays and ``meta.json``; it appears by a rename, so that it is there
+whole or not at all. ``<video_id>.lock`` is locked while a video is decoded, and counts the passes. ``.tmp-*`` are
+unfinished decodes and ``.trash-*`` unfinished removals; whoever meets one without an owner removes it.
+
+Readers hold a shared lock on ``<video_id>/`` itself; it is the kernel that gives locks back when a process dies.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+# Raise it when the arrays' meaning or layout changes; scratch of another layout is made again.
+LAYOUT = 1
+META = "meta.json"
+
+
+@contextlib.contextmanager
+def decoding(scratch: Path, video_id: str, *, wait: bool = True) -> Iterator[Path | None]:
+    """Hold the lock under which one video is decoded or removed; it excludes threads as well as processes.
+
+    Args:
+        scratch: The scratch folder.
+        video_id: The video.
+        wait: Whether to wait for another holder.
+
+    Yields:
+        The lock file, or None if another holds it and `wait` is False.
+    """
+    path = scratch / f"{video_id}.lock"
+    descriptor = _lock(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), os.O_RDWR | os.O_CREAT)
+    if descriptor is None:
+        yield None
+        return
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def shared(folder: Path) -> int | None:
+    """Lock a video's folder against removal.
+
+    Returns:
+        A descriptor that holds the lock until it is closed; None if there is no such folder.
+    """
+    return _lock(folder, fcntl.LOCK_SH, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def read_meta(folder: Path) -> dict[str, Any] | None:
+    """What is known about a decoded video; None unless every array is there at its full size.
+
+    The sizes stand in for an fsync of gigabytes that can be made again: journalling file systems give a file its
+    length only with its data.
+    """
+    try:
+        meta = json.loads((folder / META).read_bytes())
+        whole = meta["layout"] == LAYOUT and all(
+            (folder / name).stat().st_size == size for name, size in meta["report"]["files"].items()
+        )
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return meta if whole else None
+
+
+def write_meta(folder: Path, meta: dict[str, Any]) -> None:
+    """Replace ``meta.json``, durably and in one step."""
+    part = folder / f".{META}.{os.getpid()}.{os.urandom(4).hex()}"
+    with part.open("x", encoding="utf-8") as file:
+        json.dump({"layout": LAYOUT, **meta}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder / META)
+
+
+def temporary(scratch: Path, video_id: str) -> Path:
+    """A new empty folder for a decode; earlier ones of this video, whose owners died, are removed."""
+    for orphan in scratch.glob(f".tmp-{video_id}-*"):
+        shutil.rmtree(orphan)
+    return Path(tempfile.mkdtemp(prefix=f".tmp-{video_id}-", dir=scratch))
+
+
+def count_pass(lock: Path) -> int:
+    """Count one more completed pass in the lock file, and return the new count."""
+    passes = int(lock.read_text(encoding="ascii") or 0) + 1
+    lock.write_text(str(passes), encoding="ascii")
+    return passes
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder so that nobody ever sees half of it."""
+    trash = Path(tempfile.mkdtemp(prefix=".trash-", dir=folder.parent))
+    folder.rename(trash / folder.name)
+    shutil.rmtree(trash)
+
+
+def trim_scratch(scratch: Path, max_bytes: int, keep: Collection[str] = ()) -> list[str]:
+    """Remove decoded videos, the longest unopened first, until the rest fits.
+
+    Args:
+        scratch: The scratch folder; it may be missing.
+        max_bytes: What may stay. Videos in use stay even if they are more than this.
+        keep: Video ids that must stay.
+
+    Returns:
+        The video ids that were removed. They are decoded again when they are next opened.
+    """
+    for trash in scratch.glob(".trash-*"):
+        shutil.rmtree(trash, ignore_errors=True)
+    for unfinished in scratch.glob(".tmp-*"):
+        video_id = unfinished.name.removeprefix(".tmp-").rpartition("-")[0]
+        with decoding(scratch, video_id, wait=False) as lock:
+            if lock:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    videos = sorted((meta.stat().st_mtime_ns, meta.parent) for meta in scratch.glob(f"[!.]*/{META}"))
+    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for _, folder in videos}
+    excess = sum(sizes.values()) - max_bytes
+    removed: list[str] = []
+    for _, folder in videos:
+        if excess <= 0:
+            break
+        if folder.name not in keep and _remove_unused(scratch, folder):
+            excess -= sizes[folder]
+            removed.append(folder.name)
+    return removed
+
+
+def _remove_unused(scratch: Path, folder: Path) -> bool:
+    """Remove one video unless somebody has it open."""
+    with decoding(scratch, folder.name, wait=False) as lock:
+        descriptor = lock and _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB, os.O_RDONLY | os.O_DIRECTORY)
+        if lock is None or descriptor is None:
+            return False
+        try:
+            discard(folder)
+            lock.unlink()
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def _lock(path: Path, operation: int, flags: int) -> int | None:
+    """Open and lock a file or folder.
+
+    Returns:
+        The descriptor that holds the lock; None if the path does not exist or, without waiting, another holds it.
+    """
+    while True:
+        try:
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, operation)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        # What was opened may have been removed, and made anew, while this call waited for the lock.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)

@@ -1,0 +1,185 @@
+"""Open a video: map its streams from scratch, and decode it first if nobody has."""
+
+import os
+import time
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vid_assets.errors import MediaError
+from vid_assets.media.sandbox import Limits, decode
+from vid_assets.media.scratch import META, count_pass, decoding, discard, read_meta, shared, temporary, write_meta
+from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular, shown
+
+# The sandbox imports this package too, and has no use for polars, which the contract brings.
+if TYPE_CHECKING:
+    from vid_assets.contract import Audio, Frames, Video
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
+class Media:
+    """One opened video. Keep it as long as its arrays are used: while it lives, `trim_scratch` leaves them alone.
+
+    Attributes:
+        video: What every analyzer may know about it.
+        thumbs: Every picture at 48 x 27 px; None without a picture.
+        frames: About two pictures a second; None without a picture.
+        audio: Mono, 16 kHz; None without sound.
+        facts: ``container``, ``bit_rate`` (1/s or None), ``start_s`` (the file's own time of time 0). With a picture:
+            ``video_codec``, ``pixel_format``, ``native_width``, ``native_height`` (px, as stored), ``sample_aspect``,
+            ``rotation_deg`` (clockwise), ``mirrored``, ``variable_frame_rate``. With sound: ``audio_codec``,
+            ``audio_channels``, ``audio_layout``, ``audio_rate_hz``.
+        warnings: What was odd or damaged, one sentence each.
+        decode_passes: Completed passes over this content since it last left the scratch folder; 1 unless something
+            was decoded twice.
+        decode_s: Wall-clock seconds of the pass, whoever made it.
+        reused: Whether the arrays were there already when this opening looked.
+    """
+
+    video: "Video"
+    thumbs: "Frames | None"
+    frames: "Frames | None"
+    audio: "Audio | None"
+    facts: dict[str, Any]
+    warnings: tuple[str, ...]
+    decode_passes: int
+    decode_s: float
+    reused: bool
+    _close: list[Any] = field(default_factory=list, repr=False, compare=False)
+
+    def close(self) -> None:
+        """Allow `trim_scratch` to remove the arrays; it happens by itself when the object goes."""
+        for finalizer in self._close:
+            finalizer()
+
+
+def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None = None) -> Media:
+    """Map a video's streams, decoding them first unless that was done before.
+
+    However many threads and processes open a video at once, one of them decodes it, in a sandboxed process that makes
+    a single pass; the others wait. What is decoded does not depend on the file's name or place.
+
+    Args:
+        path: The media file.
+        video_id: Its key, from `identify`.
+        scratch: Folder for decoded videos; it is made if missing.
+        limits: What decoding may cost.
+
+    Returns:
+        The opened video.
+
+    Raises:
+        MediaError: The file is missing, is not the one that was registered, or cannot be decoded within the limits.
+    """
+    if not VIDEO_ID.fullmatch(video_id):
+        raise MediaError(shown(path), f"{video_id!r} is no video id", "use the one that identify gives")
+    scratch = scratch.absolute()
+    scratch.mkdir(parents=True, exist_ok=True)
+    reused = True
+    for _ in range(ATTEMPTS):
+        media = _map(path, video_id, scratch / video_id, reused=reused)
+        if media is not None:
+            return media
+        with decoding(scratch, video_id) as lock:
+            assert lock is not None
+            folder = scratch / video_id
+            if read_meta(folder) is None:
+                if folder.exists():
+                    discard(folder)
+                _decode(path, video_id, scratch, lock, limits or Limits())
+                reused = False
+    raise MediaError(shown(path), "is removed from scratch as fast as it is decoded", "raise the scratch cap")
+
+
+def _decode(path: Path, video_id: str, scratch: Path, lock: Path, limits: Limits) -> None:
+    """Make the video's folder. The caller holds the decode lock."""
+    started = time.perf_counter()
+    with open_regular(path) as file:
+        before = os.fstat(file.fileno())
+        digest = _verify(path, video_id)
+        part = temporary(scratch, video_id)
+        try:
+            report = decode(file, shown(path), part, limits)
+            after = os.fstat(file.fileno())
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise MediaError(shown(path), "was written to while it was decoded", "wait until it is complete")
+            meta = {
+                "content_hash": digest,
+                "source": [after.st_size, after.st_mtime_ns],
+                "decode_passes": count_pass(lock),
+                "decode_s": time.perf_counter() - started,
+                "report": report,
+            }
+            write_meta(part, meta)
+            part.rename(scratch / video_id)
+        except BaseException:
+            discard(part)
+            raise
+
+
+def _verify(path: Path, video_id: str) -> str:
+    """The file's content hash, which must be the one in its key."""
+    digest = identify(path).content_hash
+    if digest[:DIGEST_LENGTH] != video_id[-DIGEST_LENGTH:]:
+        raise MediaError(shown(path), f"its content is no longer that of {video_id}", "register the file again")
+    return digest
+
+
+def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | None:
+    """Map the arrays of a folder that is whole; None if there is none."""
+    from vid_assets.contract import Audio, Frames, Video
+
+    descriptor = shared(folder)
+    if descriptor is None:
+        return None
+    try:
+        meta = read_meta(folder)
+        if meta is None:
+            os.close(descriptor)
+            return None
+        _same_content(path, video_id, folder, meta)
+        os.utime(folder / META)
+        files = meta["report"]["files"]
+
+        def pictures(name: str) -> Frames | None:
+            array = folder / f"{name}.npy"
+            if array.name not in files:
+                return None
+            times, indices = (np.load(folder / f"{name}.{kind}.npy") for kind in ("times_s", "indices"))
+            times.setflags(write=False)
+            indices.setflags(write=False)
+            return Frames(np.asarray(np.load(array, mmap_mode="r")), times, indices, array, video_id)
+
+        audio = folder / "audio.npy"
+        media = Media(
+            video=Video(video_id=video_id, **meta["report"]["video"]),
+            thumbs=pictures("thumbs"),
+            frames=pictures("frames"),
+            audio=Audio(np.asarray(np.load(audio, mmap_mode="r")), path=audio, video_id=video_id)
+            if audio.name in files
+            else None,
+            facts=meta["report"]["facts"],
+            warnings=tuple(meta["report"]["warnings"]),
+            decode_passes=meta["decode_passes"],
+            decode_s=meta["decode_s"],
+            reused=reused,
+        )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    media._close.append(weakref.finalize(media, os.close, descriptor))
+    return media
+
+
+def _same_content(path: Path, video_id: str, folder: Path, meta: dict[str, Any]) -> None:
+    """Refuse a file that has changed since it was decoded; its size and date vouch for its content."""
+    with open_regular(path) as file:
+        status = os.fstat(file.fileno())
+    if meta["source"] != [status.st_size, status.st_mtime_ns]:
+        _verify(path, video_id)
+        write_meta(folder, meta | {"source": [status.st_size, status.st_mtime_ns]})

@@ -1,0 +1,325 @@
+"""One analyzer over one video: inputs, run, checks, write, and the record of it. Knows nothing of Dagster's assets.
+
+This is the boundary at which any error of an analyzer is caught: it becomes the status ``failed`` with its reason, so
+that the other analyzers and the other videos go on.
+"""
+
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from resources.errors import ModelUnavailable, ResourceError
+from resources.tables import ANALYZER_RUNS, MODEL_LOADS, VIDEOS
+from resources.usage import Usage, collect_usage
+from resources.warehouse import Warehouse
+from vid_assets.checks import CheckOutcome, check_table
+from vid_assets.contract import STREAMS, Analyzer, NotApplicable, Undefined
+from vid_assets.drawing import Picture
+from vid_assets.errors import ContractError, MediaError, RunCancelledError, VidAssetsError
+from vid_assets.media import Media, open_media
+
+
+class Status(StrEnum):
+    """How an analyzer answered."""
+
+    VALUE = "value"
+    NOT_APPLICABLE = "not_applicable"
+    UNDEFINED = "undefined"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all analyses of one Dagster run share.
+
+    Attributes:
+        warehouse: Where tables and records go.
+        scratch: Folder of the decoded streams.
+        profile: ``offline``, ``cpu`` or ``gpu``.
+        run_id: Dagster's id of the run.
+        started_at: When the run started; its steps wait from then on.
+        cancelled: Whether the run is being cancelled; asked before anything is written.
+    """
+
+    warehouse: Warehouse
+    scratch: Path
+    profile: str
+    run_id: str
+    started_at: datetime
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one analysis.
+
+    Attributes:
+        status: One of the four answers.
+        reason: Why it is not ``value``; empty otherwise.
+        rows: Rows written.
+        checks: The checks that were made before the write.
+        queue_s: From the moment the inputs were there until the start.
+        load_s: Waited for the model to be loaded.
+        decode_s: Spent in decoding, by whoever decodes.
+        compute_s: Spent in the analyzer and in its model.
+        write_s: Spent in checks and in writing.
+        usage: What the model host did for it.
+        preview: Picture of the result.
+        path: The Parquet file.
+        details: The traceback of an unexpected error.
+    """
+
+    status: Status = Status.VALUE
+    reason: str = ""
+    rows: int = 0
+    checks: list[CheckOutcome] = field(default_factory=list)
+    queue_s: float = 0.0
+    load_s: float = 0.0
+    decode_s: float = 0.0
+    compute_s: float = 0.0
+    write_s: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    preview: Picture | None = None
+    path: Path | None = None
+    details: str = ""
+
+
+def probe(video_id: str, run: Run) -> Outcome:
+    """Decode one video, unless that is done already, and write its row of ``videos``."""
+    with _recorded(VIDEOS.name, "1", video_id, run, upstream=()) as outcome:
+        source = _source(run.warehouse, video_id)
+        with _opened(source, run, outcome) as media:
+            row = _video_row(media, source)
+        _write(VIDEOS.name, video_id, VIDEOS.frame([row]), run, outcome)
+    return outcome
+
+
+def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, model: object | None = None) -> Outcome:
+    """Run one analyzer over one video, write its table, and record what came of it; errors become ``failed``."""
+    with _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome:
+        with _opened(_source(run.warehouse, video_id), run, outcome) as media:
+            inputs = _inputs(analyzer, media, run.warehouse)
+            if isinstance(inputs, list):
+                inputs += [model] if analyzer.model else []
+                _compute(analyzer, inputs, media, run, outcome)
+            else:
+                _set_answer(inputs, outcome)
+    if outcome.status in (Status.NOT_APPLICABLE, Status.UNDEFINED):
+        run.warehouse.remove_partition(analyzer.name, video_id)
+    return outcome
+
+
+def record_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
+    """Record a file that could not become a partition as a failed run of ``videos``."""
+    now = datetime.now(UTC)
+    row = {
+        "video_id": video_id,
+        "analyzer": VIDEOS.name,
+        "status": str(Status.FAILED),
+        "reason": reason,
+        "rows": 0,
+        "started_at": now,
+        "ended_at": now,
+    }
+    warehouse.replace_partition(ANALYZER_RUNS.name, f"{video_id}.{VIDEOS.name}", ANALYZER_RUNS.frame([row]))
+
+
+def _compute(analyzer: Analyzer, arguments: list[Any], media: Media, run: Run, outcome: Outcome) -> None:
+    """Call the analyzer, check its table and write it."""
+    start = time.perf_counter()
+    answer = analyzer.run(*arguments)
+    outcome.compute_s = time.perf_counter() - start - outcome.usage.wait_s
+    if not isinstance(answer, pl.DataFrame):
+        _set_answer(answer, outcome)
+        return
+    start = time.perf_counter()
+    outcome.checks = check_table(analyzer, answer, media.video)
+    problems = [f"{check.name}: {problem}" for check in outcome.checks for problem in check.problems]
+    if problems:
+        raise ContractError(analyzer.name, "; ".join(problems), "nothing was written; mend the analyzer or its table")
+    table = answer.select(pl.lit(media.video.video_id, pl.String).alias("video_id"), pl.all())
+    _write(analyzer.name, media.video.video_id, table, run, outcome)
+    if analyzer.preview and table.height:
+        outcome.preview = analyzer.preview(answer, *arguments[: len(analyzer.inputs)])
+    outcome.write_s = time.perf_counter() - start
+
+
+def _set_answer(answer: NotApplicable | Undefined, outcome: Outcome) -> None:
+    outcome.status = Status.NOT_APPLICABLE if isinstance(answer, NotApplicable) else Status.UNDEFINED
+    outcome.reason = answer.reason
+
+
+def _inputs(analyzer: Analyzer, media: Media, warehouse: Warehouse) -> list[Any] | NotApplicable | Undefined:
+    """The analyzer's inputs in order, or why there is no answer without them."""
+    inputs: list[Any] = []
+    for name in analyzer.inputs:
+        if name == "video":
+            inputs.append(media.video)
+        elif name in STREAMS:
+            stream = getattr(media, name)
+            if stream is None:
+                return NotApplicable("the file has no audio track" if name == "audio" else "the file has no picture")
+            inputs.append(stream)
+        else:
+            table = warehouse.read_partition(name, media.video.video_id)
+            if table is None:
+                return _without_upstream(name, media.video.video_id, warehouse)
+            inputs.append(table.drop("video_id"))
+    return inputs
+
+
+def _without_upstream(name: str, video_id: str, warehouse: Warehouse) -> NotApplicable | Undefined:
+    """What to answer when an upstream analyzer has no table: its own kind of answer, with its reason."""
+    record = warehouse.read_partition(ANALYZER_RUNS.name, f"{video_id}.{name}")
+    if record is None:
+        return Undefined(f"{name} has not run for this video")
+    status, reason = record["status"].item(), f"{name} answered {record['status'].item()}: {record['reason'].item()}"
+    return NotApplicable(reason) if status == Status.NOT_APPLICABLE else Undefined(reason)
+
+
+def _source(warehouse: Warehouse, video_id: str) -> dict[str, Any]:
+    source = warehouse.read_partition("sources", video_id)
+    if source is None:
+        raise MediaError(video_id, "no file is registered for it", "add one with `make analyze VIDEO=path/to/clip.mp4`")
+    return source.row(0, named=True)
+
+
+@contextmanager
+def _opened(source: dict[str, Any], run: Run, outcome: Outcome) -> Iterator[Media]:
+    """The video's streams, kept in the scratch folder for as long as the block lasts."""
+    start = time.perf_counter()
+    media = open_media(Path(source["path"]), source["video_id"], run.scratch)
+    outcome.decode_s = time.perf_counter() - start
+    with closing(media):
+        yield media
+
+
+def _write(table: str, video_id: str, rows: pl.DataFrame, run: Run, outcome: Outcome) -> None:
+    if run.cancelled():
+        raise RunCancelledError(table, "the run was cancelled", "nothing was written; run it again")
+    outcome.path = run.warehouse.replace_partition(table, video_id, rows)
+    outcome.rows = rows.height
+
+
+def _video_row(media: Media, source: dict[str, Any]) -> dict[str, Any]:
+    video, facts = media.video, media.facts
+    return {
+        "video_id": video.video_id,
+        "file_name": Path(source["path"]).name,
+        "content_hash": source["content_hash"],
+        "size_bytes": source["size_bytes"],
+        "duration_s": video.duration_s,
+        "width": video.width,
+        "height": video.height,
+        "fps": video.fps,
+        "frame_count": video.frame_count,
+        "has_picture": video.has_picture,
+        "has_audio": video.has_audio,
+        "container": facts.get("container"),
+        "video_codec": facts.get("video_codec"),
+        "audio_codec": facts.get("audio_codec"),
+        "rotation_deg": facts.get("rotation_deg"),
+        "variable_frame_rate": facts.get("variable_frame_rate"),
+        "warnings": list(media.warnings),
+        "decode_passes": media.decode_passes,
+        "decode_s": media.decode_s,
+    }
+
+
+@contextmanager
+def _recorded(name: str, code_version: str, video_id: str, run: Run, upstream: tuple[str, ...]) -> Iterator[Outcome]:
+    """Time what happens inside, turn its errors into a status, and write the row of ``analyzer_runs``."""
+    outcome = Outcome()
+    started_at = datetime.now(UTC)
+    outcome.queue_s = max((started_at - _ready_at(upstream, video_id, run)).total_seconds(), 0.0)
+    try:
+        with collect_usage() as outcome.usage:
+            yield outcome
+    except ModelUnavailable as error:
+        outcome.status, outcome.reason = Status.UNDEFINED, str(error)
+    except (VidAssetsError, ResourceError) as error:
+        outcome.status, outcome.reason = Status.FAILED, str(error)
+    except Exception as error:  # noqa: BLE001  # the one boundary that records what an analyzer did wrong
+        outcome.status, outcome.reason = Status.FAILED, f"{type(error).__name__}: {error}"
+        outcome.details = traceback.format_exc()
+    outcome.load_s = outcome.usage.wait_s
+    if not run.cancelled():
+        record = _record(name, code_version, video_id, run, outcome, started_at)
+        run.warehouse.replace_partition(ANALYZER_RUNS.name, f"{video_id}.{name}", ANALYZER_RUNS.frame([record]))
+        _record_load(run, outcome.usage)
+
+
+def _ready_at(upstream: tuple[str, ...], video_id: str, run: Run) -> datetime:
+    """When the last input of this run was there: its start, or the end of an analyzer before."""
+    ready = run.started_at
+    for name in (*upstream, VIDEOS.name):
+        record = run.warehouse.read_partition(ANALYZER_RUNS.name, f"{video_id}.{name}")
+        if record is not None and record["run_id"].item() == run.run_id:
+            ready = max(ready, record["ended_at"].item())
+    return ready
+
+
+def _record(
+    name: str, code_version: str, video_id: str, run: Run, outcome: Outcome, started_at: datetime
+) -> dict[str, Any]:
+    source = run.warehouse.read_partition("sources", video_id)
+    usage = outcome.usage
+    return {
+        "video_id": video_id,
+        "analyzer": name,
+        "status": str(outcome.status),
+        "reason": outcome.reason or None,
+        "rows": outcome.rows,
+        "queue_s": outcome.queue_s,
+        "load_s": outcome.load_s,
+        "decode_s": outcome.decode_s,
+        "compute_s": outcome.compute_s,
+        "write_s": outcome.write_s,
+        "started_at": started_at,
+        "ended_at": datetime.now(UTC),
+        "model": usage.model,
+        "revision": usage.revision,
+        "precision": usage.precision,
+        "device": usage.device,
+        "host": _host_name(usage),
+        "run_id": run.run_id,
+        "code_version": code_version,
+        "content_hash": None if source is None else source["content_hash"].item(),
+        "profile": run.profile,
+    }
+
+
+def _record_load(run: Run, usage: Usage) -> None:
+    """Write how the model came into memory: once a run and model, a real load rather than a hit."""
+    if usage.load is None:
+        return
+    key = f"{run.run_id}.{usage.model}"
+    if usage.load.kind == "hit" and run.warehouse.read_partition(MODEL_LOADS.name, key) is not None:
+        return
+    row = {
+        "model": usage.model,
+        "revision": usage.revision,
+        "precision": usage.precision,
+        "source": usage.source,
+        "load_s": usage.load.load_s,
+        "bytes": usage.load.bytes,
+        "kind": usage.load.kind,
+        "host": _host_name(usage),
+        "run_id": run.run_id,
+        "at": datetime.now(UTC),
+    }
+    run.warehouse.replace_partition(MODEL_LOADS.name, key, MODEL_LOADS.frame([row]))
+
+
+def _host_name(usage: Usage) -> str:
+    machine = socket.gethostname()
+    return machine if usage.host_pid is None else f"{machine}:{usage.host_pid}"

@@ -1,0 +1,94 @@
+"""Generated clips with exact ground truth: the one place to import them from, and the ready-made ones.
+
+A clip of one purpose is written out::
+
+    clip = Clip(shots=(Shot(3.0, texture="noise", camera=Pan(0.2)),), sounds=(Sound("tone", 0.5, 2.5),))
+    known = render(clip, Path("clip.mp4"))
+
+`random_clip` makes a varied one from a seed.
+"""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vid_assets.scenes.parts import (
+    SOUNDS,
+    TEXTURES,
+    Blur,
+    Clip,
+    Cut,
+    Dissolve,
+    Fade,
+    Freeze,
+    Grain,
+    Letterbox,
+    Move,
+    Mover,
+    Pan,
+    SceneError,
+    Shot,
+    Sound,
+    Speed,
+    Static,
+    Text,
+    Tilt,
+    Zoom,
+    caption,
+)
+from vid_assets.scenes.render import frames, render, write
+from vid_assets.scenes.sampler import FEATURES, random_clip, random_shapes
+from vid_assets.scenes.shapes import Shape
+from vid_assets.scenes.sound import read, samples
+from vid_assets.scenes.textures import PALETTES
+from vid_assets.scenes.truth import SoundTruth, Truth, truth
+
+__all__ = [
+    "FEATURES", "SOUNDS", "TEXTURES", "Blur", "Clip", "Cut", "Dissolve", "Fade", "Freeze", "Grain", "Letterbox", "Move",
+    "Mover", "Pan", "SceneError", "Shape", "Shot", "Sound", "Speed", "Static", "Text", "Tilt", "Truth", "Zoom",
+    "caption", "frames", "random_clip", "random_shapes", "render", "render_speech_clip", "samples", "sync_clip",
+    "truth",
+]  # fmt: skip
+
+
+def sync_clip(offset_s: float, *, seed: int = 0, events: int = 6, spacing_s: float = 1.5, fps: int = 25) -> Clip:
+    """Flashes with a click at each, the clicks `offset_s` late (negative: early): a clapperboard.
+
+    Flashes stand at irregular times, about `spacing_s` apart, so that one cannot be mistaken for the next.
+    """
+    rng = np.random.default_rng([seed, 31])
+    steps = spacing_s + rng.uniform(-0.3, 0.3, events)
+    moments = [round(float(time) * fps) / fps for time in np.cumsum(steps)]
+    shot = Shot(moments[-1] + spacing_s, texture="noise", seed=seed, palette=int(rng.integers(len(PALETTES))))
+    clicks = tuple(Sound("click", moment, dbfs=-6.0) for moment in moments)
+    return Clip(shots=(shot,), flashes=tuple(moments), sounds=clicks, av_offset_s=offset_s, fps=fps, seed=seed)
+
+
+def render_speech_clip(audio_path: Path, path: Path, seed: int = 0, *, offset_s: float = 0.0) -> Truth:
+    """Write a generated picture of shots, shapes and text with the sound of a given file under it.
+
+    Args:
+        audio_path: Any file that FFmpeg hears; mixed to mono.
+        path: Where to; the ending chooses the container.
+        seed: Of the picture.
+        offset_s: How late the sound is.
+
+    Returns:
+        What is true of the picture; its one sound is of kind ``speech``, its `params` name the ``file``.
+    """
+    rate = 48000
+    speech = read(audio_path, rate)
+    start, seconds = round(offset_s * rate), len(speech) / rate
+    features = frozenset({"cuts", "dissolves", "fades", "camera", "shapes", "text"})
+    clip = random_clip(seed, duration_s=math.ceil(seconds * 25) / 25, features=features)
+    known = truth(clip)
+    track = np.zeros(round(known.duration_s * rate), np.float32)
+    heard = speech[max(-start, 0) : max(len(track) - start, 0)]
+    track[max(start, 0) : max(start, 0) + len(heard)] = heard
+    write(path, frames(clip), Fraction(25), (clip.width, clip.height), track, rate)
+    begin = max(offset_s, 0.0)
+    said = SoundTruth("speech", begin, begin + len(heard) / rate, {"file": audio_path.name})
+    return replace(known, sounds=(said,), av_offset_s=offset_s)
