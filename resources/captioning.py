@@ -1,5 +1,6 @@
 """What the captioners share: the settings of their handles, and greedy decoding with a confidence."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,11 @@ class CaptioningResource(ModelResource):
 
     def options(self) -> dict[str, Any]:
         """Settings of the host."""
+        models = Path(self.models or os.environ.get("VID_MODELS") or "data/models")
         return {
             "precision": self.spec().precision,
             "device": self.device,
-            "cache": str(self._deployment_models() / "quantized"),
+            "cache": str(models.absolute() / "quantized"),
             "max_new_tokens": self.max_new_tokens,
             "batch": self.batch,
             "min_confidence": self.min_confidence,

@@ -51,7 +51,9 @@ def load_checkpoint(model_class: Any, folder: Path, *, precision: str, device: s
     if precision not in PRECISIONS:
         raise ModelUnavailable(name, f"unknown precision {precision!r}", f"use one of {', '.join(PRECISIONS)}")
     if not (folder / "config.json").is_file():
-        raise ModelUnavailable(name, f"{folder / 'config.json'} is missing", "restore the folder, or fetch the model again")
+        raise ModelUnavailable(
+            name, f"{folder / 'config.json'} is missing", "restore the folder, or fetch the model again"
+        )
     if precision in QUANTIZED:
         folder = quantized_once(model_class, folder, precision=precision, device=device, cache=cache, name=name)
     try:
@@ -60,7 +62,9 @@ def load_checkpoint(model_class: Any, folder: Path, *, precision: str, device: s
         )
     except OSError as error:
         line = str(error).strip().splitlines()[0]
-        raise ModelUnavailable(name, f"{folder} cannot be loaded: {line}", "restore the folder, or fetch it again") from error
+        raise ModelUnavailable(
+            name, f"{folder} cannot be loaded: {line}", "restore the folder, or fetch it again"
+        ) from error
     return model.eval()
 
 

@@ -18,7 +18,9 @@ def main() -> None:
     commands.add_parser("status", help="the models that are loaded")
     commands.add_parser("down", help="stop all model hosts and remove what they left")
     pulling = commands.add_parser("pull", help="fetch and check the weights of a profile")
-    pulling.add_argument("--profile", default="", choices=("", "auto", *PROFILES), help="default: VID_PROFILE, else auto")
+    pulling.add_argument(
+        "--profile", default="", choices=("", "auto", *PROFILES), help="default: VID_PROFILE, else auto"
+    )
     sealing = commands.add_parser("seal", help="write SHA256SUMS of a folder of vendored weights")
     sealing.add_argument("folder", type=Path)
     given = parser.parse_args()
@@ -58,23 +60,23 @@ def show_status() -> None:
 
 
 def pull(profile: str) -> None:
-    """Fetches every model of a profile; goes on after a failure and raises the last at the end."""
+    """Fetches every model of a profile; goes on after a failure, and exits with status 1 at the end."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
-    failure: ResourceError | None = None
+    missing: list[str] = []
     for spec in catalogue():
         if profile not in spec.profiles:
             continue
         try:
             got = weights.pull(spec, _folder("VID_MODELS", "data/models"))
         except ResourceError as error:
-            failure = error
-            console.print(f"{spec.name}: failed: {error}")
+            missing.append(spec.name)
+            console.print(str(error))
         else:
             console.print(f"{spec.name}: {got.bytes / 1e6:.0f} MB, {spec.source} {spec.repo} {got.revision}, verified")
-    if failure is not None:
-        raise failure
+    if missing:
+        sys.exit(f"not available: {', '.join(missing)}")
 
 
 def _folder(variable: str, default: str) -> Path:

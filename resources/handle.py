@@ -74,6 +74,7 @@ class ModelResource(dg.ConfigurableResource):
         args: Mapping[str, Any] | None = None,
         *,
         video_id: str = "",
+        deadline_s: float | None = None,
     ) -> pl.DataFrame:
         """Calls a served method of the host; see `ModelHosts.call` for the errors.
 
@@ -86,7 +87,7 @@ class ModelResource(dg.ConfigurableResource):
             streams,
             args or {},
             video_id=video_id,
-            deadline_s=self.deadline_s,
+            deadline_s=deadline_s or self.deadline_s,
             calls=self._calls,
         )
         return answer.drop("video_id", "model_revision")

@@ -1,5 +1,6 @@
 """Which host process serves a deployment: the one started from the same row, settings, code and libraries."""
 
+import ast
 import functools
 import hashlib
 import importlib.metadata
@@ -41,21 +42,46 @@ def identify(spec: ModelSpec, options: Mapping[str, Any]) -> Identity:
 
 @functools.cache
 def code_digest(host: str) -> str:
-    """Digest of this package's files, the host class's file, and the versions of the libraries that compute.
+    """Digest of this package's files that a host process can import, and of the libraries' versions that compute.
+
+    So an edited host restarts its own model alone, and an edited warehouse none.
 
     Args:
         host: Import path of the host class, ``module:Class``. Its package is imported, the module is not.
     """
     digest = hashlib.sha256()
-    paths = sorted(Path(__file__).parent.glob("*.py"))
-    found = importlib.util.find_spec(host.partition(":")[0])
-    if found is not None and found.origin is not None and Path(found.origin) not in paths:
-        paths.append(Path(found.origin))
-    for path in paths:
+    for path in _reached("resources.server", host.partition(":")[0]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     versions = [sys.version, *(f"{name}=={_version(name)}" for name in LIBRARIES)]
     digest.update("\n".join(versions).encode())
     return digest.hexdigest()[:12]
+
+
+def _reached(*modules: str) -> list[Path]:
+    """The files of these modules and of all modules of this package that they import, directly or not."""
+    reached: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        found = None if module in reached else importlib.util.find_spec(module)
+        if found is None or found.origin is None:
+            continue
+        reached[module] = Path(found.origin)
+        waiting += _imports(reached[module])
+    return [reached[module] for module in sorted(reached)]
+
+
+@functools.cache
+def _imports(path: Path) -> list[str]:
+    """The modules of this package that a file imports, inside functions or not."""
+    package = __package__ or "resources"
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{package}.{alias.name}" for alias in node.names if node.module == package)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name == package or name.startswith(f"{package}.")]
 
 
 def _version(name: str) -> str:

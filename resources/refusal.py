@@ -43,7 +43,9 @@ class Refusal:
 
         rule = json.loads((folder / FILE).read_text())
         features = load_file(folder / FEATURES)
-        return cls(rule["phrase"], rule["min_confidence"], rule["max_distance"], features["mean"], features["whitening"])
+        return cls(
+            rule["phrase"], rule["min_confidence"], rule["max_distance"], features["mean"], features["whitening"]
+        )
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance of each row, [n], from features [n, d]; zeros if there is nothing to compare with."""

@@ -58,7 +58,9 @@ class _Server:
         from resources.catalog import ModelSpec
 
         values: dict[str, Any] = order["spec"]
-        self.spec = ModelSpec(**{**values, "profiles": tuple(values["profiles"]), "patterns": tuple(values["patterns"])})
+        self.spec = ModelSpec(
+            **{**values, "profiles": tuple(values["profiles"]), "patterns": tuple(values["patterns"])}
+        )
         self.record = record
         self.folder = Path(order["folder"])
         self.models = Path(order["models"])

@@ -96,7 +96,9 @@ class VideoLlavaHost(Host):
         places = []
         for number, request in enumerate(requests):
             rows = request.rows("frames")
-            places += [(number, index, rows[index * self.count :][: self.count]) for index in range(len(rows) // self.count)]
+            places += [
+                (number, index, rows[index * self.count :][: self.count]) for index in range(len(rows) // self.count)
+            ]
         tables: list[list[tuple[Any, ...]]] = [[] for _ in requests]
         for start in range(0, len(places), self.options["batch"]):
             part = places[start : start + self.options["batch"]]
@@ -131,14 +133,17 @@ class VideoLlavaHost(Host):
             [n, tokens, width].
         """
         pixels = [
-            self.images(list(clip), return_tensors="pt", return_legacy_image_output=False)["pixel_values"] for clip in clips
+            self.images(list(clip), return_tensors="pt", return_legacy_image_output=False)["pixel_values"]
+            for clip in clips
         ]
         import torch
 
         batch = torch.stack(pixels).to(self.device, self.model.get_input_embeddings().weight.dtype)
         features = self.model.model.get_video_features(batch)
         whole = features.last_hidden_state[:, 0].unflatten(0, (len(clips), -1)).mean(1)
-        return whole.float().cpu().numpy(), features.pooler_output.reshape(len(clips), -1, features.pooler_output.shape[-1])
+        return whole.float().cpu().numpy(), features.pooler_output.reshape(
+            len(clips), -1, features.pooler_output.shape[-1]
+        )
 
     def _say(self, seen: Any) -> tuple[list[str], list[float]]:
         """Texts and confidences of clips, [n, tokens, width]."""

@@ -24,9 +24,27 @@ EXECUTORS = {
 GRAPHS: dict[str, Callable[[dg.ExecutorDefinition], dg.JobDefinition]] = {}
 
 
+MADE_HERE: list[dg.JobDefinition] = []
+
+
 def job(graph: str, executor: str) -> dg.JobDefinition:
     """The job that a run worker rebuilds from its two names."""
     return GRAPHS[graph](EXECUTORS[executor])
+
+
+def job_made_here(index: int) -> dg.JobDefinition:
+    return MADE_HERE[index]
+
+
+def recon(name: str, executor: str):
+    """What another process rebuilds the job from."""
+    return dg.build_reconstructable_job("tests.executor_graphs", "job", (name, executor), {})
+
+
+def recon_here(made: dg.JobDefinition):
+    """The same for a job that only this process needs."""
+    MADE_HERE.append(made)
+    return dg.build_reconstructable_job("tests.executor_graphs", "job_made_here", (len(MADE_HERE) - 1,), {})
 
 
 def graph(builder):
@@ -397,7 +415,7 @@ def threads(executor):
             meeting.wait()
             context.log.info(f"line of {name}")
             dg.get_dagster_logger().info(f"logged by {name}")
-            print(f"printed by {name}")  # noqa: T201
+            print(f"printed by {name}")
             meeting.wait()
             return name
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
+import av  # noqa: TID253
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,7 +65,7 @@ def write(
         cover: A JPEG to attach.
         options: Options of the picture encoder.
         container_options: Options of the muxer.
-        tags: Attributes of the picture's codec context, such as ``colorspace``.
+        tags: ``colorspace`` and ``color_range`` of the pictures, as FFmpeg numbers them.
         form: Container, where the ending does not tell.
     """
     with av.open(str(path), "w", format=form, options=container_options or {}) as container:
@@ -88,7 +88,7 @@ def write(
             container.add_attachment("cover.jpg", "image/jpeg", cover)
         packets = []
         if video is not None:
-            packets += _pictures(video, stamps, restamp, base, picture)
+            packets += _pictures(video, stamps, restamp, base, picture, tags or {})
         if audio is not None:
             packets += _sounds(audio, sounds, sound_rate, layout)
         container.start_encoding()
@@ -97,10 +97,14 @@ def write(
     return path
 
 
-def _pictures(stream, stamps, restamp, base, picture):
+def _pictures(stream, stamps, restamp, base, picture, tags):
     packets = []
     for index, stamp in enumerate(stamps):
         frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+        if tags:
+            frame = frame.reformat(
+                format=stream.pix_fmt, dst_colorspace=tags.get("colorspace"), dst_color_range=tags.get("color_range")
+            )
         frame.pts, frame.time_base = stamp, base
         packets += stream.encode(frame)
     packets += stream.encode(None)

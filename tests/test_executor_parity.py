@@ -1,11 +1,12 @@
 """The same graphs under Dagster's executors and ours: same statuses, same events a step, same order."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import dagster as dg
 import pytest
 
-from tests.executor_graphs import GRAPHS
+from tests.executor_graphs import GRAPHS, recon
 
 STEP_EVENTS = {
     kind
@@ -61,12 +62,6 @@ def outcome(instance):
         return known[name, executor]
 
     return get
-
-
-def recon(name, executor):
-    return dg.build_reconstructable_job(
-        "tests.executor_graphs", "job", reconstructable_args=(name, executor), reconstructable_kwargs={}
-    )
 
 
 def execute(instance, name, executor, **kwargs):
@@ -127,7 +122,7 @@ def test_a_pool_of_one_never_holds_two_steps_and_is_empty_afterwards(outcome, in
     spans = [(meta["started"], meta["ended"]) for meta in outcome("pool", executor).metadata.values() if meta]
     spans = sorted(span for span in spans if span)
     assert len(spans) == 3
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
     info = instance.event_log_storage.get_concurrency_info("one_at_a_time")
     assert (info.active_slot_count, info.pending_step_count) == (0, 0)
 

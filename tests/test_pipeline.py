@@ -64,12 +64,12 @@ def test_a_value_is_written_and_recorded(run, video_id):
 
 
 def test_probe_decodes_once_for_everybody(run, video_id):
-    probe(video_id, run)
+    probe(video_id, run, "1")
     for name in ("one", "two", "three"):
         analyze(
             make_analyzer(name, inputs=("thumbs",), run=lambda thumbs: Undefined(str(len(thumbs)))), video_id, run, "1"
         )
-    probe(video_id, run)
+    probe(video_id, run, "1")
     row = run.warehouse.read_partition("videos", video_id).row(0, named=True)
     assert (row["decode_passes"], row["frame_count"], row["width"], row["height"]) == (1, 25, 64, 36)
     assert (row["file_name"], row["has_audio"], row["duration_s"]) == ("A clip.mp4", True, pytest.approx(1.0, abs=0.05))
@@ -178,7 +178,7 @@ def test_a_broken_file_fails_with_one_line(run, tmp_path):
     broken.write_bytes(b"this is no video" * 100)
     with dg.DagsterInstance.ephemeral() as instance:
         video_id = register(broken, run.warehouse, instance).video_id
-    outcome = probe(video_id, run)
+    outcome = probe(video_id, run, "1")
     assert outcome.status is Status.FAILED
     assert "broken.mp4" in outcome.reason
     assert "\n" not in outcome.reason

@@ -152,6 +152,17 @@ def test_hard_cuts_show_and_lie_where_they_should(seed):
     assert max(change[still], default=0.0) < 8
 
 
+def test_random_freezes_stop_something_that_moves():
+    features = frozenset({"cuts", "camera", "shapes", "freezes"})
+    clips = [random_clip(seed, duration_s=10, features=features, **SMALL) for seed in range(201, 206)]
+    assert any(clip.freezes for clip in clips)
+    for clip in clips:
+        for first, last, _ in truth(clip).freezes:
+            change = steps(pictures(clip))
+            assert change[first - 1] > 0 < change[last]
+            assert not change[first:last].any()
+
+
 # --- transitions -----------------------------------------------------------------------------------------------------
 
 

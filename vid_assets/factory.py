@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,53 +24,71 @@ from vid_assets.tables import publish
 PARTITIONS = dg.DynamicPartitionsDefinition(name="videos")
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
+VIDEOS_VERSION = "1"
 # Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
 
 def videos_asset() -> dg.AssetsDefinition:
     """The asset every other one rests on: the probed and decoded video."""
-
-    @dg.asset(
-        name=VIDEOS.name,
-        partitions_def=PARTITIONS,
-        group_name="archive",
+    spec = dg.AssetSpec(
+        VIDEOS.name,
         description="One row a video: what the container says and what the one decode pass found.",
+        group_name="archive",
         kinds={"python", "duckdb", "ffmpeg"},
         owners=OWNERS,
-        code_version="1",
-        pool=DECODE_POOL,
-        backfill_policy=BACKFILL_POLICY,
-        required_resource_keys={"warehouse", "settings"},
+        code_version=VIDEOS_VERSION,
+        partitions_def=PARTITIONS,
     )
-    def videos(context: dg.AssetExecutionContext) -> None:
-        _over_partitions(context, lambda video_id, run: probe(video_id, run))
-
-    return videos
+    return _asset(spec, lambda _resources, video_id, run: probe(video_id, run, VIDEOS_VERSION), pool=DECODE_POOL)
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     """The asset of one analyzer."""
     version = code_version(analyzer)
-
-    @dg.asset(
-        name=analyzer.name,
-        partitions_def=PARTITIONS,
-        group_name=analyzer.group,
+    spec = dg.AssetSpec(
+        analyzer.name,
         deps=[VIDEOS.name, *analyzer.upstream],
         description=_description(analyzer),
-        kinds={"python", "duckdb", *({"onnx"} if analyzer.model else ())},
+        group_name=analyzer.group,
+        kinds={"python", "duckdb"},
         owners=OWNERS,
         tags={"model": analyzer.model} if analyzer.model else {},
         code_version=version,
         metadata={"dagster/column_schema": _column_schema(analyzer)},
-        check_specs=_check_specs(analyzer),
-        backfill_policy=BACKFILL_POLICY,
-        required_resource_keys={"warehouse", "settings", *((analyzer.model,) if analyzer.model else ())},
+        partitions_def=PARTITIONS,
     )
-    def asset(context: dg.AssetExecutionContext) -> None:
-        model = getattr(context.resources, analyzer.model) if analyzer.model else None
-        _over_partitions(context, lambda video_id, run: analyze(analyzer, video_id, run, version, model))
+
+    def work(resources: Any, video_id: str, run: Run) -> Outcome:
+        model = getattr(resources, analyzer.model) if analyzer.model else None
+        return analyze(analyzer, video_id, run, version, model)
+
+    return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model)
+
+
+def _asset(
+    spec: dg.AssetSpec,
+    work: Callable[[Any, str, Run], Outcome],
+    *,
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
+    model: str | None = None,
+    pool: str | None = None,
+) -> dg.AssetsDefinition:
+    """An asset whose step logs its checks and materializations itself, one a video."""
+
+    @dg.multi_asset(
+        name=spec.key.to_python_identifier(),
+        specs=[spec],
+        check_specs=check_specs,
+        backfill_policy=BACKFILL_POLICY,
+        required_resource_keys={"warehouse", "settings", *((model,) if model else ())},
+        pool=pool,
+    )
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+        _over_partitions(context, spec.key, lambda video_id, run: work(context.resources, video_id, run))
+        yield dg.MaterializeResult(spec.key)
+        # each check's evaluations are logged by video already; Dagster wants an output of each as well
+        yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
 
     return asset
 
@@ -91,7 +109,9 @@ def _revision(model: str | None) -> str:
         return "unavailable"
 
 
-def _over_partitions(context: dg.AssetExecutionContext, work: Callable[[str, Run], Outcome]) -> None:
+def _over_partitions(
+    context: dg.AssetExecutionContext, asset_key: dg.AssetKey, work: Callable[[str, Run], Outcome]
+) -> None:
     """Do the work for each video of the run; a bad one fails alone, the good ones are materialized.
 
     When all are good, Dagster itself records the materializations, with what `add_asset_metadata` says of each. When
@@ -105,7 +125,7 @@ def _over_partitions(context: dg.AssetExecutionContext, work: Callable[[str, Run
         outcome = work(video_id, run)
         for check in outcome.checks:
             # log_event takes evaluations, its annotation lags behind
-            context.log_event(_evaluation(context.asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
+            context.log_event(_evaluation(asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
         if outcome.status is Status.FAILED:
             failed[video_id] = outcome.reason
             context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
@@ -117,7 +137,7 @@ def _over_partitions(context: dg.AssetExecutionContext, work: Callable[[str, Run
             context.add_asset_metadata(metadata, partition_key=video_id if len(keys) > 1 else None)
         return
     for video_id, metadata in done.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=video_id, metadata=metadata))
+        context.log_event(dg.AssetMaterialization(asset_key, partition=video_id, metadata=metadata))
     raise dg.Failure(
         description="; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()),
         metadata={"failed": len(failed), "materialized": len(done)},
@@ -126,14 +146,14 @@ def _over_partitions(context: dg.AssetExecutionContext, work: Callable[[str, Run
 
 
 def _run(context: dg.AssetExecutionContext) -> Run:
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     started = record.start_time if record is not None and record.start_time else datetime.now(UTC).timestamp()
     publish(context.resources.warehouse)
     return Run(
         warehouse=context.resources.warehouse,
         scratch=Path(context.resources.settings.scratch),
         profile=resolve_profile(context.resources.settings.profile),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         started_at=datetime.fromtimestamp(started, UTC),
         cancelled=cancelled,
     )

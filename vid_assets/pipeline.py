@@ -93,9 +93,9 @@ class Outcome:
     details: str = ""
 
 
-def probe(video_id: str, run: Run) -> Outcome:
+def probe(video_id: str, run: Run, code_version: str) -> Outcome:
     """Decode one video, unless that is done already, and write its row of ``videos``."""
-    with _recorded(VIDEOS.name, "1", video_id, run, upstream=()) as outcome:
+    with _recorded(VIDEOS.name, code_version, video_id, run, upstream=()) as outcome:
         source = _source(run.warehouse, video_id)
         with _opened(source, run, outcome) as media:
             row = _video_row(media, source)

@@ -1,14 +1,17 @@
 """Hard cuts, dissolves and fades in a sequence of small pictures: what ``cut_analysis`` and ``visual_effects`` share.
 
-- Cut: the step from one frame to the next is large although the pictures may have moved (least difference within a few px,
-  block by block), stands out from the steps around it (adaptive threshold, as in Truong et al., "New enhancements to cut,
-  fade, and dissolve detection", 2000), and parts *all* frames before it from all after it (Yuan et al., "A formal study of
-  shot boundary detection", 2007). So a flash or a fast pan is no cut.
-- Gradual: the colours of coarse blocks run on a straight line from one steady level to another, and the spatial variance
-  sags by as much as mixing two pictures must make it sag (the parabola of Alattar, "Detecting and compressing dissolve
-  regions in video sequences", 1993). Motion makes no such sag. A fade is the same with a black or white picture at one end.
+- Cut: the step from one frame to the next is large although the pictures may have moved (least difference within a
+  few px, block by block), stands out from the steps around it (adaptive threshold, as in Truong et al., "New
+  enhancements to cut, fade, and dissolve detection", 2000), and parts *all* frames before it from all after it (Yuan et
+  al., "A formal study of shot boundary detection", 2007). So neither a flash nor a fast pan is a cut.
+- Dissolve: the colours of coarse fields run on a straight line from one steady level to another, and the spatial
+  variance sags by as much as a mix of the two pictures must sag (the parabola of Alattar, "Detecting and compressing
+  dissolve regions in video sequences", 1993). Motion makes no such sag.
+- Fade: the same straight line, with a black or white picture at one end (Lienhart, "Comparison of automatic shot
+  boundary detection algorithms", 1999).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +24,8 @@ NEIGHBOURS = 6  # frames on either side that a step must stand out from
 CUT_STEP, CUT_RATIO = 3.5, 1.45
 STEADY = 4  # frames of a steady level before and after a ramp
 DARK, BRIGHT = 24.0, 231.0
+FADE_SCORE = 5.0
+DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 3.3, 18.0, (0.5, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,13 @@ class Ramp:
     confidence: float
     strength: float
     colour: str = ""
+
+
+def frame_rate(times_s: Array) -> float:
+    """Typical frames a second from presentation times, [n]; frames at the same moment count as one."""
+    gaps = np.diff(times_s)
+    gaps = gaps[gaps > 0]
+    return float(1 / np.median(gaps)) if len(gaps) else 25.0
 
 
 def cells(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -115,50 +127,170 @@ def find_cuts(blocks: NDArray[np.float32], fps: float) -> list[Cut]:
     ratio = apart / unrest[found]
     kept = (apart > CUT_STEP) & (ratio > CUT_RATIO)
     return [
-        Cut(int(last), float(1 / (1 + (CUT_RATIO / value) ** 4)))
+        Cut(int(last), _confidence(float(value), CUT_RATIO, 4))
         for last, value in zip(found[kept], ratio[kept], strict=True)
     ]
 
 
-def coarse(blocks: NDArray[np.float32]) -> Array:
-    """Mean colour of twelve fields of the picture, float64 [n, 36]: what hardly changes when the picture moves."""
+def coarse(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean colour of twelve fields of the picture, float32 [n, 36]: what hardly changes when the picture moves."""
     n, rows, columns = blocks.shape[:3]
-    fields = blocks.reshape(n, 3, rows // 3, 4, columns // 4, 3).mean(axis=(2, 4), dtype=np.float64)
-    return fields.reshape(n, -1)
+    return blocks.reshape(n, 3, rows // 3, 4, columns // 4, 3).mean(axis=(2, 4)).reshape(n, -1)
 
 
-def fit_ramps(levels: Array, length: int, before: int, after: int) -> tuple[NDArray[np.int64], Array, Array]:
-    """How well a straight run of `length` frames between two steady levels fits, at every place.
+def fit_ramps(
+    levels: NDArray[np.float32], last: NDArray[np.int64], length: int, before: int, after: int
+) -> tuple[Array, Array]:
+    """How well a straight run from one steady level to another describes the frames after each frame of `last`.
 
     Args:
-        levels: Float64 [n, k].
-        length: Frames from the last of the old level to the first of the new one.
+        levels: [n, k].
+        last: Last frames of the old levels, [m].
+        length: Frames from there to the first of the new level.
         before: Frames over which the old level is taken, up to and including its last.
         after: Frames over which the new level is taken.
 
     Returns:
-        Last frames of the old level [m], root mean square change of the levels [m], and that change over the misfit
-        (root mean square misfit inside the run, plus unrest before and after, plus one) [m].
+        Root mean square change of the levels [m], and that change over what speaks against it: root mean square misfit
+        inside the run, unrest before and after, and one level [m].
     """
-    n, k = levels.shape
-    last = np.arange(before - 1, n - length - after + 1)
-    if not len(last):
-        return last, np.empty(0), np.empty(0)
-    x = levels - levels.mean(axis=0)
-    sums = np.concatenate([np.zeros((1, k)), np.cumsum(x, axis=0)])
-    timed = np.concatenate([np.zeros((1, k)), np.cumsum(x * np.arange(n)[:, None], axis=0)])
-    squares = np.concatenate([[0.0], np.cumsum((x * x).sum(axis=1))])
-    first = last + length
-    old = (sums[last + 1] - sums[last + 1 - before]) / before
-    new = (sums[first + after] - sums[first]) / after
-    share = np.arange(1, length) / length
-    inside = sums[first] - sums[last + 1]
-    weighted = (timed[first] - timed[last + 1] - last[:, None] * inside) / length
-    old2, new2, cross = (old * old).sum(axis=1), (new * new).sum(axis=1), (old * new).sum(axis=1)
-    model = old2 * ((1 - share) ** 2).sum() + new2 * (share**2).sum() + 2 * cross * (share * (1 - share)).sum()
-    explained = 2 * (old * (inside - weighted)).sum(axis=1) + 2 * (new * weighted).sum(axis=1)
-    misfit = (squares[first] - squares[last + 1] + model - explained) / (length - 1) / k
-    unrest = (squares[last + 1] - squares[last + 1 - before]) / before - old2
-    unrest = (unrest + (squares[first + after] - squares[first]) / after - new2) / 2 / k
-    change = np.sqrt(np.maximum(old2 + new2 - 2 * cross, 0) / k)
-    return last, change, change / (1 + np.sqrt(np.maximum(misfit, 0)) + np.sqrt(np.maximum(unrest, 0)))
+    change, score = np.empty(len(last)), np.empty(len(last))
+    share = (np.arange(1, length, dtype=np.float32) / length)[None, :, None]
+    for start in range(0, len(last), 512):
+        part = slice(start, start + 512)
+        window = levels[last[part, None] + np.arange(1 - before, length + after)]
+        head, inside, tail = window[:, :before], window[:, before:-after], window[:, -after:]
+        old, new = head.mean(axis=1, keepdims=True), tail.mean(axis=1, keepdims=True)
+        misfit = np.sqrt(((inside - old - (new - old) * share) ** 2).mean(axis=(1, 2)))
+        unrest = np.sqrt((((head - old) ** 2).mean(axis=(1, 2)) + ((tail - new) ** 2).mean(axis=(1, 2))) / 2)
+        change[part] = np.sqrt(((new - old) ** 2).mean(axis=(1, 2)))
+        score[part] = change[part] / (1 + misfit + unrest)
+    return change, score
+
+
+def _jumps(levels: NDArray[np.float32]) -> Array:
+    """Root mean square step of the levels between successive frames, [n - 1]."""
+    return np.sqrt((np.diff(levels, axis=0) ** 2).mean(axis=1, dtype=np.float64))
+
+
+def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> list[Ramp]:
+    """Fades to and from black and white of 3 frames to 2.5 s, ascending.
+
+    Args:
+        blocks: As `cells` gives them, [n, 9, 16, 3].
+        cuts: No fade crosses one.
+        fps: Frames a second.
+    """
+    n = len(blocks)
+    if n < STEADY + 3:
+        return []
+    # Bars, logos and most titles keep to the margins, and stay while the rest fades.
+    inner = blocks[:, 2:7, 2:14].mean(axis=3).reshape(n, -1)
+    low, quarter, three_quarters, high = np.percentile(inner, [0, 25, 75, 100], axis=1)
+    even = high - low < 14
+    plain = {
+        "black": ((three_quarters < DARK) & even | (three_quarters < 10), inner.mean(axis=1)),
+        "white": ((quarter > BRIGHT) & even | (quarter > 245), -inner.mean(axis=1)),
+    }
+    levels, lasts = coarse(blocks), np.array([cut.last for cut in cuts], np.int64)
+    found: list[Ramp] = []
+    for colour, (mask, distance) in plain.items():
+        for first, end in _runs(mask):
+            rest = np.flatnonzero(distance[first:end] <= distance[first:end].min() + 2) + first
+            out = _fade_into(levels, lasts, int(rest[0]), fps)
+            if out:
+                found.append(Ramp("fade_out", *out, colour))
+            back = _fade_into(levels[::-1], n - 2 - lasts, n - 1 - int(rest[-1]), fps)
+            if back:
+                last, first_new, confidence, strength = back
+                found.append(Ramp("fade_in", n - 1 - first_new, n - 1 - last, confidence, strength, colour))
+    return sorted(found, key=lambda ramp: ramp.last)
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First index and end (exclusive) of each stretch of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _fade_into(
+    levels: NDArray[np.float32], lasts: NDArray[np.int64], plain: int, fps: float
+) -> tuple[int, int, float, float] | None:
+    """The straight run that ends at about the frame `plain`: last frame, first plain frame, confidence, strength."""
+    earliest = int(lasts[lasts < plain].max(initial=-1)) + STEADY
+    ends = np.arange(plain - 1, min(plain + 2, len(levels)))
+    best = (0.0, 0.0, 0, 0)
+    for length in range(3, round(2.5 * fps) + 1):
+        last = ends - length
+        last = last[last >= earliest]
+        if not len(last):
+            break
+        change, score = fit_ramps(levels, last, length, STEADY, 1)
+        place = int(score.argmax())
+        if score[place] > best[0]:
+            best = float(score[place]), float(change[place]), int(last[place]), int(last[place]) + length
+    score, strength, last, end = best
+    if score < FADE_SCORE or strength < 12 or _jumps(levels[last : end + 1]).max() > strength / 2:
+        return None
+    return last, end, _confidence(score, FADE_SCORE, 2), strength
+
+
+def find_dissolves(
+    thumbs: NDArray[np.uint8], blocks: NDArray[np.float32], cuts: Sequence[Cut], fades: Sequence[Ramp], fps: float
+) -> list[Ramp]:
+    """Dissolves of 4 frames to 2 s, ascending.
+
+    Args:
+        thumbs: uint8 RGB [n, 27, 48, 3].
+        blocks: Their `cells`.
+        cuts: No dissolve crosses one.
+        fades: No dissolve overlaps one.
+        fps: Frames a second.
+    """
+    n = len(thumbs)
+    levels = coarse(blocks)
+    if n < 2 * STEADY + 3:
+        return []
+    pixels = thumbs.reshape(n, -1, 3)
+    variance = np.array([picture.var(axis=0, dtype=np.float32).sum() for picture in pixels], np.float64)
+    jumps, barrier = _jumps(levels), np.zeros(n, np.int64)
+    barrier[[cut.last for cut in cuts]] = 1
+    for fade in fades:
+        barrier[fade.last + 1 : fade.first - 1] = 1
+    barriers = np.concatenate([[0], np.cumsum(barrier)])
+    found: list[Ramp] = []
+    for length in np.unique(np.rint(np.geomspace(4, max(5.0, 2 * fps), 16)).astype(np.int64)):
+        last = np.arange(STEADY - 1, n - length - STEADY + 1)
+        if not len(last):
+            break
+        free = barriers[last + length + STEADY - 1] == barriers[last - STEADY + 1]
+        apart = np.sqrt(((levels[last + length] - levels[last]) ** 2).mean(axis=1))
+        last = last[free & (apart > DISSOLVE_CHANGE)]
+        change, score = fit_ramps(levels, last, int(length), STEADY, STEADY)
+        for place in np.flatnonzero((change > DISSOLVE_CHANGE) & (score > DISSOLVE_SCORE)):
+            start, end = int(last[place]), int(last[place] + length)
+            if jumps[start:end].max() > change[place] / 2:
+                continue
+            if SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
+                confidence = _confidence(float(score[place]), DISSOLVE_SCORE, 2)
+                found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
+    found.sort(key=lambda ramp: (-ramp.confidence, ramp.last))
+    kept: list[Ramp] = []
+    for ramp in found:
+        if all(ramp.first <= other.last or ramp.last >= other.first for other in kept):
+            kept.append(ramp)
+    return sorted(kept, key=lambda ramp: ramp.last)
+
+
+def _sag(pixels: NDArray[np.uint8], variance: Array, last: int, first: int) -> float:
+    """How far the spatial variance sags between two frames, over what mixing them must make it sag."""
+    share = np.arange(1, first - last) / (first - last)
+    straight = (1 - share) * variance[last] + share * variance[first]
+    difference = pixels[last].astype(np.float32) - pixels[first]
+    expected = (share * (1 - share)).sum() * difference.var(axis=0).sum(dtype=np.float64)
+    return float((straight - variance[last + 1 : first]).sum() / max(expected, 1.0))
+
+
+def _confidence(value: float, threshold: float, steepness: float) -> float:
+    """0.5 at the threshold, towards 1 far above it."""
+    return float(1 / (1 + (threshold / value) ** steepness))

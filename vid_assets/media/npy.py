@@ -36,7 +36,7 @@ class NpyWriter:
         """Write whole rows from any C-contiguous buffer."""
         with memoryview(data) as view:
             self.rows += view.nbytes // self._row_bytes
-            self._file.write(view.cast("B"))
+            self._file.write(view)
 
     def skip(self, rows: int) -> None:
         """Leave rows of zeros, as a hole in the file that costs no space."""

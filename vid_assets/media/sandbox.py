@@ -16,6 +16,7 @@ from vid_assets.errors import MediaError
 
 LOG = "worker.log"
 REPORT_BYTES = 1 << 20
+EXIT_S = 10.0
 # The worker must see this package and its venv, but no working folder, user site or PYTHON* variable.
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from vid_assets.media.worker import main; main(sys.argv[2:])"
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,9 @@ def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str,
         )
     try:
         lines, overrun = _listen(process, limits)
+        # It closes its output when it ends; how it ended is worth waiting for.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0 if overrun else EXIT_S)
     finally:
         # The group outlives its leader only if the decoder started something, which it has no business doing.
         with contextlib.suppress(ProcessLookupError):
@@ -86,12 +90,21 @@ def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str,
     (folder / LOG).unlink()
     if overrun:
         raise MediaError(name, overrun, "raise the limit if the file is sound, or leave it out")
-    report = json.loads(lines[-1]) if lines else {}
+    report = _parse(lines)
     if "problem" in report:
-        raise MediaError(name, report["problem"], report["fix"])
-    if not report:
+        raise MediaError(name, str(report["problem"]), str(report.get("fix")))
+    if "files" not in report:
         raise _killed(name, process.returncode, last_words, limits)
     return report
+
+
+def _parse(lines: list[bytes]) -> dict[str, Any]:
+    """The worker's report; empty if it made none, or none that can be understood."""
+    try:
+        report = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def _environment() -> dict[str, str]:

@@ -17,8 +17,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np  # noqa: F401  (before the limits: it maps its libraries)
-
 from vid_assets.media.pictures import Pictures
 from vid_assets.media.sandbox import Limits
 from vid_assets.media.sound import RATE, Sound
@@ -58,9 +56,10 @@ def main(arguments: list[str]) -> None:
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     parent, folder, limits = int(arguments[0]), Path(arguments[1]), Limits(**json.loads(arguments[2]))
-    _confine(parent, limits)
+    # Before the limits, as numpy above: loading a library takes address space and open files.
     import av.error
 
+    _confine(parent, limits)
     try:
         report = _pass(folder, limits, _Pulse(channel))
     except Refused as refusal:

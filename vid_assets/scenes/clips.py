@@ -8,18 +8,12 @@ A clip of one purpose is written out::
 `random_clip` makes a varied one from a seed.
 """
 
-import math
-from dataclasses import replace
-from fractions import Fraction
-from pathlib import Path
-
 import numpy as np
 
 from vid_assets.scenes.parts import (
     SOUNDS,
     TEXTURES,
     Blur,
-    Clip,
     Cut,
     Dissolve,
     Fade,
@@ -39,12 +33,14 @@ from vid_assets.scenes.parts import (
     Zoom,
     caption,
 )
-from vid_assets.scenes.render import frames, render, write
+from vid_assets.scenes.render import frames, render
 from vid_assets.scenes.sampler import FEATURES, random_clip, random_shapes
 from vid_assets.scenes.shapes import Shape
-from vid_assets.scenes.sound import read, samples
+from vid_assets.scenes.sound import samples
+from vid_assets.scenes.speech import render_speech_clip
 from vid_assets.scenes.textures import PALETTES
-from vid_assets.scenes.truth import SoundTruth, Truth, truth
+from vid_assets.scenes.timeline import Clip
+from vid_assets.scenes.truth import Truth, truth
 
 __all__ = [
     "FEATURES", "SOUNDS", "TEXTURES", "Blur", "Clip", "Cut", "Dissolve", "Fade", "Freeze", "Grain", "Letterbox", "Move",
@@ -65,30 +61,3 @@ def sync_clip(offset_s: float, *, seed: int = 0, events: int = 6, spacing_s: flo
     shot = Shot(moments[-1] + spacing_s, texture="noise", seed=seed, palette=int(rng.integers(len(PALETTES))))
     clicks = tuple(Sound("click", moment, dbfs=-6.0) for moment in moments)
     return Clip(shots=(shot,), flashes=tuple(moments), sounds=clicks, av_offset_s=offset_s, fps=fps, seed=seed)
-
-
-def render_speech_clip(audio_path: Path, path: Path, seed: int = 0, *, offset_s: float = 0.0) -> Truth:
-    """Write a generated picture of shots, shapes and text with the sound of a given file under it.
-
-    Args:
-        audio_path: Any file that FFmpeg hears; mixed to mono.
-        path: Where to; the ending chooses the container.
-        seed: Of the picture.
-        offset_s: How late the sound is.
-
-    Returns:
-        What is true of the picture; its one sound is of kind ``speech``, its `params` name the ``file``.
-    """
-    rate = 48000
-    speech = read(audio_path, rate)
-    start, seconds = round(offset_s * rate), len(speech) / rate
-    features = frozenset({"cuts", "dissolves", "fades", "camera", "shapes", "text"})
-    clip = random_clip(seed, duration_s=math.ceil(seconds * 25) / 25, features=features)
-    known = truth(clip)
-    track = np.zeros(round(known.duration_s * rate), np.float32)
-    heard = speech[max(-start, 0) : max(len(track) - start, 0)]
-    track[max(start, 0) : max(start, 0) + len(heard)] = heard
-    write(path, frames(clip), Fraction(25), (clip.width, clip.height), track, rate)
-    begin = max(offset_s, 0.0)
-    said = SoundTruth("speech", begin, begin + len(heard) / rate, {"file": audio_path.name})
-    return replace(known, sounds=(said,), av_offset_s=offset_s)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid_assets.scenes import sound, textures
-from vid_assets.scenes.parts import Clip, Dissolve, Fade, Pan, SceneError, Shot, Static, Tilt
+from vid_assets.scenes.parts import Dissolve, Fade, Pan, SceneError, Shot, Static, Tilt
 from vid_assets.scenes.shapes import background, draw_all
+from vid_assets.scenes.timeline import Clip
 from vid_assets.scenes.truth import Truth, dissolve_frames, fade_frames, scene_times, truth
 from vid_assets.scenes.typeset import overlay
 

@@ -8,7 +8,6 @@ import numpy as np
 from vid_assets.scenes.parts import (
     TEXTURES,
     Blur,
-    Clip,
     Cut,
     Dissolve,
     Fade,
@@ -29,6 +28,7 @@ from vid_assets.scenes.parts import (
 )
 from vid_assets.scenes.shapes import BACKGROUNDS, COLOURS, SHAPES, Shape
 from vid_assets.scenes.textures import PALETTES
+from vid_assets.scenes.timeline import Clip
 
 FEATURES = frozenset({
     "cuts", "fades", "dissolves", "camera", "text", "shapes", "flashes", "freezes", "letterbox", "blur", "noise",
@@ -161,17 +161,24 @@ def _shots(
     return tuple(shots)
 
 
+def _lively(shot: Shot) -> bool:
+    """Whether something moves all the time, so that a freeze or a change of speed can be seen."""
+    lasting = [mover for mover in shot.shapes if abs(mover.dx) + abs(mover.dy) > 0.03 and mover.start_s == 0]
+    return bool(lasting) or any(not isinstance(move, Static) for move in shot.moves)
+
+
 class _Places:
     """Finds room for effects: inside one shot, away from its transitions and from each other."""
 
     def __init__(self, rng: np.random.Generator, shots: tuple[Shot, ...]) -> None:
         self.rng, self.taken = rng, list[tuple[float, float]]()
         ends = np.cumsum([shot.seconds for shot in shots])
-        self.shots = [(float(end - shot.seconds), float(end)) for end, shot in zip(ends, shots, strict=True)]
+        self.shots = [(float(end - shot.seconds), float(end), shot) for end, shot in zip(ends, shots, strict=True)]
 
-    def find(self, seconds: float) -> list[tuple[float, float]]:
-        """One span of `seconds`, or none if nothing is free."""
-        roomy = [(low + 0.6, high - 0.6 - seconds) for low, high in self.shots if high - low > 1.2 + seconds]
+    def find(self, seconds: float, *, moving: bool = False) -> list[tuple[float, float]]:
+        """One span of `seconds`, in a shot with lasting motion if so asked, or none if nothing is free."""
+        shots = [(low, high) for low, high, shot in self.shots if not moving or _lively(shot)]
+        roomy = [(low + 0.6, high - 0.6 - seconds) for low, high in shots if high - low > 1.2 + seconds]
         for _ in range(20 if roomy else 0):
             low, high = roomy[int(self.rng.integers(len(roomy)))]
             start = float(self.rng.uniform(low, high))
@@ -248,7 +255,7 @@ def random_clip(
     places = _Places(rng, shots)
 
     def spans(name: str, seconds: float) -> list[tuple[float, float]]:
-        return places.find(seconds) if name in features else []
+        return places.find(seconds, moving=name in ("freezes", "speed")) if name in features else []
 
     freezes = tuple(Freeze(*span) for span in spans("freezes", 0.8))
     return Clip(

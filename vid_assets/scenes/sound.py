@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vid_assets.scenes.parts import Clip, Sound
+from vid_assets.scenes.parts import Sound
+from vid_assets.scenes.timeline import Clip
 from vid_assets.scenes.truth import CLICK_S
 
 Samples = NDArray[np.float32]

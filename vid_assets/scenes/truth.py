@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vid_assets.scenes.parts import Clip, Cut, Dissolve, Fade, Pan, Shot, Static, Tilt, Zoom
+from vid_assets.scenes.parts import Cut, Dissolve, Fade, Pan, Shot, Static, Tilt, Zoom
+from vid_assets.scenes.timeline import Clip
 from vid_assets.scenes.typeset import typeset
 
 CLICK_S = 0.005  # length of one click
@@ -89,7 +90,8 @@ class Truth:
         shapes: Per shot, in drawing order of the description.
         texts: Overlays.
         flashes: Frames.
-        freezes: All frames from first to last show the same picture.
+        freezes: All frames from first to last show the same picture. A static shot without moving shapes or grain is as
+            still and not listed.
         letterbox: `value` is the share of each bar above and below.
         pillarbox: `value` is the share of each bar left and right.
         blur: `value` is sigma in px.

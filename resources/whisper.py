@@ -1,0 +1,209 @@
+"""Speech to words with times: Whisper on CTranslate2 (faster-whisper), its word times clipped to where speech is heard.
+
+Whisper aligns words through the decoder's attention, which lets a word's time reach across the pause before or after it
+(Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022; the alignment is the one of its
+reference code). A voice activity detector (Silero VAD, MIT, inside faster-whisper) says where speech is: only there is
+it decoded, and each word is cut back to the stretch of speech that it lies in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import polars as pl
+
+from resources.host import Host, ModelResource, Request, Stream, served
+
+SAMPLE_RATE = 16000
+SCHEMA = {
+    "segment": pl.Int64,
+    "word": pl.String,
+    "start_s": pl.Float64,
+    "end_s": pl.Float64,
+    "confidence": pl.Float64,
+    "no_speech": pl.Float64,
+    "language": pl.String,
+}
+# A pause shorter than this belongs to a word (the closure of a stop consonant); a longer one separates words.
+PAUSE_MS = 100
+JOIN_S = 0.2
+# Speech closer together than this is decoded in one go: Whisper needs its context.
+CONTEXT_S = 2.0
+MARGIN_S = 0.3
+# A word that lies farther than this from any speech was made up by the decoder.
+FAR_S = 0.3
+# What a transcription may take, as a multiple of the sound's duration, where that is more than the handle's deadline.
+SLOWEST = 5.0
+
+
+class AudioLike(Protocol):
+    """What `WhisperResource` reads of the contract's ``Audio``."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """float32 [n], -1..1, mono at 16 kHz."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it."""
+        ...
+
+    @property
+    def video_id(self) -> str:
+        """Whose sound it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, in seconds."""
+
+    start: float
+    end: float
+
+    def overlap(self, other: "Span") -> float:
+        """Seconds that both have in common; negative: the seconds between them."""
+        return min(self.end, other.end) - max(self.start, other.start)
+
+
+class WhisperResource(ModelResource):
+    """Speech recognition; the contract's ``SpeechModel``."""
+
+    model: ClassVar[str] = "whisper"
+
+    def transcribe(self, audio: AudioLike) -> pl.DataFrame:
+        """One row a word, in order, with the columns of `SCHEMA`; times in seconds from the first sample.
+
+        Raises:
+            ModelUnavailable: The weights are missing or altered.
+            ModelError: The model or its host failed.
+        """
+        seconds = len(audio.samples) / SAMPLE_RATE
+        return self._call(
+            "transcribe",
+            {"audio": Stream(audio.samples, audio.path)},
+            video_id=audio.video_id,
+            deadline_s=max(self.deadline_s, SLOWEST * seconds),
+        )
+
+
+class WhisperHost(Host):
+    """The Whisper weights."""
+
+    def load(self) -> None:
+        """Loads the weights and the voice activity detector."""
+        import ctranslate2
+        from faster_whisper import WhisperModel
+
+        if self.spec.gpu_share and ctranslate2.get_cuda_device_count():
+            self.device = "cuda:0"
+        self._model = WhisperModel(
+            str(self.folder),
+            device=self.device.partition(":")[0],
+            compute_type=self.precision,
+            cpu_threads=self.threads,
+            local_files_only=True,
+        )
+        self._transcribe(np.zeros(SAMPLE_RATE, np.float32))
+
+    @served
+    def transcribe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The words of each request's ``audio``."""
+        return [self._transcribe(request.arrays["audio"]) for request in requests]
+
+    def _transcribe(self, samples: np.ndarray) -> pl.DataFrame:
+        spoken = speech(samples)
+        if not spoken:
+            return pl.DataFrame(schema=SCHEMA)
+        segments, info = self._model.transcribe(
+            np.ascontiguousarray(samples, np.float32),
+            language=None if self._model.model.is_multilingual else "en",
+            # One temperature: the fallback to sampling would make answers random.
+            temperature=0.0,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            clip_timestamps=passages(spoken, len(samples) / SAMPLE_RATE),
+        )
+        rows: list[dict[str, Any]] = []
+        last: Span | None = None
+        for number, segment in enumerate(segments):
+            for word in segment.words or ():
+                place = clipped(Span(float(word.start), float(word.end)), spoken, last)
+                text = word.word.strip()
+                if place is None or not text:
+                    continue
+                last = place
+                rows.append(
+                    {
+                        "segment": number,
+                        "word": text,
+                        "start_s": place.start,
+                        "end_s": place.end,
+                        "confidence": float(word.probability),
+                        "no_speech": float(segment.no_speech_prob),
+                        "language": info.language,
+                    }
+                )
+        return pl.DataFrame(rows, SCHEMA)
+
+
+def speech(samples: np.ndarray) -> list[Span]:
+    """Where speech is heard, in seconds, ascending.
+
+    Args:
+        samples: float32 [n], -1..1, mono at 16 kHz.
+    """
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(min_silence_duration_ms=PAUSE_MS, min_speech_duration_ms=60, speech_pad_ms=20)
+    found = get_speech_timestamps(np.ascontiguousarray(samples, np.float32), options)
+    return [Span(each["start"] / SAMPLE_RATE, each["end"] / SAMPLE_RATE) for each in found]
+
+
+def passages(spoken: Sequence[Span], duration_s: float) -> list[float]:
+    """What to decode: stretches of speech joined over short pauses, with a margin; start, end, start, end, ..."""
+    joined: list[Span] = []
+    for span in spoken:
+        if joined and span.start - joined[-1].end < CONTEXT_S:
+            joined[-1] = Span(joined[-1].start, span.end)
+        else:
+            joined.append(span)
+    edges = ((max(0.0, span.start - MARGIN_S), min(duration_s, span.end + MARGIN_S)) for span in joined)
+    return [time for edge in edges for time in edge]
+
+
+def clipped(word: Span, spoken: Sequence[Span], last: Span | None = None) -> Span | None:
+    """The part of a word's time in which speech is heard.
+
+    Args:
+        word: The time that the decoder's alignment gave it.
+        spoken: Where speech is heard, ascending.
+        last: The word before it, clipped. Between two words of one stretch of speech there is no gap: the alignment
+            gave it to a punctuation mark.
+
+    Returns:
+        The word's time within the stretch of speech that it shares most with; None if it is far from any.
+    """
+    best = max(range(len(spoken)), key=lambda index: word.overlap(spoken[index]))
+    if word.overlap(spoken[best]) <= 0:
+        near = spoken[best]
+        if -word.overlap(near) > FAR_S:
+            return None
+        edge = near.start if word.end <= near.start else near.end
+        return Span(edge, edge)
+    start, end = max(word.start, spoken[best].start), min(word.end, spoken[best].end)
+    # Pauses this short are inside words: the word goes on behind them.
+    for span in spoken[best + 1 :]:
+        if span.start - end > JOIN_S or word.overlap(span) <= 0:
+            break
+        end = min(word.end, span.end)
+    for span in reversed(spoken[:best]):
+        if start - span.end > JOIN_S or word.overlap(span) <= 0:
+            break
+        start = max(word.start, span.start)
+    if last is not None and spoken[best].start <= last.end < start:
+        start = last.end
+    return Span(start, end)

@@ -1,0 +1,126 @@
+"""An analyzer as a Dagster asset: partitions, checks, metadata, and videos that fail alone."""
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from resources.warehouse import Warehouse
+from tests.conftest import make_analyzer
+from vid_assets.archive import add_partitions, register
+from vid_assets.contract import Column
+from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
+from vid_assets.scenes.clips import Clip, Shot, render
+from vid_assets.settings import Settings
+
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two good clips and, between them, a broken one."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name, background in (("one", "grey"), ("three", "brown")):
+        render(Clip(shots=(Shot(0.4, background=background),), width=64, height=36), folder / f"{name}.mp4")
+    (folder / "two.mp4").write_bytes(b"no video" * 100)
+    return [folder / f"{name}.mp4" for name in ("one", "two", "three")]
+
+
+@pytest.fixture
+def archive(clips, tmp_path):
+    """The registered clips on an instance with storage of its own, and the resources of a run."""
+    resources = {
+        "warehouse": Warehouse(path=str(tmp_path / "warehouse")),
+        "settings": Settings(archive="", scratch=str(tmp_path / "scratch"), profile="offline"),
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = [register(clip, resources["warehouse"], instance).video_id for clip in clips]
+        yield instance, ids, resources
+
+
+def materialize(assets, instance, resources, tags=None, partition_key=None):
+    return dg.materialize(
+        assets, instance=instance, resources=resources, tags=tags, partition_key=partition_key, raise_on_error=False
+    )
+
+
+def materialized(instance, name):
+    return instance.get_materialized_partitions(dg.AssetKey(name))
+
+
+def test_one_video(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer())
+    result = materialize([videos_asset(), asset], instance, resources, partition_key=one)
+    assert result.success
+    (event,) = result.asset_materializations_for_node("example")
+    assert event.partition == one
+    assert event.metadata["status"].value == "value"
+    assert event.metadata["dagster/row_count"].value == 1
+    evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
+    assert set(evaluations) == {"schema", "ranges", "times"}
+    assert all(item.passed and item.partition == one for item in evaluations.values())
+
+
+def test_of_several_videos_the_bad_one_fails_alone(archive):
+    instance, (one, two, three), resources = archive
+    result = materialize([videos_asset()], instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert not result.success
+    assert materialized(instance, "videos") == {one, three}
+    (failure,) = [event for event in result.all_node_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data.description.startswith(f"{two}: ")
+
+
+def test_several_good_videos_are_told_apart(archive):
+    instance, (one, _, three), resources = archive
+    instance.delete_dynamic_partition("videos", archive[1][1])
+    seen = make_analyzer(
+        run=lambda video: pl.DataFrame(
+            {"time_s": [0.0] * (1 + (video.video_id == three)), "share": [0.5] * (1 + (video.video_id == three))}
+        )
+    )
+    result = materialize([analyzer_asset(seen)], instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    events = result.asset_materializations_for_node("example")
+    assert {event.partition: event.metadata["dagster/row_count"].value for event in events} == {one: 1, three: 2}
+
+
+def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer(run=lambda video: pl.DataFrame({"time_s": [0.0], "share": [2.0]})))
+    result = materialize([asset], instance, resources, partition_key=one)
+    assert not result.success
+    assert materialized(instance, "example") == set()
+    assert resources["warehouse"].read_partition("example", one) is None
+    logs = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
+    assert [(item.check_name, item.partition, item.description) for item in failed] == [
+        ("ranges", one, "share goes up to 2.0, allowed to 1 1")
+    ]
+
+
+def test_the_asset_describes_itself():
+    analyzer = make_analyzer(inputs=("frames", "other"), run=lambda frames, other: pl.DataFrame())
+    (spec,) = analyzer_asset(analyzer).specs
+    assert spec.key == dg.AssetKey("example")
+    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"videos", "other"}
+    assert (spec.group_name, list(spec.owners), spec.partitions_def) == ("picture", ["team:video-analysis"], PARTITIONS)
+    columns = spec.metadata["dagster/column_schema"].columns
+    assert [(column.name, column.description) for column in columns[1:]] == [
+        ("time_s", "When. [s]"),
+        ("share", "How much. [1]"),
+    ]
+
+
+def test_code_version_follows_what_changes_answers():
+    base = make_analyzer()
+    other_unit = {**base.table, "share": Column(pl.Float64, "%", "How much.", ge=0, le=1, nullable=True)}
+    versions = [code_version(item) for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))]
+    assert len(set(versions)) == 3
+    assert code_version(make_analyzer()) == versions[0]
+
+
+def test_a_hundred_thousand_partitions(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        add_partitions(instance, (f"clip-{number:012x}" for number in range(100_000)))
+        add_partitions(instance, ["clip-000000000000", "clip-ffffffffffff"])
+        assert len(instance.get_dynamic_partitions("videos")) == 100_001
