@@ -1,10 +1,10 @@
-"""BLIP-2 (Li et al., 2023): answers prompts about single pictures. `Blip2Host` has the weights, `Blip2Resource` asks it.
+"""BLIP-2 (Li et al., 2023) answers prompts about single pictures. `Blip2Host` has the weights, `Blip2Resource` asks.
 
 The vision tower and the Q-Former see each picture once, whatever the number of prompts; the language model then
 continues every prompt from the picture's few query tokens, greedily.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -107,21 +107,32 @@ class Blip2Host(Host):
                 tables[number] += [(row, *answer) for answer in answers]
         return [pl.DataFrame(rows, schema=SCHEMA, orient="row") for rows in tables]
 
-    def _answer(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Iterator[list[tuple[Any, ...]]]:
+    def _answer(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> list[list[tuple[Any, ...]]]:
         """For each picture, the four answers: prompt, text, confidence, refused."""
         import torch
 
         with torch.inference_mode():
             queries, seen = self.see(pictures)
             texts, confidences = self._say(seen)
-        distances = self.refusal.distance(queries.flatten(1).float().cpu().numpy())
+        distances = self.refusal.distance(self._flat(queries))
         names, count = list(self.prompts), len(self.prompts)
         answers = []
         for number, distance in enumerate(distances):
             said = slice(number * count, (number + 1) * count)
             refused = self.refusal.refuses(texts[said], confidences[said], float(distance))
             answers.append([(*answer, refused) for answer in zip(names, texts[said], confidences[said], strict=True)])
-        return iter(answers)
+        return answers
+
+    def features(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the rule of refusal compares: the Q-Former's output, [n, queries * width]."""
+        import torch
+
+        with torch.inference_mode():
+            return self._flat(self.see(pictures)[0])
+
+    @staticmethod
+    def _flat(queries: Any) -> NDArray[np.float32]:
+        return queries.flatten(1).float().cpu().numpy()
 
     def see(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple[Any, Any]:
         """Features of the pictures, once for all prompts.
@@ -130,8 +141,7 @@ class Blip2Host(Host):
             What the Q-Former makes of them, [n, queries, width], and the same in the language model's space.
         """
         pixels = self.processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
-        dtype = self.model.query_tokens.dtype
-        features = self.model.get_image_features(pixels.to(self.device, dtype))
+        features = self.model.get_image_features(pixels.to(self.device))
         return features.qformer_outputs.last_hidden_state, features.pooler_output
 
     def _say(self, seen: Any) -> tuple[list[str], list[float]]:

@@ -107,11 +107,11 @@ def end(folder: Path, record: Record, seconds: float) -> None:
         time.sleep(rundir.RETRY_S)
 
 
-def kill(folder: Path, record: Record) -> None:
-    """Kills a host at once, if it is still the one that the record describes."""
+def kill(folder: Path, record: Record, sign: signal.Signals = signal.SIGKILL) -> None:
+    """Sends a host a signal, if it is still the one that the record describes."""
     current = rundir.live_record(folder, record.stem)
     if current is not None and (current.pid, current.started) == (record.pid, record.started):
-        os.kill(record.pid, signal.SIGKILL)
+        os.kill(record.pid, sign)
 
 
 def standing(record: Record, status: Callable[[Record], dict[str, Any] | None]) -> Standing:

@@ -91,7 +91,8 @@ def quantized_folder(cache: Path, name: str, precision: str, device: str) -> Pat
 def quantized_once(model_class: Any, folder: Path, *, precision: str, device: str, cache: Path, name: str) -> Path:
     """The folder of the quantized checkpoint, made now if it is not there yet.
 
-    Any number of processes may ask at once: one quantizes, the others wait for it. The folder appears whole or not at all.
+    Any number of processes may ask at once: one quantizes, the others wait for it. The folder appears whole or not at
+    all.
     """
     target = quantized_folder(cache, name, precision, device)
     if target.is_dir():

@@ -13,7 +13,7 @@ from resources.files import STALE_S, remove_stale, temporary
 if TYPE_CHECKING:
     import duckdb
 
-# Clients from DuckDB 1.2 on can open the file, and know the `schema` option that the views use.
+# DuckDB 1.3 is the first that knows what the views use, and it can open files of this version.
 _STORAGE_VERSION = "v1.2.0"
 
 

@@ -1,8 +1,8 @@
 """Tells pictures that a model knows nothing about from those that it can caption. Runs only inside hosts.
 
-Three signs, any of which is enough: the model was taught an answer for "I do not know" and gives it; it is unsure of its
-words; or the picture's features lie far from those of the pictures that it learnt from, in Mahalanobis distance (Lee et
-al., 2018, "A simple unified framework for detecting out-of-distribution samples").
+Three signs, any of which is enough: the model was taught an answer for "I do not know" and gives it; it is unsure of
+its words; or the picture's features lie far from those of the pictures that it learnt from, in Mahalanobis distance
+(Lee et al., 2018, "A simple unified framework for detecting out-of-distribution samples").
 """
 
 import json

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,7 +90,8 @@ class Starter:
         with rundir.locked(self.folder / "budget.lock", START_S):
             records = rundir.living(self.folder)
             for record in records:
-                self._ask_to_leave(record, only_idle=False)
+                if not self._ask_to_leave(record, only_idle=False):
+                    budget.kill(self.folder, record, signal.SIGTERM)
             for record in records:
                 budget.end(self.folder, record, LEAVE_S)
             for path in self.folder.iterdir():

@@ -1,4 +1,4 @@
-"""Video-LLaVA (Lin et al., 2023): describes spans of a video from eight pictures each, what moves and in which order."""
+"""Video-LLaVA (Lin et al., 2023): describes spans of a video from eight pictures each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,8 @@ class VideoLlavaResource(CaptioningResource):
 
         Args:
             frames: Pictures, uint8 RGB [n, h, w, 3].
-            spans: Rows of `frames` of each span, ascending. Of more than `pictures` rows as many are taken, evenly spread;
+            spans: Rows of `frames` of each span, ascending. Of more than `pictures` rows as many are taken, evenly
+            spread;
                 of fewer, some are shown several times.
 
         Returns:
@@ -129,17 +130,18 @@ class VideoLlavaHost(Host):
         """Features of the clips.
 
         Returns:
-            The tower's class token, mean over a clip's pictures, [n, width], and the tokens that the language model sees,
-            [n, tokens, width].
+            The tower's class token, mean over a clip's pictures, [n, width], and the tokens that the language model
+            sees, [n, tokens, width].
         """
-        pixels = [
-            self.images(list(clip), return_tensors="pt", return_legacy_image_output=False)["pixel_values"]
-            for clip in clips
-        ]
         import torch
 
-        batch = torch.stack(pixels).to(self.device, self.model.get_input_embeddings().weight.dtype)
-        features = self.model.model.get_video_features(batch)
+        pixels = [
+            self.images.preprocess(list(clip), return_tensors="pt", return_legacy_image_output=False)["pixel_values"]
+            for clip in clips
+        ]
+        batch = torch.stack(pixels).to(self.device)
+        with torch.inference_mode():
+            features = self.model.model.get_video_features(batch)
         whole = features.last_hidden_state[:, 0].unflatten(0, (len(clips), -1)).mean(1)
         return whole.float().cpu().numpy(), features.pooler_output.reshape(
             len(clips), -1, features.pooler_output.shape[-1]

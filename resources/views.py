@@ -16,6 +16,25 @@ class _View:
     columns: Mapping[str, tuple[str, str]]
 
 
+SETTLE_S = 0.5
+
+# The scan and `glob` list the folder one after the other, and a version may come in between. So that both agree on what
+# is in force, only versions from before the transaction count, with time to spare for one that has its stamp but not
+# yet its name. Where all are younger the first one counts: it has nothing to take the place of. Files out of force are
+# left out, rather than those in force picked, as a join with next to nothing costs next to nothing.
+_SUFFIX = "0123456789012345.parquet"
+_NEWEST = """
+SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
+ANTI JOIN (
+    SELECT file FROM (
+        SELECT file, coalesce(
+            max(file) FILTER ({stamp} <= (epoch_us(now()) - %d)::VARCHAR || '.parquet') OVER versions,
+            min(file) OVER versions
+        ) AS in_force
+        FROM glob({files}) WINDOW versions AS (PARTITION BY file[:-%d])
+    ) WHERE file <> in_force
+) AS superseded ON scanned.filename = superseded.file""" % (SETTLE_S * 1e6, len(_SUFFIX) + 1)
+
 # A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
 # overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
 # alike. Differences are taken in whole microseconds: exact, and free of DuckDB's time zone extension.
@@ -156,8 +175,7 @@ def statements(root: Path, tables: Sequence[TableSpec], analyzers: Sequence[Anal
 
 def _table_view(root: Path, table: TableSpec) -> _View:
     # `schema` fixes names, order and types whatever the files hold: a column that a file lacks is null, one that the
-    # table has no longer is left out. Unlike `union_by_name` it opens no file before the scan, so each file is opened
-    # once, and a file replaced meanwhile is seen whole, as it was or as it is.
+    # table has no longer is left out. Unlike `union_by_name` it opens no file before the scan.
     fields = ", ".join(
         f"{_literal(c.name)}: {{name: {_literal(c.name)}, type: "
         f"{_literal(sql_type(c.dtype, f'{table.name}.{c.name}'))}, default_value: NULL}}"
@@ -165,9 +183,8 @@ def _table_view(root: Path, table: TableSpec) -> _View:
     )
     # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
-    query = (
-        f"FROM read_parquet({_literal(folder + '/*.parquet')}, hive_partitioning = false, schema = MAP {{{fields}}})"
-    )
+    files = _literal(f"{folder}/*.parquet")
+    query = _NEWEST.format(files=files, fields=fields, stamp=f"parse_filename(file)[-{len(_SUFFIX)}:]")
     return _View(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 
 

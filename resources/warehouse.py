@@ -1,21 +1,21 @@
-"""Results as Parquet files, one a table and partition, with DuckDB views over them.
+"""Results as Parquet files, with DuckDB views over them.
 
-Writers take no lock and know nothing of each other: each partition is a file of its own that a rename puts in place, so
-that a reader sees the old rows or the new ones, never a part. ``results.duckdb`` holds no rows, only views, macros and
-comments; no writer opens it, so whoever has it open holds up nobody::
+Writers take no lock and know nothing of each other: each write of a partition makes a new file that takes the place of
+the older one and never changes. ``results.duckdb`` holds no rows, only views, macros and comments; no writer opens it,
+so whoever has it open holds up nobody::
 
     <path>/
-      results.duckdb            for people: any DuckDB client from 1.2 on, any working directory
-      results.sql               the statements that it was built with
-      <table>/<key>.parquet     one partition; a symbolic link to the schema file stands for a removed one
-      <table>/@schema.parquet   no rows, the declared types
-      .catalog/<digest>.duckdb  the same views, for this code
-      .tmp/                     files being written
+      results.duckdb                   for people: any DuckDB client from 1.3 on, any working directory
+      results.sql                      the statements that it was built with
+      <table>/<key>@<stamp>.parquet    one version of one partition; a symbolic link says that the partition is gone
+      <table>/@schema.parquet          no rows, the declared types
+      .catalog/<digest>.duckdb         the same views, for this code
+      .tmp/                            files being written
 
-A query sees each file whole, but not all files at one moment: rows written while it runs may or may not be in it.
+A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its
+transaction began, and a partition's first version at once. This class's own reads see the newest version.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,7 +27,17 @@ import polars as pl
 
 from resources.database import Database
 from resources.errors import WarehouseError
-from resources.files import STALE_S, remove_stale, remove_stale_link, temporary, write_parquet
+from resources.files import (
+    SCHEMA_FILE,
+    STALE_S,
+    add_version,
+    latest,
+    remove_stale,
+    remove_superseded,
+    temporary,
+    versions,
+    write_parquet,
+)
 from resources.tables import FIXED_TABLES, AnalyzerSpec, ColumnSpec, TableSpec, sql_type
 from resources.views import DERIVED_NAMES, statements
 
@@ -36,9 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "Warehouse"]
 
-_SCHEMA_FILE = "@schema.parquet"  # "@" cannot stand in a key
 _KEY = re.compile(r"\w[\w.+-]*")
-_KEY_BYTES = 240  # with the suffix, within the 255 of file systems
+_KEY_BYTES = 220  # with stamp and suffix, within the 255 of file systems
 
 
 class Warehouse(dg.ConfigurableResource):
@@ -58,48 +67,50 @@ class Warehouse(dg.ConfigurableResource):
     def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> Path:
         """Makes `frame` the rows of one partition, whatever was there.
 
-        Atomic and idempotent: the file is written elsewhere, forced to disk, and renamed into place. Of several writers
-        of the same partition the last one wins.
+        Atomic and idempotent: the file is written elsewhere, forced to disk, and then given its name. Of several
+        writers of the same partition the last one wins. Writing the rows that are there already changes nothing.
 
         Returns:
             The partition's file.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be a file name, or a column has a type that cannot be stored or is
-                not the one that the table was published with.
+            WarehouseError: `table` or `key` cannot be in a file name, or a column has a type that cannot be stored or
+                is not the one that the table was published with.
         """
-        target = self._file(table, key)
+        folder = self._folder(table, key)
         self._check(table, frame.schema)
-        write_parquet(self.root, target, frame)
-        return target
+        with temporary(self.root) as path:
+            write_parquet(path, frame)
+            return add_version(folder, key, path)
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """The rows of one partition as they were written; None where there is none."""
-        file = self._file(table, key)
-        if file.is_symlink():
+        """The rows of one partition as they were written last; None where there is none.
+
+        Raises:
+            WarehouseError: `table` or `key` cannot be in a file name.
+        """
+        folder = self._folder(table, key)
+        found = versions(folder, key)
+        if not found or found[-1].removes:
             return None
-        try:
-            return pl.read_parquet(file, glob=False, hive_partitioning=False)
-        except FileNotFoundError:
-            return None
+        return pl.read_parquet(folder / found[-1].name, glob=False, hive_partitioning=False)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Takes one partition out of the table; one that is not there is fine.
 
-        Where the table is published, the file gives way to a link to the schema file, which has no rows: a query that
-        has listed the folder already would fail on a missing file. `sweep` clears such links away later.
+        Raises:
+            WarehouseError: `table` or `key` cannot be in a file name, or there is such a partition in a table that is
+                not published.
         """
-        file = self._file(table, key)
-        if not (file.parent / _SCHEMA_FILE).exists():
-            file.unlink(missing_ok=True)
-        elif os.path.lexists(file):
-            with temporary(self.root) as link:
-                link.symlink_to(_SCHEMA_FILE)
-                link.replace(file)
+        folder = self._folder(table, key)
+        found = versions(folder, key)
+        if found and not found[-1].removes:
+            self._schema_file(table)
+            add_version(folder, key, None)
 
     def partitions(self, table: str) -> list[str]:
         """The keys of the table's partitions, sorted."""
-        return [file.name.removesuffix(".parquet") for file in self._listed(table)]
+        return [version.key for version in latest(self._folder(table))]
 
     def read_table(self, table: str) -> pl.LazyFrame:
         """All rows of a published table, in the declared types: columns that a file lacks are null, others left out.
@@ -107,11 +118,9 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: No table of this name was published.
         """
-        schema_file = self._folder(table) / _SCHEMA_FILE
-        if not schema_file.exists():
-            raise WarehouseError(f"table {table!r}", f"it is not published in {self.root}", "call Warehouse.publish")
+        schema_file = self._schema_file(table)
         return pl.scan_parquet(
-            [schema_file, *self._listed(table)],
+            [schema_file, *(schema_file.with_name(version.name) for version in latest(schema_file.parent))],
             schema=_schema_of(schema_file),
             glob=False,
             hive_partitioning=False,
@@ -155,49 +164,46 @@ class Warehouse(dg.ConfigurableResource):
             raise WarehouseError(f"tables {twice}", "the name stands for more than one table or view", "rename one")
         script = ";\n".join(statements(self.root, specs, analyzers)) + ";\n"
         database = Database(self.root)
-        if database.is_current(script) and all((self.root / spec.name / _SCHEMA_FILE).exists() for spec in specs):
+        if database.is_current(script) and all((self.root / spec.name / SCHEMA_FILE).exists() for spec in specs):
             return False
         database.build(script, lambda: self._declare(specs))
         return True
 
     def sweep(self, older_than_s: float = STALE_S) -> int:
-        """Clears away what killed writers, removed partitions and earlier definitions have left behind.
+        """Clears away superseded versions, and what killed writers and earlier definitions have left behind.
+
+        Queries open the versions that are out of force too, so call it now and then.
 
         Args:
-            older_than_s: Age from which a file counts as left behind. It must exceed the longest query and write.
+            older_than_s: Time out of force, or unfinished. It must exceed the longest query and the longest write.
 
         Returns:
             How many files went.
         """
         removed = Database(self.root).sweep(older_than_s) + remove_stale(self.root.glob(".tmp/*"), older_than_s)
-        return removed + sum(remove_stale_link(self.root, f, older_than_s) for f in self.root.glob("*/*.parquet"))
+        folders = [folder for folder in self.root.glob("[!.]*") if folder.is_dir()]
+        return removed + sum(remove_superseded(folder, older_than_s) for folder in folders)
 
-    def _folder(self, table: str) -> Path:
+    def _folder(self, table: str, key: str = "_") -> Path:
         if not (table.isidentifier() and table.isascii()):
             raise WarehouseError(f"table {table!r}", "not an identifier", "use a-z, 0-9 and _, a letter first")
-        return self.root / table
-
-    def _file(self, table: str, key: str) -> Path:
         if not _KEY.fullmatch(key) or len(key.encode()) > _KEY_BYTES:
             raise WarehouseError(
                 f"table {table}, key {key!r}",
-                "not a safe file name",
+                "cannot be in a file name",
                 f"use at most {_KEY_BYTES} bytes of letters, digits and _ . + -, a letter, digit or _ first",
             )
-        return self._folder(table) / f"{key}.parquet"
+        return self.root / table
 
-    def _listed(self, table: str) -> list[Path]:
-        folder = self._folder(table)
-        try:
-            with os.scandir(folder) as entries:
-                names = [e.name for e in entries if e.name.endswith(".parquet") and not e.is_symlink()]
-        except FileNotFoundError:
-            return []
-        return [folder / name for name in sorted(names) if name != _SCHEMA_FILE]
+    def _schema_file(self, table: str) -> Path:
+        file = self._folder(table) / SCHEMA_FILE
+        if not file.exists():
+            raise WarehouseError(f"table {table!r}", f"it is not published in {self.root}", "call Warehouse.publish")
+        return file
 
     def _check(self, table: str, schema: pl.Schema) -> None:
         # One file of the wrong type would break every query over its table, so it is stopped here.
-        declared = _schema_of(self._folder(table) / _SCHEMA_FILE)
+        declared = _schema_of(self._folder(table) / SCHEMA_FILE)
         for name, dtype in schema.items():
             kind = sql_type(dtype, f"{table}.{name}")
             if name in declared and kind != sql_type(declared[name], f"{table}.{name}"):
@@ -209,9 +215,12 @@ class Warehouse(dg.ConfigurableResource):
 
     def _declare(self, specs: Sequence[TableSpec]) -> None:
         for spec in specs:
-            file = self._folder(spec.name) / _SCHEMA_FILE
+            file = self._folder(spec.name) / SCHEMA_FILE
             if not file.exists() or _schema_of(file) != spec.schema:
-                write_parquet(self.root, file, spec.frame([]))
+                file.parent.mkdir(exist_ok=True)
+                with temporary(self.root) as path:
+                    write_parquet(path, spec.frame([]))
+                    path.replace(file)
 
 
 def _schema_of(file: Path) -> pl.Schema:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from tests.executor_models import FakeModel
 from vid_assets.executor import cancelled, warm_executor
 
 MULTIPROCESS = dg.multiprocess_executor.configured(
@@ -304,7 +305,6 @@ def streams(executor):
     def generator():
         yield dg.AssetMaterialization("thing")
         yield dg.Output(1, "first")
-        yield dg.ExpectationResult(success=True)
         yield dg.AssetObservation("thing")
         yield dg.Output(2, "second")
 
@@ -383,6 +383,33 @@ def waits_for_signal(executor):
     @dg.job(executor_def=executor)
     def j():
         plus_one.alias("after")(plus_one(slow()))
+
+    return j
+
+
+@graph
+def waits_for_model(executor):
+    """One step waits for a model that never loads, the other in a call that never ends."""
+    calling = FakeModel(warm=True)
+
+    @dg.op(required_resource_keys={"loading"})
+    def needs_loading():
+        return 1
+
+    @dg.op(required_resource_keys={"calling"}, config_schema={"folder": str, "how": str})
+    def slow(context):
+        (Path(context.op_config["folder"]) / "started").touch()
+        context.resources.calling.call()
+
+    resources = {"loading": FakeModel(load_s=3600.0), "calling": calling}
+
+    @dg.job(
+        executor_def=executor,
+        resource_defs={key: dg.ResourceDefinition.hardcoded_resource(value) for key, value in resources.items()},
+    )
+    def j():
+        needs_loading()
+        slow()
 
     return j
 

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 import psutil
+import pytest
 
 from resources.host import ModelResource, ModelSpec, Stream
 from resources.weights import seal
@@ -125,13 +126,25 @@ def hosts_of(folder: Path) -> list[int]:
 
 def in_process(home: Path, code: str, **variables: str) -> "subprocess.Popen[str]":
     """Runs code in another process, with ``handle`` and ``home`` at hand."""
-    lines = (
-        f"import sys\nfrom pathlib import Path\nfrom tests.host_kit import handle\nhome = Path({str(home)!r})\n{code}"
-    )
+    start = f"from pathlib import Path\nfrom tests.host_kit import handle\nhome = Path({str(home)!r})\n"
     return subprocess.Popen(
-        [sys.executable, "-c", lines],
+        [sys.executable, "-c", start + code],
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for one test; afterwards its hosts are stopped, and nothing of them may be left."""
+    for variable in ("VID_HOST_MEMORY_MB", "VID_HOST_THREADS", "VID_MODEL_IDLE_S", "VID_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    fake_spec(tmp_path)
+    yield tmp_path
+    any_handle = handle(tmp_path)
+    folder = any_handle.folder
+    any_handle.down()
+    assert not folder.exists()
+    assert hosts_of(folder) == []

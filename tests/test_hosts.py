@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,20 +13,9 @@ import pytest
 
 from resources.errors import ModelCancelled, ModelDeadline, ModelError, ModelUnavailable
 from resources.host import Stream, collect_usage
-from tests.host_kit import EchoResource, handle, hosts_of, in_process, is_running, wait_until
+from tests.host_kit import EchoResource, handle, home, in_process, is_running, wait_until
 
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for one test; afterwards its hosts are stopped, and nothing of them may be left."""
-    for variable in ("VID_HOST_MEMORY_MB", "VID_HOST_THREADS", "VID_MODEL_IDLE_S", "VID_PROFILE"):
-        monkeypatch.delenv(variable, raising=False)
-    yield tmp_path
-    any_handle = handle(tmp_path)
-    folder = any_handle.folder
-    any_handle.down()
-    assert not folder.exists()
-    assert hosts_of(folder) == []
+__all__ = ["home"]
 
 
 def test_a_call_starts_the_host_and_answers(home: Path) -> None:

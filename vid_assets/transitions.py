@@ -25,7 +25,8 @@ CUT_STEP, CUT_RATIO = 3.5, 1.45
 STEADY = 4  # frames of a steady level before and after a ramp
 DARK, BRIGHT = 24.0, 231.0
 FADE_SCORE = 5.0
-DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 3.3, 18.0, (0.5, 1.6)
+DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 2.5, 15.0, (0.5, 1.6)
+DETOUR = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +102,17 @@ def _steps(a: NDArray[np.int16], b: NDArray[np.int16], reach: int) -> Array:
     return np.maximum(best_a.mean(axis=(1, 2)), best_b.mean(axis=(1, 2))) / 3
 
 
-def find_cuts(blocks: NDArray[np.float32], fps: float) -> list[Cut]:
+def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float) -> list[Cut]:
     """Hard cuts, ascending.
 
     Args:
         blocks: As `cells` gives them, [n, 9, 16, 3].
+        step: `steps` from each frame to the next, [n - 1].
         fps: Frames a second; a flash lasts at most 0.12 s.
     """
     n = len(blocks)
     if n < 2:
         return []
-    step = steps(blocks[:-1], blocks[1:])
     padded = np.pad(step, NEIGHBOURS)
     around = np.stack([padded[i : i + n - 1] for i in range(2 * NEIGHBOURS + 1) if i != NEIGHBOURS])
     # The second largest: one neighbouring cut or the other edge of a flash must not hide this one.
@@ -236,13 +237,19 @@ def _fade_into(
 
 
 def find_dissolves(
-    thumbs: NDArray[np.uint8], blocks: NDArray[np.float32], cuts: Sequence[Cut], fades: Sequence[Ramp], fps: float
+    thumbs: NDArray[np.uint8],
+    blocks: NDArray[np.float32],
+    step: Array,
+    cuts: Sequence[Cut],
+    fades: Sequence[Ramp],
+    fps: float,
 ) -> list[Ramp]:
     """Dissolves of 4 frames to 2 s, ascending.
 
     Args:
         thumbs: uint8 RGB [n, 27, 48, 3].
         blocks: Their `cells`.
+        step: `steps` from each frame to the next, [n - 1].
         cuts: No dissolve crosses one.
         fades: No dissolve overlaps one.
         fps: Frames a second.
@@ -253,6 +260,7 @@ def find_dissolves(
         return []
     pixels = thumbs.reshape(n, -1, 3)
     variance = np.array([picture.var(axis=0, dtype=np.float32).sum() for picture in pixels], np.float64)
+    path = np.concatenate([[0.0], np.cumsum(step)])
     jumps, barrier = _jumps(levels), np.zeros(n, np.int64)
     barrier[[cut.last for cut in cuts]] = 1
     for fade in fades:
@@ -271,7 +279,10 @@ def find_dissolves(
             start, end = int(last[place]), int(last[place] + length)
             if jumps[start:end].max() > change[place] / 2:
                 continue
-            if SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
+            if not SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
+                continue
+            # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
+            if path[end] - path[start] < DETOUR * steps(blocks[start, None], blocks[end, None])[0]:
                 confidence = _confidence(float(score[place]), DISSOLVE_SCORE, 2)
                 found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
     found.sort(key=lambda ramp: (-ramp.confidence, ramp.last))

@@ -2,14 +2,16 @@
 
 - Luma and contrast: mean and standard deviation of BT.709 luma (ITU-R BT.709-6), on gamma-coded values.
 - Saturation: HSV saturation, weighted by value, so that black has no say.
-- Colourfulness: Hasler & Suesstrunk, "Measuring colourfulness in natural images", 2003 (0 grey, 109 extremely colourful).
-- Colour temperature: McCamy 1992 on the mean of linear light; null where the colour lies farther than 0.05 in u, v from the
-  black-body locus (CIE 15:2018 calls it meaningless there; locus after Krystek 1985) or outside 2000..12500 K.
-- Palette: k-means in CIE Lab over a colour histogram, seeded as in Chang et al., "Palette-based photo recoloring", 2015:
-  no random numbers. Colours closer than 10 (CIE 1976 difference) are one.
+- Colourfulness: Hasler & Suesstrunk, "Measuring colourfulness in natural images", 2003 (0 grey, 109 extremely
+  colourful).
+- Colour temperature: McCamy 1992 on the mean of linear light; null where the colour lies farther than 0.05 in u, v
+  from the black-body locus (CIE 15:2018 calls it meaningless there; locus after Krystek 1985) or outside 2000..12500
+  K.
+- Palette: k-means in CIE Lab over a colour histogram, seeded as in Chang et al., "Palette-based photo recoloring",
+  2015: no random numbers. Colours closer than 10 (CIE 1976 difference) are one.
 
-It takes the pictures for sRGB: log and HDR footage reads flatter than it was meant. The temperature is that of the picture
-as a whole, not of the light: a red wall in daylight looks warm to it.
+It takes the pictures for sRGB: log and HDR footage reads flatter than it was meant. The temperature is that of the
+picture as a whole, not of the light: a red wall in daylight looks warm to it.
 """
 
 import numpy as np
@@ -46,11 +48,11 @@ Array = NDArray[np.float32]
 Palette = tuple[Array, NDArray[np.float64]]
 
 
-def _lab(rgb: Array) -> Array:
+def _lab(rgb: NDArray[np.floating]) -> Array:
     """CIE Lab (D65) of colours in 0..1, shape [n, 3]."""
     import cv2
 
-    return cv2.cvtColor(np.ascontiguousarray(rgb[None]), cv2.COLOR_RGB2Lab)[0]
+    return cv2.cvtColor(np.ascontiguousarray(rgb[None], np.float32), cv2.COLOR_RGB2Lab)[0]
 
 
 def _histogram(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
@@ -90,6 +92,7 @@ def palette(pixels: NDArray[np.uint8]) -> Palette:
     rgb, weights = _histogram(pixels)
     lab = _lab(rgb)
     centres = _seeds(lab, weights)
+    nearest = _distances(lab, centres).argmin(axis=1)
     for _ in range(10):
         nearest = _distances(lab, centres).argmin(axis=1)
         member = (nearest[:, None] == np.arange(len(centres))) * weights[:, None]
@@ -109,7 +112,8 @@ def palette(pixels: NDArray[np.uint8]) -> Palette:
     merged = groups[nearest]
     kept = np.unique(merged)
     shares = np.array([weights[merged == group].sum(dtype=np.float64) for group in kept])
-    colours = np.stack([np.average(rgb[merged == group], axis=0, weights=weights[merged == group]) for group in kept])
+    sums = np.stack([weights[merged == group] @ rgb[merged == group] for group in kept]).astype(np.float64)
+    colours = sums / shares[:, None]
     order = np.argsort(-shares, kind="stable")
     return colours[order].astype(np.float32), shares[order] / shares.sum()
 
@@ -195,8 +199,7 @@ TABLE = {
 def run(frames: Frames) -> pl.DataFrame:
     """One row a sampled picture, in order."""
     rows = [
-        {"time_s": float(time), **_measure(picture)}
-        for time, picture in zip(frames.times_s, frames.array, strict=True)
+        {"time_s": float(time), **_measure(picture)} for time, picture in zip(frames.times_s, frames.array, strict=True)
     ]
     return pl.DataFrame(rows, schema=ANALYZER.schema)
 

@@ -1,17 +1,18 @@
 """How each sampled picture is composed: what draws the eye and where, symmetry, clutter, empty space, horizon.
 
 - Saliency: colour distance from the picture's four borders (the backgroundness map of Zhang et al., "Minimum barrier
-  salient object detection at 80 FPS", 2015), on 64 px wide pictures; what is below its mean is background. The salient
-  point is its centre of mass.
+  salient object detection at 80 FPS", 2015), on 64 px wide pictures; what is below its mean is background. The
+  salient point is its centre of mass.
 - Thirds: distance of that point from the nearest of the four crossings of the thirds, in picture diagonals.
 - Symmetry: correlation of the luma with its own mirror image, left to right.
-- Edge density: share of pixels on Canny edges. Negative space: share of 1/32-width cells without an edge in or beside them.
+- Edge density: share of pixels on Canny edges. Negative space: share of 1/32-width cells without an edge in or beside
+  them.
 - Horizon: the length-weighted median angle of straight edges at least 0.35 of the width long and within 20 degrees of
-  level (probabilistic Hough transform), if together they are at least half as long as the picture is wide and at least
-  half of that length agrees within 2.5 degrees.
+  level (probabilistic Hough transform), if together they are at least half as long as the picture is wide and at
+  least half of that length agrees within 2.5 degrees.
 
-It knows colours and edges, not meaning: a face that has the colours of the walls is not salient to it, a bright window is.
-The horizon may be a table edge.
+It knows colours and edges, not meaning: a face that has the colours of the walls is not salient to it, a bright
+window is. The horizon may be a table edge.
 """
 
 import numpy as np
@@ -62,6 +63,11 @@ def saliency(picture: NDArray[np.uint8]) -> Array:
     return (stack.sum(axis=0) - stack.max(axis=0)) / 3
 
 
+def _centres(count: int) -> NDArray[np.float64]:
+    """Middles of so many equal parts of 0..1."""
+    return (np.arange(count).astype(np.float64) + 0.5) / count
+
+
 def salient_point(away: Array) -> tuple[float, float, float] | None:
     """Centre of mass and spread of a saliency map as shares of width and height; None for a plain picture.
 
@@ -72,15 +78,15 @@ def salient_point(away: Array) -> tuple[float, float, float] | None:
     weight = np.where(away >= away.mean(), away, 0).astype(np.float64)
     weight /= weight.sum()
     height, width = weight.shape
-    xs, ys = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    xs, ys = _centres(width), _centres(height)
     across, down = weight.sum(axis=0), weight.sum(axis=1)
     x, y = float(across @ xs), float(down @ ys)
-    variance = (across @ (xs - x) ** 2) * width**2 + (down @ (ys - y) ** 2) * height**2
+    variance = float(across @ (xs - x) ** 2) * width**2 + float(down @ (ys - y) ** 2) * height**2
     return x, y, float(np.sqrt(variance / (width**2 + height**2)))
 
 
 def thirds_distance(x: float, y: float, aspect: float) -> float:
-    """Distance of a point from the nearest crossing of the thirds, in picture diagonals; `aspect` is width over height."""
+    """Distance from the nearest crossing of the thirds, in picture diagonals; `aspect` is width over height."""
     dx = min(abs(x - 1 / 3), abs(x - 2 / 3)) * aspect
     dy = min(abs(y - 1 / 3), abs(y - 2 / 3))
     return float(np.hypot(dx, dy) / np.hypot(aspect, 1))
@@ -106,7 +112,8 @@ def negative_space(edges: NDArray[np.bool_]) -> float:
     rows, columns = max(1, edges.shape[0] // cell), max(1, edges.shape[1] // cell)
     cut = edges[: rows * cell, : columns * cell]
     busy = cut.reshape(rows, cut.shape[0] // rows, columns, cut.shape[1] // columns).any(axis=(1, 3))
-    return float(1 - cv2.dilate(busy.astype(np.uint8), np.ones((3, 3), np.uint8)).mean())
+    near = np.asarray(cv2.dilate(np.asarray(busy, np.uint8), np.ones((3, 3), np.uint8)), np.float64)
+    return float(1 - near.mean())
 
 
 def horizon_tilt(edges: NDArray[np.uint8], luma: Array) -> float | None:
@@ -142,7 +149,7 @@ def horizon_tilt(edges: NDArray[np.uint8], luma: Array) -> float | None:
     if lengths.sum() < width / 2:
         return None
     order = np.argsort(angles[level], kind="stable")
-    middle = np.searchsorted(np.cumsum(lengths[order]), lengths.sum() / 2)
+    middle = int((np.cumsum(lengths[order]) < lengths.sum() / 2).sum())
     tilt = float(angles[level][order][middle])
     agreeing = lengths[np.abs(angles[level] - tilt) <= AGREE_DEGREES].sum()
     return tilt if agreeing >= lengths.sum() / 2 else None
@@ -153,7 +160,7 @@ def _measure(picture: NDArray[np.uint8]) -> dict[str, float | None]:
 
     height, width = picture.shape[:2]
     luma = np.rint(picture.astype(np.float32) @ LUMA)
-    edges = cv2.Canny(cv2.GaussianBlur(luma, (5, 5), 1.2).astype(np.uint8), *EDGE_THRESHOLDS)
+    edges = np.asarray(cv2.Canny(cv2.GaussianBlur(luma, (5, 5), 1.2).astype(np.uint8), *EDGE_THRESHOLDS), np.uint8)
     point = salient_point(saliency(picture))
     x, y, spread = point or (None, None, None)
     return {
@@ -178,7 +185,7 @@ TABLE = {
     "thirds_distance": Column(
         pl.Float64, "diagonals", "From the salient point to the nearest crossing of the thirds.", 0, 1, nullable=True
     ),
-    "symmetry": Column(pl.Float64, "1", "Correlation of luma with its mirror image; null if flat.", -1, 1, nullable=True),
+    "symmetry": Column(pl.Float64, "1", "Correlation of luma with its mirror; null if flat.", -1, 1, nullable=True),
     "edge_density": Column(pl.Float64, "1", "Share of pixels on an edge.", ge=0, le=1),
     "negative_space": Column(pl.Float64, "1", "Share of the picture away from any edge.", ge=0, le=1),
     "horizon_tilt_deg": Column(
@@ -191,8 +198,7 @@ TABLE = {
 def run(frames: Frames) -> pl.DataFrame:
     """One row a sampled picture, in order."""
     rows = [
-        {"time_s": float(time), **_measure(picture)}
-        for time, picture in zip(frames.times_s, frames.array, strict=True)
+        {"time_s": float(time), **_measure(picture)} for time, picture in zip(frames.times_s, frames.array, strict=True)
     ]
     return pl.DataFrame(rows, schema=ANALYZER.schema)
 

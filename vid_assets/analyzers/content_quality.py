@@ -3,16 +3,18 @@
 - Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
 - Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim, "Defocus map
   estimation from a single image", 2011), as a share of the picture's height: independent of contrast and size.
-- Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen, Zhu &
-  Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as noise.
+- Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen,
+  Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as
+  noise.
 - Clipping: share of pixels with luma at the ends of the scale.
-- Blockiness: steps across the borders of 8 x 8 blocks against those inside them (after Wang, Bovik & Evans 2000), 1 for none.
-- BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the model
-  trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
+- Blockiness: steps across the borders of 8 x 8 blocks against those inside them (after Wang, Bovik & Evans 2000), 1
+  for none.
+- BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the
+  model trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
 
-It sees the sampled picture, at most 640 px long: blur and noise finer than its pixels are gone, and blocks too once the
-picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, sparse edges like none.
-BRISQUE knows photographs; drawings and screens score badly whatever their quality.
+It sees the sampled picture, at most 640 px long: blur and noise finer than its pixels are gone, and blocks too once
+the picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, sparse edges like
+none. BRISQUE knows photographs; drawings and screens score badly whatever their quality.
 """
 
 import math
@@ -51,11 +53,16 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
     import cv2
 
     # Derivatives of a Gaussian, so that grain does not pass for a sharp edge; its own width is taken out at the end.
-    smooth = cv2.GaussianBlur(luma, (0, 0), REBLUR)
-    again = cv2.GaussianBlur(luma, (0, 0), REBLUR * math.sqrt(2))
-    first, second = (cv2.magnitude(*np.gradient(plane)) for plane in (smooth, again))
+    def slope(sigma: float) -> Plane:
+        smooth = cv2.GaussianBlur(luma, (0, 0), sigma)
+        # Central differences
+        kernel = np.array([[-0.5, 0, 0.5]], np.float32)
+        across, down = cv2.filter2D(smooth, cv2.CV_32F, kernel), cv2.filter2D(smooth, cv2.CV_32F, kernel.T)
+        return np.asarray(cv2.magnitude(across, down), np.float32)
+
+    first, second = slope(REBLUR), slope(REBLUR * math.sqrt(2))
     # Only the crest of an edge tells its width.
-    crest = first >= cv2.dilate(first, np.ones((3, 3), np.uint8))
+    crest = first >= np.asarray(cv2.dilate(first, np.ones((3, 3), np.uint8)), np.float32)
     crest[:2] = crest[-2:] = crest[:, :2] = crest[:, -2:] = False
     at = np.flatnonzero(crest & (first > max(WEAKEST_EDGE, EDGE_OVER_NOISE * noise)))
     if len(at) < FEWEST_EDGES:
@@ -85,8 +92,8 @@ def noise_sigma(luma: Plane) -> float | None:
         return None
     centred = patches - patches.mean(axis=0)
     values = np.linalg.eigvalsh((centred.T @ centred).astype(np.float64) / (len(patches) - 1)).clip(min=0)
-    # Noise alone has eigenvalues that scatter evenly about their mean; structure adds large ones. Drop the largest until
-    # mean and median agree.
+    # Noise alone has eigenvalues that scatter evenly about their mean; structure adds large ones. Drop the largest
+    # until mean and median agree.
     means = np.cumsum(values) / np.arange(1, len(values) + 1)
     for last in range(len(values) - 1, 0, -1):
         if means[last] <= np.median(values[: last + 1]):
@@ -154,19 +161,23 @@ def _scale_features(grey: Plane) -> list[float] | None:
     import cv2
 
     def blur(plane: Plane) -> Plane:
-        return cv2.GaussianBlur(plane, (7, 7), 7 / 6, borderType=cv2.BORDER_CONSTANT)
+        return np.asarray(cv2.GaussianBlur(plane, (7, 7), 7 / 6, borderType=cv2.BORDER_CONSTANT), np.float32)
 
     mean = blur(grey)
-    mscn = (grey - mean) / (np.sqrt(np.abs(blur(grey * grey) - mean * mean)) + 1 / 255)
+    deviation = np.sqrt(np.abs(blur(grey * grey) - mean * mean))
+    mscn: Plane = np.divide(grey - mean, deviation + np.float32(1 / 255), dtype=np.float32)
     whole = _fit(mscn)
     if whole is None:
         return None
     features = [whole[0], (whole[2] + whole[3]) / 2]
     neighbours = (
-        (mscn[:, :-1], mscn[:, 1:]), (mscn[:-1], mscn[1:]), (mscn[:-1, :-1], mscn[1:, 1:]), (mscn[1:, :-1], mscn[:-1, 1:]),
-    )  # fmt: skip
+        (mscn[:, :-1], mscn[:, 1:]),
+        (mscn[:-1], mscn[1:]),
+        (mscn[:-1, :-1], mscn[1:, 1:]),
+        (mscn[1:, :-1], mscn[:-1, 1:]),
+    )
     for one, other in neighbours:
-        fit = _fit(one * other)
+        fit = _fit(np.multiply(one, other, dtype=np.float32))
         if fit is None:
             return None
         features += fit
@@ -181,10 +192,11 @@ def brisque(grey: Plane) -> float | None:
     """
     import cv2
 
-    if min(grey.shape) < 16:
+    if min(grey.shape) < 16 or np.ptp(grey) < 1 / 255:
         return None
     full = _scale_features(grey)
-    half = _scale_features(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_CUBIC))
+    smaller = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_CUBIC), np.float32)
+    half = _scale_features(smaller)
     if full is None or half is None:
         return None
     model = _brisque_model()
@@ -206,7 +218,7 @@ def _measure(picture: NDArray[np.uint8], block: float) -> dict[str, float | None
         "clipped_dark": float((luma <= DARKEST).mean()),
         "clipped_bright": float((luma >= BRIGHTEST).mean()),
         "blockiness": blockiness(luma, block),
-        "brisque": brisque(luma / 255),
+        "brisque": brisque(luma / np.float32(255)),
     }
 
 
@@ -214,7 +226,7 @@ TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
     "laplacian": Column(pl.Float64, "levels^2", "Variance of the Laplacian of luma; sharp pictures have more.", ge=0),
     "edge_blur": Column(
-        pl.Float64, "1/1000 of the height", "Standard deviation of the blur of the strongest edges; null without edges.",
+        pl.Float64, "1/1000 of the height", "Standard deviation of the blur of the strongest edges; null without any.",
         ge=0, nullable=True,
     ),
     "noise_sigma": Column(

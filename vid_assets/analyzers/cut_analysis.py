@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
-from vid_assets.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate
+from vid_assets.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate, steps
 
 HOLD_S = 2.0
 
@@ -76,9 +76,10 @@ def run(thumbs: Frames) -> pl.DataFrame:
     if len(thumbs) < 2:
         return ANALYZER.empty()
     blocks, fps = cells(thumbs.array), frame_rate(thumbs.times_s)
-    cuts = find_cuts(blocks, fps)
+    step = steps(blocks[:-1], blocks[1:])
+    cuts = find_cuts(blocks, step, fps)
     fades = find_fades(blocks, cuts, fps)
-    dissolves = find_dissolves(thumbs.array, blocks, cuts, fades, fps)
+    dissolves = find_dissolves(thumbs.array, blocks, step, cuts, fades, fps)
     rows = [
         {
             "kind": boundary.kind,

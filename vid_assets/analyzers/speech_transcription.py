@@ -1,12 +1,14 @@
 """What is said, word by word, with times.
 
-The model finds where speech is and turns it into words (Whisper: Radford et al., "Robust Speech Recognition via Large-Scale Weak
-Supervision", 2022). Such a model puts words to sounds that are none: it says so by its own probability that there is no
-speech, or shows it by saying the same over and over. Segments whose no-speech probability is over 0.6, or whose text
-compresses to less than 1/2.4 of its length, are dropped (the paper's thresholds; there the first counts only if the words
-are unsure as well, but over humming the model is sure of them). What remains may be nothing: then there is no speech.
+The model finds where speech is and turns it into words (Whisper: Radford et al., "Robust Speech Recognition via
+Large-Scale Weak Supervision", 2022). Such a model puts words to sounds that are none: it says so by its own
+probability that there is no speech, or shows it by saying the same over and over. A segment is dropped if its no-
+speech probability is over 0.6 (over 0.3 where its words are on average less than 0.6 sure), or if its text compresses
+to less than 1/2.4 of its length. The thresholds are the paper's; there the first counts only where the words are
+unsure, but over humming the model is sure of them. What remains may be nothing: then there is no speech.
 
-It does not tell speakers apart, and it does not hear sung words, whispers under music, or several voices at once well.
+It does not tell speakers apart, and it does not hear sung words, whispers under music, or several voices at once
+well.
 """
 
 import zlib
@@ -19,11 +21,12 @@ from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable, 
 from vid_assets.drawing import timeline
 
 NO_SPEECH = 0.6
+DOUBTFUL, UNSURE = 0.3, 0.6
 REPETITION = 2.4
 
 
 def repetition(text: str) -> float:
-    """Length of a text over its length compressed: about 1 for a sentence, large if it says the same again and again."""
+    """Length of a text over its length compressed: about 1 for a sentence, large if it repeats itself."""
     data = text.strip().encode()
     return len(data) / len(zlib.compress(data))
 
@@ -31,12 +34,12 @@ def repetition(text: str) -> float:
 def spoken(words: pl.DataFrame) -> pl.DataFrame:
     """The words of the segments that are speech, in the order of time, segments numbered from 0 without gaps."""
     segments = words.group_by("segment", maintain_order=True).agg(
-        said=pl.col("word").str.join(" "), silent=pl.col("no_speech").mean()
+        said=pl.col("word").str.join(" "), silent=pl.col("no_speech").max(), sure=pl.col("confidence").mean()
     )
     kept = [
         segment
-        for segment, said, silent in segments.select("segment", "said", "silent").iter_rows()
-        if silent <= NO_SPEECH and repetition(said) <= REPETITION
+        for segment, said, silent, sure in segments.select("segment", "said", "silent", "sure").iter_rows()
+        if silent <= (DOUBTFUL if sure < UNSURE else NO_SPEECH) and repetition(said) <= REPETITION
     ]
     numbered = pl.DataFrame({"segment": kept, "number": range(len(kept))}, {"segment": pl.Int64, "number": pl.Int64})
     return (

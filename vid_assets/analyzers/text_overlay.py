@@ -1,13 +1,14 @@
 """Lines of text that the pictures show, each with its place and the time it is there.
 
-Reading is dear, so few pictures are read. Strokes are what top-hat and black-hat filters leave of a picture (Lienhart & Wernicke,
-"Localizing and segmenting text in images and videos", 2002, use the same cue of contrast): a picture is read where rows of
-strokes appear that were not in the sample before and are still there in the next, and every 5 s while strokes keep changing.
-Each line found is then followed to both sides for as long as its letters correlate with the picture.
+Reading is dear, so few pictures are read. Strokes are what top-hat and black-hat filters leave of a picture (Lienhart
+& Wernicke, "Localizing and segmenting text in images and videos", 2002, use the same cue of contrast): a picture is
+read where rows of strokes appear that were not in the sample before and are still there in the next, and every 5 s
+while strokes keep changing. Each line found is then followed to both sides for as long as its letters correlate with
+the picture.
 
-It sees two samples a second: text that shows in one of them only is missed, and times are right to one sample. Scrolling and
-scene text that moves is read every few seconds at best, each time as a line of its own. What is taller than a third of the
-picture is taken for a shape. Alphabets are those of the model.
+It sees two samples a second: text that shows in one of them only is missed, and times are right to one sample.
+Scrolling and scene text that moves is read every few seconds at best, each time as a line of its own. What is taller
+than a third of the picture is taken for a shape. Alphabets are those of the model.
 """
 
 from collections.abc import Sequence
@@ -117,7 +118,8 @@ def rows_to_read(lumas: Sequence[Luma], masks: Sequence[Mask], times_s: NDArray[
 def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
     height, width = shape[:2]
     left, top = max(int(box[0] * width), 0), max(int(box[1] * height), 0)
-    return slice(top, max(int(np.ceil(box[3] * height)), top + 1)), slice(left, max(int(np.ceil(box[2] * width)), left + 1))
+    bottom, right = max(int(np.ceil(box[3] * height)), top + 1), max(int(np.ceil(box[2] * width)), left + 1)
+    return slice(top, bottom), slice(left, right)
 
 
 def _tight(box: Box, mask: Mask) -> Box:
@@ -211,8 +213,9 @@ def run(video: Video, frames: Frames, model: TextModel) -> pl.DataFrame:
     found = model.read_text(frames, chosen).filter(pl.col("confidence") >= LEAST_CONFIDENCE)
     for reading in found.sort("row", "y0", "x0", "text").iter_rows(named=True):
         text, row = " ".join(reading["text"].split()), int(reading["row"])
-        box = tuple(min(max(float(reading[side]), 0.0), 1.0) for side in ("x0", "y0", "x1", "y1"))
-        if not any(letter.isalnum() for letter in text) or box[0] >= box[2] or not 0 < box[3] - box[1] <= TALLEST:
+        x0, y0, x1, y1 = (min(max(float(reading[side]), 0.0), 1.0) for side in ("x0", "y0", "x1", "y1"))
+        box = x0, y0, x1, y1
+        if not any(letter.isalnum() for letter in text) or x0 >= x1 or not 0 < y1 - y0 <= TALLEST:
             continue
         first, last = _follow(lumas, masks[row], box, row)
         lines.append(Line(text, float(reading["confidence"]), _tight(box, masks[row]), first, last))
@@ -237,7 +240,8 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
     labels: list[str] = []
     boxes: list[list[Box]] = []
     for row in rows:
-        there = table.filter((pl.col("start_s") <= frames.times_s[row] + 1e-6) & (pl.col("end_s") > frames.times_s[row]))
+        time_s = float(frames.times_s[row])
+        there = table.filter((pl.col("start_s") <= time_s + 1e-6) & (pl.col("end_s") > time_s))
         labels.append(" / ".join(there["text"]))
         boxes.append(list(there.select("x0", "y0", "x1", "y1").iter_rows()))
     return contact_sheet(frames, rows, labels, boxes)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import sqlalchemy
@@ -48,6 +48,7 @@ from dagster._core.execution.resources_init import (
 from dagster._core.execution.retries import RetryMode, get_retries_config
 from dagster._core.execution.step_dependency_config import StepDependencyConfig, get_step_dependency_config_field
 from dagster._core.execution.tags import get_tag_concurrency_limits_config
+from dagster._core.instance.types import _EventListenerLogHandler
 from dagster._core.log_manager import DagsterLogHandler, DagsterLogManager
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -87,6 +88,35 @@ __all__ = [
 
 BLOCKED_AGAIN_S = 300.0
 
+T = TypeVar("T", bound=logging.Handler)
+
+
+class NoLock:
+    """In place of a log handler's lock while the run's own lock does its work.
+
+    Storing an event asks Python's logging module for its global lock, and configuring that module from a step holds the
+    global lock while it takes each handler's. On threads the two would wait for each other for ever.
+    """
+
+    def acquire(self) -> bool:
+        """Succeed at once."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *exc_info: Any) -> None:
+        pass
+
+
+def without_lock(handler: T) -> T:
+    """Take a log handler's own lock away; whoever calls it then sees to it that one thread does at a time."""
+    handler.lock = NoLock()  # pyright: ignore[reportAttributeAccessIssue] - it needs no more than these methods
+    return handler
+
 
 class ThreadRouter(logging.Handler):
     """Sends what is logged through Python's loggers to the step whose thread logs it.
@@ -96,10 +126,11 @@ class ThreadRouter(logging.Handler):
     whole run instead. Lines from threads that are no step's (a model's watcher, a library's pool) belong to the run.
     """
 
-    def __init__(self, of_run: logging.Handler, gate: Gate) -> None:
+    def __init__(self, of_run: logging.Handler, gate: Gate, storing: threading.RLock) -> None:
         super().__init__()
         self._of_run = of_run
         self._gate = gate
+        self._storing = storing
         self._main = threading.get_ident()
         self._of_thread: dict[int, logging.Handler] = {}
 
@@ -112,20 +143,28 @@ class ThreadRouter(logging.Handler):
         self._of_thread.pop(threading.get_ident(), None)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Pass a record on without a lock of its own: the handlers behind it have theirs, and storing takes long."""
+        """Store one line, as `ThreadLogs.handle` does."""
         thread = record.thread or 0
         if thread == self._main and thread not in self._of_thread:
             return False
-        with self._gate.passing():
+        with self._gate.passing(), self._storing:
             return bool(self._of_thread.get(thread, self._of_run).handle(record))
 
 
 class ThreadLogs(DagsterLogManager):
     """A step's log whose capture of Python's loggers goes by thread, and which ends when the run does."""
 
-    def __init__(self, dagster_handler: DagsterLogHandler, level: int, gate: Gate, router: ThreadRouter) -> None:
-        super().__init__(dagster_handler, level=level)
+    def __init__(
+        self,
+        dagster_handler: DagsterLogHandler,
+        level: int,
+        gate: Gate,
+        storing: threading.RLock,
+        router: ThreadRouter,
+    ) -> None:
+        super().__init__(without_lock(dagster_handler), level=level)
         self._gate = gate
+        self._storing = storing
         self._router = router
 
     def handle(self, record: logging.LogRecord) -> None:
@@ -134,7 +173,7 @@ class ThreadLogs(DagsterLogManager):
         Raises:
             Abandoned: The run has ended without this step.
         """
-        with self._gate.passing():
+        with self._gate.passing(), self._storing:
             super().handle(record)
 
     def begin_python_log_capture(self) -> None:
@@ -147,7 +186,8 @@ class ThreadLogs(DagsterLogManager):
 
     def with_tags(self, **new_tags: str) -> "ThreadLogs":
         """The same log for one step."""
-        return ThreadLogs(self._dagster_handler.with_tags(**new_tags), self.level, self._gate, self._router)
+        handler = self._dagster_handler.with_tags(**new_tags)
+        return ThreadLogs(handler, self.level, self._gate, self._storing, self._router)
 
 
 class SharedLoop:
@@ -192,7 +232,11 @@ class SharedLoop:
 def threaded_context(job: PlanExecutionContext, gate: Gate) -> Iterator[PlanExecutionContext]:
     """A copy of the run's context whose steps may run on threads: logs by thread, events through the gate."""
     logs = job.log
-    router = ThreadRouter(logs._dagster_handler, gate)
+    storing = threading.RLock()
+    router = ThreadRouter(logs._dagster_handler, gate, storing)
+    for handler in logs._dagster_handler._handlers:
+        if isinstance(handler, _EventListenerLogHandler):
+            without_lock(handler)
     loop = SharedLoop(job.event_loop)
     for logger in logs._managed_loggers:
         logger.addHandler(router)
@@ -200,7 +244,7 @@ def threaded_context(job: PlanExecutionContext, gate: Gate) -> Iterator[PlanExec
         yield PlanExecutionContext(
             plan_data=job.plan_data,
             execution_data=job._execution_data,
-            log_manager=ThreadLogs(logs._dagster_handler, logs.level, gate, router),
+            log_manager=ThreadLogs(logs._dagster_handler, logs.level, gate, storing, router),
             output_capture=job.output_capture,
             event_loop=loop,  # pyright: ignore[reportArgumentType] - steps call run_until_complete only
         )

@@ -166,7 +166,8 @@ class WarmRun:
         interrupts = (KeyboardInterrupt, inside.DagsterExecutionInterruptedError)
         if done.error is not None and not isinstance(done.error, interrupts):
             self._errors.append(done.error)
-        self._active.verify_complete(self._job, done.step_key)
+        if done.step_key not in self._ended:
+            self._active.verify_complete(self._job, done.step_key)
         if not self._no_more:
             yield from self._active.plan_events_iterator(self._job)
 

@@ -11,20 +11,25 @@ from vid_assets.executor import _dagster as inside
 from vid_assets.executor.run import Settings, WarmRun
 from vid_assets.executor.workers import Gate
 
-CONFIG = {
-    "max_concurrent": dg.Field(
-        dg.IntSource, default_value=0, description="Most steps at the same time. 0: as many as this process has cores."
-    ),
-    "model_wait_s": dg.Field(
-        dg.Noneable(float),
-        default_value=900.0,
-        description="Most seconds that a step waits for its model to load without holding a slot; then it starts, and"
-        " its call waits or fails.",
-    ),
-    "retries": inside.get_retries_config(),
-    "tag_concurrency_limits": inside.get_tag_concurrency_limits_config(),
-    "step_dependency_config": inside.get_step_dependency_config_field(),
-}
+CONFIG = dg.Field(
+    {
+        "max_concurrent": dg.Field(
+            dg.IntSource,
+            default_value=0,
+            description="Most steps at the same time. 0: as many as this process has cores.",
+        ),
+        "model_wait_s": dg.Field(
+            dg.Noneable(float),
+            default_value=900.0,
+            description="Most seconds that a step waits for its model to load without holding a slot; then it starts, and"
+            " its call waits or fails.",
+        ),
+        "retries": inside.get_retries_config(),
+        "tag_concurrency_limits": inside.get_tag_concurrency_limits_config(),
+        "step_dependency_config": inside.get_step_dependency_config_field(),
+    },
+    description="Run steps on threads of the run process; the models that they need load in the background meanwhile.",
+)
 
 
 class WarmExecutor(dg.Executor):

@@ -119,17 +119,25 @@ def trim_scratch(scratch: Path, max_bytes: int, keep: Collection[str] = ()) -> l
         with decoding(scratch, video_id, wait=False) as lock:
             if lock:
                 shutil.rmtree(unfinished, ignore_errors=True)
-    videos = sorted((meta.stat().st_mtime_ns, meta.parent) for meta in scratch.glob(f"[!.]*/{META}"))
-    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for _, folder in videos}
-    excess = sum(sizes.values()) - max_bytes
+    videos = sorted(_opened_and_size(scratch))
+    excess = sum(size for _, size, _ in videos) - max_bytes
     removed: list[str] = []
-    for _, folder in videos:
+    for _, size, folder in videos:
         if excess <= 0:
             break
         if folder.name not in keep and _remove_unused(scratch, folder):
-            excess -= sizes[folder]
+            excess -= size
             removed.append(folder.name)
     return removed
+
+
+def _opened_and_size(scratch: Path) -> Iterator[tuple[int, int, Path]]:
+    """Every decoded video: when it was last opened (ns), its bytes, its folder."""
+    for meta in scratch.glob(f"[!.]*/{META}"):
+        # Another process may be trimming too.
+        with contextlib.suppress(FileNotFoundError):
+            size = sum(file.stat().st_size for file in meta.parent.iterdir())
+            yield meta.stat().st_mtime_ns, size, meta.parent
 
 
 def _remove_unused(scratch: Path, folder: Path) -> bool:

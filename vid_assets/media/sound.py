@@ -84,7 +84,8 @@ class Sound:
         self._drop = max(0, -late)
         self._segment_start, self._segment_samples, self._form = stamp, 0, form
         options = {"rematrix_maxval": "1.0"}
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE, options=options)
+        # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
+        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE, frame_size=RATE, options=options)
 
     def _drain(self) -> None:
         if self._resampler is not None:
@@ -97,10 +98,12 @@ class Sound:
         dropped = min(self._drop, len(samples))
         self._drop -= dropped
         samples = samples[dropped:]
-        # Lossy decoders and the resampler overshoot full scale, and broken ones answer NaN.
-        clean = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
-        self._broken += int(np.count_nonzero(~np.isfinite(samples)))
-        self._writer.append(np.ascontiguousarray(clean, np.float32))
+        broken = np.count_nonzero(~np.isfinite(samples))
+        if broken:
+            self._broken += int(broken)
+            samples = np.nan_to_num(samples, nan=0.0)
+        # Lossy decoders and the resampler overshoot full scale.
+        self._writer.append(np.clip(samples, -1.0, 1.0))
 
     def finish(self, origin: Fraction) -> dict[str, int]:
         """Shift the sound so that sample 0 lies at `origin`, and complete the file.

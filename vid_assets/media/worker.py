@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     parent, folder, limits = int(arguments[0]), Path(arguments[1]), Limits(**json.loads(arguments[2]))
-    # Before the limits, as numpy above: loading a library takes address space and open files.
+    # Before the limits: loading a library takes address space and open files.
     import av.error
 
     _confine(parent, limits)
@@ -65,19 +65,25 @@ def main(arguments: list[str]) -> None:
     except Refused as refusal:
         report = dict(zip(("problem", "fix"), refusal.args, strict=True))
     except MemoryError:
-        megabytes = limits.memory_bytes >> 20
-        report = {"problem": f"decoding needs more than {megabytes} MB", "fix": "raise memory_bytes, or " + CONVERT}
+        report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
     except OSError as error:
-        report = {"problem": f"the scratch folder cannot be written ({error.strerror})", "fix": _mend(error)}
+        report = _unwritable(error, limits)
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
 
 
-def _mend(error: OSError) -> str:
-    return {errno.EFBIG: "raise file_bytes", errno.ENOSPC: "free space or lower the scratch cap"}.get(
-        error.errno or 0, "check the folder and its rights"
-    )
+def _out_of_memory(limits: Limits) -> dict[str, str]:
+    problem = f"decoding needs more than {limits.memory_bytes >> 20} MB"
+    return {"problem": problem, "fix": "raise memory_bytes, or " + CONVERT}
+
+
+def _unwritable(error: OSError, limits: Limits) -> dict[str, str]:
+    if error.errno == errno.ENOMEM:
+        return _out_of_memory(limits)
+    fixes = {errno.EFBIG: "raise file_bytes", errno.ENOSPC: "free space or lower the scratch cap"}
+    fix = fixes.get(error.errno or 0, "check the folder and its rights")
+    return {"problem": f"the scratch folder cannot be written ({error.strerror})", "fix": fix}
 
 
 def _confine(parent: int, limits: Limits) -> None:
@@ -138,8 +144,7 @@ def _pass(folder: Path, limits: Limits, pulse: _Pulse) -> dict[str, Any]:
         sounds = Sound(folder, sound, limits.duration_s) if sound else None
         warnings: list[str] = []
         try:
-            for frame in _frames(container, [s for s in (picture, sound) if s], warnings):
-                pulse.beat()
+            for frame in _frames(container, [s for s in (picture, sound) if s], warnings, pulse):
                 _take(frame, pictures, sounds, limits)
             return _report(container, pictures, sounds, warnings)
         except OverflowError:
@@ -181,13 +186,14 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _frames(container: Any, streams: list[Any], warnings: list[str]) -> Iterator[Any]:
+def _frames(container: Any, streams: list[Any], warnings: list[str], pulse: _Pulse) -> Iterator[Any]:
     """Every picture and stretch of sound that can be decoded; what cannot is counted."""
     import av.error
 
     damaged = 0
     try:
         for packet in container.demux(streams):
+            pulse.beat()
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:

@@ -1,0 +1,127 @@
+"""The camera's motion between pairs of small pictures: shift and scale that most of the picture agrees on.
+
+Points on a grid are followed (Lucas & Kanade 1981, in pyramids after Bouguet 2000), and shift and scale are fitted by
+iteratively reweighted least squares (Geman & McClure 1985), so that things that move by themselves do not count unless
+they fill most of the picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+GRID = 3  # px between points
+TEXTURE = 1e-4  # least eigenvalue of the structure tensor at which a point can be followed
+INLIER_PX = 0.35
+LOST = 0.6  # support below which another guess is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How the camera moved between pairs of frames.
+
+    Attributes:
+        shift: Shift of the picture's centre in px of the small pictures, [n, 2].
+        scale: Growth of the picture, natural logarithm, [n].
+        support: Share of the grid that moved that way, [n].
+    """
+
+    shift: Array
+    scale: Array
+    support: Array
+
+
+def _grid(height: int, width: int) -> NDArray[np.float32]:
+    rows, columns = np.meshgrid(np.arange(2, height - 1, GRID), np.arange(2, width - 1, GRID), indexing="ij")
+    return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float32)
+
+
+def follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | None = None) -> Motion:
+    """Measure the camera's motion between pairs of frames.
+
+    Args:
+        grey: Pictures, [n, height, width].
+        pairs: First and second frame of each, [m, 2].
+        guess: About what to expect, [m]; without it, pairs that move too far for the points to be followed are guessed
+            by phase correlation.
+    """
+    motion = _follow(grey, pairs, guess)
+    lost = np.flatnonzero(motion.support < LOST)
+    if guess is not None or not len(lost):
+        return motion
+    again = _follow(grey, pairs[lost], _correlate(grey, pairs[lost]))
+    better = again.support > motion.support[lost]
+    motion.shift[lost[better]], motion.scale[lost[better]] = again.shift[better], again.scale[better]
+    motion.support[lost[better]] = again.support[better]
+    return motion
+
+
+def _correlate(grey: NDArray[np.uint8], pairs: NDArray[np.int64]) -> Motion:
+    """Shifts of whole pictures, by phase correlation (Kuglin & Hines 1975)."""
+    import cv2
+
+    window = cv2.createHanningWindow(grey.shape[:0:-1], cv2.CV_32F)
+    shift = [
+        cv2.phaseCorrelate(grey[one].astype(np.float32), grey[two].astype(np.float32), window)[0] for one, two in pairs
+    ]
+    return Motion(np.array(shift, np.float64), np.zeros(len(pairs)), np.ones(len(pairs)))
+
+
+def _follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | None) -> Motion:
+    import cv2
+
+    height, width = grey.shape[1:]
+    points = _grid(height, width)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
+    moved = np.zeros((len(pairs), len(points), 2), np.float32)
+    seen = np.zeros((len(pairs), len(points)), bool)
+    for number, (one, two) in enumerate(pairs):
+        if not cv2.absdiff(grey[one], grey[two]).any():
+            seen[number] = True
+            continue
+        start, flags = points.copy(), 0
+        if guess is not None:
+            grown = np.expm1(guess.scale[number])
+            start = (points + guess.shift[number] + grown * (points - centre)).astype(np.float32)
+            flags = cv2.OPTFLOW_USE_INITIAL_FLOW
+        end, found, _ = cv2.calcOpticalFlowPyrLK(
+            grey[one], grey[two], points, start, winSize=(9, 9), maxLevel=2, flags=flags, minEigThreshold=TEXTURE,
+            criteria=(cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01),
+        )  # fmt: skip
+        inside = ((end > -0.5) & (end < np.array([width - 0.5, height - 0.5]))).all(axis=1)
+        moved[number], seen[number] = end - points, (found[:, 0] == 1) & inside
+    return _fit(moved.astype(np.float64), seen, (points - centre).astype(np.float64))
+
+
+def _fit(moved: Array, seen: NDArray[np.bool_], places: Array) -> Motion:
+    """Shift and scale that most of the points agree on.
+
+    Args:
+        moved: Displacements in px, [m, points, 2].
+        seen: Whether the displacement is known, [m, points].
+        places: Positions of the points from the centre, [points, 2].
+    """
+    shift, growth = _median(moved[..., 0], seen), np.zeros(len(moved))
+    shift = np.stack([shift, _median(moved[..., 1], seen)], axis=1)
+    for _ in range(8):
+        miss = np.linalg.norm(moved - shift[:, None] - growth[:, None, None] * places, axis=2)
+        scale = np.clip(1.5 * _median(miss, seen), 0.08, 3.0)[:, None]
+        weight = (seen / (1 + (miss / scale) ** 2) ** 2)[..., None]
+        total = np.maximum(weight.sum(axis=1), 1e-9)
+        mean_place, mean_move = (weight * places).sum(axis=1) / total, (weight * moved).sum(axis=1) / total
+        place, move = places - mean_place[:, None], moved - mean_move[:, None]
+        growth = (weight * place * move).sum(axis=(1, 2)) / np.maximum((weight * place**2).sum(axis=(1, 2)), 1e-6)
+        shift = mean_move - growth[:, None] * mean_place
+    growth = np.maximum(growth, -0.9)
+    miss = np.linalg.norm(moved - shift[:, None] - growth[:, None, None] * places, axis=2)
+    return Motion(shift, np.log1p(growth), (seen & (miss < INLIER_PX)).mean(axis=1))
+
+
+def _median(values: Array, known: NDArray[np.bool_]) -> Array:
+    """Median of the known values of each row, 0 for rows without any."""
+    ordered = np.sort(np.where(known, values, np.inf), axis=1)
+    count, rows = known.sum(axis=1), np.arange(len(values))
+    middle = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, count // 2]) / 2
+    return np.where(count > 0, middle, 0.0)
