@@ -4,6 +4,7 @@ BIN := .venv/bin
 PROFILE ?= offline
 SEED ?= 1
 export DAGSTER_HOME := $(CURDIR)/dagster_home
+export VIDEO
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo analyze ui test test-slow check models models-pull down bench-warm clean
@@ -27,7 +28,7 @@ demo: .venv/.installed  ## Three real clips through every analyzer, with a table
 	@$(BIN)/python -m vid_assets demo
 
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
-	@$(BIN)/python -m vid_assets analyze "$(VIDEO)"
+	@$(BIN)/python -m vid_assets analyze "$$VIDEO"
 
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.captioning import CaptioningResource, greedy
-from resources.checkpoints import load_checkpoint, pick_device
+from resources.checkpoints import is_small, load_checkpoint, pick_device
 from resources.host import Host, Request, Stream, served
 from resources.refusal import Refusal
 
@@ -75,7 +75,7 @@ class Blip2Host(Host):
     """The weights: `Blip2ForConditionalGeneration`, as large or as small as its folder says."""
 
     def load(self) -> None:
-        """Loads processor and model, quantizing once if need be, and answers one blank picture to touch the weights."""
+        """Loads processor and model, quantizing once if need be; a small one answers a blank picture, to be warm."""
         import torch
         from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
@@ -93,7 +93,8 @@ class Blip2Host(Host):
         self.processor = Blip2Processor.from_pretrained(self.folder, local_files_only=True)
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
         self.prompts: Mapping[str, str] = self.options["prompts"]
-        self._answer(np.zeros((1, 64, 64, 3), np.uint8))
+        if is_small(self.model):
+            self._answer(np.zeros((1, 64, 64, 3), np.uint8))
 
     @served
     def caption(self, requests: Sequence[Request]) -> list[pl.DataFrame]:

@@ -105,7 +105,7 @@ class Database:
         """Whether people can open ``results.duckdb``, were it not for each other.
 
         A session that has an older file of this name open, and writes to it, leaves its write-ahead log beside the
-        newer file, and DuckDB then refuses to open that.
+        newer file, and DuckDB replays it into that or fails to, with one of several errors.
         """
         if not self._log().exists():
             return self._results.exists()
@@ -113,8 +113,8 @@ class Database:
 
         try:
             duckdb.connect(self._results, read_only=True).close()
-        except duckdb.IOException as error:
-            return "Could not set lock" in str(error)
         except duckdb.ConnectionException:
             return True  # open for writing in this very process
+        except duckdb.Error as error:
+            return "Could not set lock" in str(error)
         return True

@@ -6,6 +6,7 @@ write makes a file ``<key>@<stamp>.parquet`` of its own, the newest counts, and 
 """
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ import polars as pl
 
 SCHEMA_FILE = "@schema.parquet"  # no key is empty, so this is no version
 STALE_S = 3600.0
-_STAMP_DIGITS = 16  # microseconds since 1970, until the year 2286
+_NAME = re.compile(r"([^@]+)@(\d{16})\.parquet")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +28,7 @@ class Version:
 
     Attributes:
         key: The partition.
-        stamp: When it took effect, in microseconds since 1970.
+        stamp: When it took effect, in microseconds since 1970: 16 digits until the year 2286.
         removes: Whether it says that the partition is gone: a symbolic link to the schema file, which has no rows.
     """
 
@@ -38,7 +39,7 @@ class Version:
     @property
     def name(self) -> str:
         """The file's name."""
-        return f"{self.key}@{self.stamp:0{_STAMP_DIGITS}}.parquet"
+        return f"{self.key}@{self.stamp:016}.parquet"
 
 
 def versions(folder: Path, key: str | None = None) -> list[Version]:
@@ -47,13 +48,13 @@ def versions(folder: Path, key: str | None = None) -> list[Version]:
     try:
         with os.scandir(folder) as entries:
             found = [
-                (*entry.name.removesuffix(".parquet").split("@"), entry.is_symlink())
+                Version(match[1], int(match[2]), entry.is_symlink())
                 for entry in entries
-                if entry.name.startswith(prefix) and entry.name.endswith(".parquet") and entry.name != SCHEMA_FILE
+                if entry.name.startswith(prefix) and (match := _NAME.fullmatch(entry.name))
             ]
     except FileNotFoundError:
         return []
-    return sorted(Version(key, int(stamp), removes) for key, stamp, removes in found)
+    return sorted(found)
 
 
 def latest(folder: Path) -> list[Version]:

@@ -22,8 +22,8 @@ SCHEMA = {
     "x1": pl.Float64,
     "y1": pl.Float64,
 }
-# The detector enlarges pictures whose shorter side is below this. RapidOCR's own 736 takes five times as long on pictures
-# of 640 x 360 px and reads nothing more in them: lines 10 px high are read at their own size.
+# The detector enlarges pictures whose shorter side is below this. RapidOCR's own 736 takes five times as long on
+# pictures of 640 x 360 px and reads nothing more in them: lines 10 px high are read at their own size.
 SMALLEST_SIDE = 352
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resources.blip2 import Pictures
 from resources.captioning import CaptioningResource, greedy
-from resources.checkpoints import load_checkpoint, pick_device
+from resources.checkpoints import is_small, load_checkpoint, pick_device
 from resources.host import Host, Request, Stream, served
 from resources.refusal import Refusal
 
@@ -69,7 +69,7 @@ class VideoLlavaHost(Host):
     """The weights: `VideoLlavaForConditionalGeneration`, as large or as small as its folder says."""
 
     def load(self) -> None:
-        """Loads processor files and model, quantizing once if need be, and describes one blank span."""
+        """Loads processor files and model, quantizing once if need be; a small one describes a blank span."""
         import torch
         from transformers import AutoTokenizer, VideoLlavaForConditionalGeneration, VideoLlavaImageProcessor
 
@@ -89,7 +89,8 @@ class VideoLlavaHost(Host):
         self.tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
         self.count: int = self.options["pictures"]
-        self._answer([np.zeros((self.count, 64, 64, 3), np.uint8)])
+        if is_small(self.model):
+            self._answer([np.zeros((self.count, 64, 64, 3), np.uint8)])
 
     @served
     def describe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:

@@ -16,24 +16,24 @@ class _View:
     columns: Mapping[str, tuple[str, str]]
 
 
-SETTLE_S = 0.5
+SETTLE_S = 0.25
 
 # The scan and `glob` list the folder one after the other, and a version may come in between. So that both agree on what
 # is in force, only versions from before the transaction count, with time to spare for one that has its stamp but not
 # yet its name. Where all are younger the first one counts: it has nothing to take the place of. Files out of force are
 # left out, rather than those in force picked, as a join with next to nothing costs next to nothing.
-_SUFFIX = "0123456789012345.parquet"
+_SUFFIX = len("@0123456789012345.parquet")
 _NEWEST = """
 SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
 ANTI JOIN (
     SELECT file FROM (
-        SELECT file, coalesce(
-            max(file) FILTER ({stamp} <= (epoch_us(now()) - %d)::VARCHAR || '.parquet') OVER versions,
-            min(file) OVER versions
-        ) AS in_force
-        FROM glob({files}) WINDOW versions AS (PARTITION BY file[:-%d])
+        SELECT file, coalesce(max(file) FILTER (settled) OVER versions, min(file) OVER versions) AS in_force
+        FROM (
+            SELECT file, file[-{suffix}:] <= '@' || (epoch_us(now()) - {settle_us})::VARCHAR AS settled
+            FROM glob({files})
+        ) WINDOW versions AS (PARTITION BY file[:-{suffix}])
     ) WHERE file <> in_force
-) AS superseded ON scanned.filename = superseded.file""" % (SETTLE_S * 1e6, len(_SUFFIX) + 1)
+) AS superseded ON scanned.filename = superseded.file"""
 
 # A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
 # overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
@@ -183,8 +183,9 @@ def _table_view(root: Path, table: TableSpec) -> _View:
     )
     # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
-    files = _literal(f"{folder}/*.parquet")
-    query = _NEWEST.format(files=files, fields=fields, stamp=f"parse_filename(file)[-{len(_SUFFIX)}:]")
+    query = _NEWEST.format(
+        files=_literal(f"{folder}/*@*.parquet"), fields=fields, suffix=_SUFFIX, settle_us=round(SETTLE_S * 1e6)
+    )
     return _View(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 
 

@@ -16,7 +16,9 @@ A query through the views sees every partition of every table as it was at one m
 transaction began, and a partition's first version at once. This class's own reads see the newest version.
 """
 
+import math
 import re
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -39,7 +41,7 @@ from resources.files import (
     write_parquet,
 )
 from resources.tables import FIXED_TABLES, AnalyzerSpec, ColumnSpec, TableSpec, sql_type
-from resources.views import DERIVED_NAMES, statements
+from resources.views import DERIVED_NAMES, SETTLE_S, statements
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,6 +50,7 @@ __all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "Warehouse
 
 _KEY = re.compile(r"\w[\w.+-]*")
 _KEY_BYTES = 220  # with stamp and suffix, within the 255 of file systems
+_written_at: dict[Path, float] = {}
 
 
 class Warehouse(dg.ConfigurableResource):
@@ -81,7 +84,9 @@ class Warehouse(dg.ConfigurableResource):
         self._check(table, frame.schema)
         with temporary(self.root) as path:
             write_parquet(path, frame)
-            return add_version(folder, key, path)
+            file = add_version(folder, key, path)
+        _written_at[self.root] = time.monotonic()
+        return file
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
         """The rows of one partition as they were written last; None where there is none.
@@ -107,6 +112,7 @@ class Warehouse(dg.ConfigurableResource):
         if found and not found[-1].removes:
             self._schema_file(table)
             add_version(folder, key, None)
+            _written_at[self.root] = time.monotonic()
 
     def partitions(self, table: str) -> list[str]:
         """The keys of the table's partitions, sorted."""
@@ -132,11 +138,13 @@ class Warehouse(dg.ConfigurableResource):
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """A read-only connection to the published views, with times in UTC; close it after use.
 
-        It works also while a person has ``results.duckdb`` open for writing.
+        It shows all that this process has written so far: where that is too fresh for the views, it waits until it is
+        not, `views.SETTLE_S` at most. It works also while a person has ``results.duckdb`` open for writing.
 
         Raises:
             WarehouseError: Nothing has been published here.
         """
+        time.sleep(max(0.0, _written_at.get(self.root, -math.inf) + SETTLE_S - time.monotonic()))
         return Database(self.root).connect()
 
     def publish(self, tables: Sequence[TableSpec], analyzers: Sequence[AnalyzerSpec] = ()) -> bool:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vid_assets.analyzers.content_quality import ANALYZER, BRISQUE_FILE, blockiness, brisque, edge_blur, noise_sigma, run
+from vid_assets.analyzers.content_quality import (
+    ANALYZER,
+    BRISQUE_FILE,
+    blockiness,
+    brisque,
+    edge_blur,
+    noise_sigma,
+    run,
+)
 from vid_assets.checks import check_table
 from vid_assets.contract import Frames, Video
 from vid_assets.scenes.clips import TEXTURES, Blur, Clip, Grain, Shot, frames, random_shapes
@@ -45,7 +53,9 @@ def test_noise_is_measured_within_15_percent(kind, layout):
 
 @pytest.mark.parametrize("kind", ["checker", "landscape", "city", "blobs"])
 def test_edge_blur_is_measured_within_10_percent(kind):
-    sharp, *blurred = run(video(), made(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 3))))["edge_blur"]
+    sharp, *blurred = run(video(), made(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 3))))[
+        "edge_blur"
+    ]
     # antialiasing alone is a blur; the two add up as variances
     own = sharp * 0.36
     assert 0.3 < own < 1

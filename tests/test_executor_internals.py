@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.scoped_resources_builder import ScopedResourcesBuilder
 from dagster._core.execution.plan.state import KnownExecutionState
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from vid_assets.executor import _dagster as inside
 
@@ -66,9 +65,9 @@ SIGNATURES = {
     dg.DagsterEvent.engine_event: ["plan_context", "message", "event_specific_data"],
     dg.DagsterEvent.capture_logs: ["job_context", "step_keys", "log_key", "log_context"],
     dg.DagsterEvent.step_concurrency_blocked: ["step_context", "concurrency_key", "initial"],
-    SqliteEventLogStorage._connect: ["self", "shard"],
-    SqliteEventLogStorage.conn_string_for_shard: ["self", "shard_name"],
-    SqliteEventLogStorage.path_for_shard: ["self", "run_id"],
+    inside.SqliteEventLogStorage._connect: ["self", "shard"],
+    inside.SqliteEventLogStorage.conn_string_for_shard: ["self", "shard_name"],
+    inside.SqliteEventLogStorage.path_for_shard: ["self", "run_id"],
 }  # fmt: skip
 
 
@@ -82,7 +81,7 @@ def test_signature(thing, expected):
 def test_attributes(tmp_path):
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         storage = instance.event_log_storage
-        assert type(storage) is SqliteEventLogStorage
+        assert type(storage) is inside.SqliteEventLogStorage
         assert isinstance(storage._initialized_dbs, set)
         assert storage._db_lock.acquire(timeout=1)
         storage._db_lock.release()
@@ -91,7 +90,7 @@ def test_attributes(tmp_path):
         assert claims._pending_timeouts["never asked"] == 0.0
         log = inside.DagsterLogManager.create(loggers=[], instance=instance)
         kinds = [type(handler) for handler in log._dagster_handler._handlers]
-        assert kinds == [inside._EventListenerLogHandler]
+        assert kinds == [inside.EventStoreHandler]
     assert isinstance(log._dagster_handler, logging.Handler)
     assert [logger.name for logger in log._managed_loggers] == ["dagster.builtin"]
 
@@ -158,6 +157,6 @@ def test_every_import_from_inside_is_pinned_here():
         for alias in node.names
     }
     here = Path(__file__).read_text()
-    types_only = {"PlanOrchestrationContext", "StepExecutionContext", "IExecutionStep", "sqlite_event_log"}
+    types_only = {"PlanOrchestrationContext", "StepExecutionContext", "IExecutionStep"}
     assert {name for name in taken if f"inside.{name}" not in here} == types_only
     assert issubclass(inside.DagsterExecutionInterruptedError, BaseException)

@@ -68,7 +68,7 @@ def test_a_host_process_stays_clear_of_dagster(home: Path) -> None:
 
 def test_processes_that_start_at_once_start_one_host(home: Path) -> None:
     code = "print(handle(home, note=str(home / 'loads'), load_s=0.3).echo()['pid'][0])"
-    processes = [in_process(home, code) for _ in range(3)]
+    processes = [in_process(home, code) for _ in range(2)]
     pids = {process.communicate(timeout=90)[0].strip() for process in processes}
     assert len(pids) == 1
     assert (home / "loads").read_text().split() == list(pids)

@@ -15,6 +15,7 @@ import duckdb  # noqa: TID253 - the sessions of users are under test
 import polars as pl
 import pytest
 
+from resources.views import SETTLE_S
 from resources.warehouse import AnalyzerSpec, ColumnSpec, TableSpec, Warehouse
 
 SHEET = TableSpec(
@@ -142,14 +143,16 @@ def test_killed_writers_lose_nothing_and_hold_up_nobody(
 
     for name in names:
         assert_nothing_lost(warehouse, (tmp_path / f"log-{name}").read_text().splitlines())
-    stems = {file.name for file in (warehouse.root / "sheet").iterdir()} - {"@schema.parquet"}
-    assert stems <= {f"{key}.parquet" for key in (*SHARED, *(f"{name}{i}" for name in names for i in range(3)))}
+    time.sleep(SETTLE_S)
     with duckdb.connect(warehouse.root / "results.duckdb", read_only=True) as connection:
         assert connection.execute(TORN).fetchall() == []
         (seen,) = connection.execute("SELECT count(*) FROM sheet").fetchone() or (None,)
     assert seen == warehouse.read_table("sheet").select(pl.len()).collect().item()
     warehouse.sweep(older_than_s=0)
     assert list((warehouse.root / ".tmp").iterdir()) == []
+    files = {file.name.split("@")[0] for file in (warehouse.root / "sheet").iterdir()} - {""}
+    assert sorted(files) == warehouse.partitions("sheet")
+    assert files <= {*SHARED, *(f"{name}{i}" for name in names for i in range(3))}
 
 
 def assert_nothing_lost(warehouse: Warehouse, notes: list[str]) -> None:
@@ -200,6 +203,9 @@ def test_publishers_at_once_leave_a_database_that_opens(
     for process in started:
         process.join(60)
     assert [process.exitcode for process in started] == [-signal.SIGKILL, 0, 0]
+    version = "SELECT version FROM analyzers"
+    with warehouse.connect() as private, duckdb.connect(warehouse.root / "results.duckdb") as public:
+        assert private.execute(version).fetchall() == public.execute(version).fetchall()
     assert warehouse.publish([SHEET])
     assert not warehouse.publish([SHEET])
 
@@ -207,10 +213,10 @@ def test_publishers_at_once_leave_a_database_that_opens(
 def hold(path: str, before: bool, opened: Event, changed: Event, wrote: Event, leave: Event) -> None:
     session = duckdb.connect(Path(path) / "results.duckdb")
     if before:
-        session.execute("CREATE TABLE mine AS SELECT 42 AS x")
+        session.execute("CREATE TABLE sheet AS SELECT 42 AS x")
     opened.set()
     assert changed.wait(60)
-    session.execute("CREATE TABLE later AS SELECT 43 AS x")
+    session.execute("CREATE OR REPLACE TABLE sheet AS SELECT 43 AS x")
     wrote.set()
     assert leave.wait(60)
     os.kill(os.getpid(), signal.SIGKILL)

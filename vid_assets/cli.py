@@ -84,7 +84,7 @@ def _materialize(
     names = {analyzer.name for analyzer in discover()}
     since = datetime.now(UTC)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console) as progress:
+    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console, transient=True) as progress:
         running = pool.submit(
             dg.execute_job,
             dg.reconstructable(analyze_job),

@@ -25,8 +25,8 @@ CUT_STEP, CUT_RATIO = 3.5, 1.45
 STEADY = 4  # frames of a steady level before and after a ramp
 DARK, BRIGHT = 24.0, 231.0
 FADE_SCORE = 5.0
-DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 2.5, 15.0, (0.5, 1.6)
-DETOUR = 1.6
+DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 3.0, 18.0, (0.5, 1.6)
+DETOUR = 2.2
 
 
 @dataclass(frozen=True, slots=True)

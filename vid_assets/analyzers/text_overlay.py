@@ -63,7 +63,7 @@ def strokes(luma: Luma) -> Mask:
     """Where something thin and of strong contrast is, either way; bool, shape [h, w]."""
     import cv2
 
-    side = max(3, round(luma.shape[0] * STROKE_SHARE))
+    side = max(3, round(luma.shape[0] * STROKE_SHARE) | 1)  # an even kernel would move what it opens
     kernel = np.ones((side, side), np.uint8)
     thin = cv2.max(cv2.morphologyEx(luma, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(luma, cv2.MORPH_BLACKHAT, kernel))
     return np.asarray(thin > STROKE_LEVELS)

@@ -10,9 +10,17 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
+from vid_assets.executor.instance import Pools
 from vid_assets.executor.models import Model, Models
 from vid_assets.executor.order import expected_seconds, remaining_paths, step_priority, unresolved_key
 from vid_assets.executor.report import ModelReport
+from vid_assets.executor.steps import (
+    capture_compute_logs,
+    copied_state,
+    interrupted_event,
+    models_by_step,
+    step_events,
+)
 from vid_assets.executor.workers import Gate, StepDone, StepEvent, Workers
 
 INTERRUPT_POLL_S = 0.2
@@ -60,7 +68,7 @@ class WarmRun:
         job: inside.PlanExecutionContext,
         plan: inside.ExecutionPlan,
         active: inside.ActiveExecution,
-        pools: inside.Pools,
+        pools: Pools,
         gate: Gate,
         settings: Settings,
     ) -> None:
@@ -68,7 +76,7 @@ class WarmRun:
         self._settings = settings
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._workers = Workers(settings.max_concurrent, self._inbox.put, gate)
-        handles, self._needs = inside.models_by_step(job, plan)
+        handles, self._needs = models_by_step(job, plan)
         self._models = Models(handles, self._inbox.put, settings.model_wait_s)
         self._report = ModelReport(self._models)
         self._tails = self._remaining_paths()
@@ -94,7 +102,7 @@ class WarmRun:
         """
         keys = [step.key for step in self._plan.get_steps_to_execute_in_topo_order()]
         self._models.start()
-        with inside.capture_compute_logs(self._job, keys) as log_events:
+        with capture_compute_logs(self._job, keys) as log_events:
             yield from log_events
             log_events.clear()
             try:
@@ -205,11 +213,11 @@ class WarmRun:
         return max(now + LOOK_SOONEST_S, min(due))
 
     def _start(self, step: inside.ExecutionStep) -> None:
-        context = self._job.for_step(step, inside.copied_state(self._active))
+        context = self._job.for_step(step, copied_state(self._active))
         self._running[step.key] = context
         self._started[step.key] = time.monotonic()
         self._ended.discard(step.key)
-        self._workers.submit(step.key, partial(inside.step_events, context))
+        self._workers.submit(step.key, partial(step_events, context))
 
     def _may_start(self, step: inside.ExecutionStep) -> bool:
         names = _look_up(self._needs, step.key)
@@ -244,7 +252,7 @@ class WarmRun:
             yield from self._handle(self._inbox.get())
         for step_key, context in self._running.items():
             if step_key not in self._ended:
-                event = inside.interrupted_event(context, f"{step_key} was still running when its run was cancelled")
+                event = interrupted_event(context, f"{step_key} was still running when its run was cancelled")
                 yield event
                 self._active.handle_event(event)
             self._pools.free(step_key)

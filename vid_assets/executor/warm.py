@@ -8,7 +8,9 @@ from typing import Any
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
+from vid_assets.executor.instance import Pools, kept_connections
 from vid_assets.executor.run import Settings, WarmRun
+from vid_assets.executor.threads import threaded_context
 from vid_assets.executor.workers import Gate
 
 CONFIG = dg.Field(
@@ -21,7 +23,7 @@ CONFIG = dg.Field(
         "model_wait_s": dg.Field(
             dg.Noneable(float),
             default_value=900.0,
-            description="Most seconds that a step waits for its model to load without holding a slot; then it starts, and"
+            description="Most seconds that a step waits, without a slot, for its model to load; then it starts, and"
             " its call waits or fails.",
         ),
         "retries": inside.get_retries_config(),
@@ -93,9 +95,9 @@ class WarmExecutor(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         gate = Gate()
         with (
-            inside.kept_connections(job_context.instance),
-            inside.threaded_context(job_context, gate) as job,
-            inside.Pools(job) as pools,
+            kept_connections(job_context.instance),
+            threaded_context(job_context, gate) as job,
+            Pools(job) as pools,
             inside.ActiveExecution(
                 execution_plan, retry_mode=self.retries, step_dependency_config=self.step_dependency_config
             ) as active,

