@@ -1,6 +1,5 @@
 """``results.duckdb``: the file that people open, and a private copy for this code."""
 
-import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.errors import WarehouseError
-from resources.files import STALE_S, remove_stale, temporary
+from resources.files import STALE_S, locked, remove_stale, temporary
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,11 +52,9 @@ class Database:
     def build(self, script: str, prepare: Callable[[], None]) -> None:
         """Builds the files with `script`, after `prepare` has made what its views read; one publisher at a time.
 
-        Two at once could leave the views of one beside the statements of the other. The lock goes with its process.
+        Two at once could leave the views of one beside the statements of the other.
         """
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".publishing").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._root, "results.duckdb"):
             # Before the new copy is there: whoever is about to open the one in force still finds it afterwards.
             self.sweep(STALE_S)
             prepare()

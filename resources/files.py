@@ -2,13 +2,16 @@
 
 DuckDB opens a Parquet file twice in one scan, for its footer and then for its rows, by its path both times. Were a file
 renamed over in between, the old footer would be read against the new rows. So a partition is never written over: each
-write makes a file ``<key>@<stamp>.parquet`` of its own, the newest counts, and older ones stay for a while.
+write makes a file ``<key>@<stamp>.parquet`` of its own, the newest counts, and older ones stay for a while. They lie in
+256 folders by the key's checksum, so that finding the newest version of a key does not slow down as a table grows.
 """
 
+import fcntl
 import os
 import re
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from pathlib import Path
 import polars as pl
 
 SCHEMA_FILE = "@schema.parquet"  # no key is empty, so this is no version
-STALE_S = 3600.0
+STALE_S = 600.0
 _NAME = re.compile(r"([^@]+)@(\d{16})\.parquet")
 
 
@@ -42,48 +45,48 @@ class Version:
         return f"{self.key}@{self.stamp:016}.parquet"
 
 
-def versions(folder: Path, key: str | None = None) -> list[Version]:
-    """All files of a table's partitions, or of one of them, sorted by key and stamp; none where there is no folder."""
-    prefix = "" if key is None else f"{key}@"
-    try:
-        with os.scandir(folder) as entries:
-            found = [
-                Version(match[1], int(match[2]), entry.is_symlink())
-                for entry in entries
-                if entry.name.startswith(prefix) and (match := _NAME.fullmatch(entry.name))
-            ]
-    except FileNotFoundError:
-        return []
-    return sorted(found)
+def versions(table: Path, key: str | None = None) -> list[Version]:
+    """All files of the partitions in the folder `table`, or of one of them, sorted by key and stamp."""
+    shards = [f"{number:02x}" for number in range(256)] if key is None else [_shard(key)]
+    return sorted(version for shard in shards for version in _listed(table / shard) if key in (None, version.key))
 
 
-def latest(folder: Path) -> list[Version]:
-    """The version in force of each of a table's partitions, sorted by key; removed ones are left out."""
-    newest = {version.key: version for version in versions(folder)}
-    return [version for version in newest.values() if not version.removes]
+def latest(table: Path) -> dict[str, Path]:
+    """Key and file of the version in force of each partition, sorted by key; removed partitions are left out."""
+    newest = {version.key: version for version in versions(table)}
+    return {key: file_of(table, version) for key, version in newest.items() if not version.removes}
 
 
-def add_version(folder: Path, key: str, written: Path | None) -> Path:
+def file_of(table: Path, version: Version) -> Path:
+    """The path of a version's file."""
+    return table / _shard(version.key) / version.name
+
+
+def add_version(table: Path, key: str, written: Path | None) -> Path:
     """Puts the finished file `written` in force as `key`'s newest version; None says that the partition is gone.
 
-    The newest version stays where it has the same content. Of two writers at once either may come last.
+    The newest version stays where it has the same content. Of two writers at once either may come last. Versions that
+    have been out of force for `STALE_S` go, this key's and those of the keys beside it.
 
     Returns:
         The file in force.
     """
-    folder.mkdir(exist_ok=True)
-    before = versions(folder, key)
+    folder = table / _shard(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = sorted(_listed(folder))
+    before = [version for version in beside if version.key == key]
     if before and written is not None and not before[-1].removes:
         newest = folder / before[-1].name
         if newest.stat().st_size == written.stat().st_size and newest.read_bytes() == written.read_bytes():
             return newest
+    _remove_superseded(folder, beside, STALE_S)
     # A clock that was set back must not make the new version the older one.
     stamp = max(time.time_ns() // 1000, before[-1].stamp + 1 if before else 0)
     while True:
         target = folder / Version(key, stamp).name
         try:
             if written is None:
-                target.symlink_to(SCHEMA_FILE)
+                target.symlink_to(Path("..", SCHEMA_FILE))
             else:
                 target.hardlink_to(written)
         except FileExistsError:
@@ -92,17 +95,37 @@ def add_version(folder: Path, key: str, written: Path | None) -> Path:
             return target
 
 
-def remove_superseded(folder: Path, older_than_s: float) -> int:
+def remove_superseded(table: Path, older_than_s: float) -> int:
     """Removes the versions of a table's partitions that have been out of force for so long; says how many."""
+    return sum(_remove_superseded(shard, sorted(_listed(shard)), older_than_s) for shard in table.glob("[0-9a-f]?"))
+
+
+def _shard(key: str) -> str:
+    return f"{zlib.crc32(key.encode()) & 0xFF:02x}"
+
+
+def _listed(shard: Path) -> list[Version]:
+    try:
+        with os.scandir(shard) as entries:
+            return [
+                Version(match[1], int(match[2]), entry.is_symlink())
+                for entry in entries
+                if (match := _NAME.fullmatch(entry.name))
+            ]
+    except FileNotFoundError:
+        return []
+
+
+def _remove_superseded(shard: Path, beside: list[Version], older_than_s: float) -> int:
     before = time.time_ns() // 1000 - int(older_than_s * 1e6)
     removed = 0
-    for _, group in groupby(versions(folder), key=lambda version: version.key):
-        *superseded, newest = group
-        gone = [older for older, newer in pairwise([*superseded, newest]) if newer.stamp <= before]
-        if newest.removes and newest.stamp <= before:
-            gone.append(newest)  # the last, or the rows that it hides would be back for a moment
+    for _, group in groupby(beside, key=lambda version: version.key):
+        ordered = list(group)
+        gone = [older for older, newer in pairwise(ordered) if newer.stamp <= before]
+        if ordered[-1].removes and ordered[-1].stamp <= before:
+            gone.append(ordered[-1])  # the last, or the rows that it hides would be back for a moment
         for version in gone:
-            (folder / version.name).unlink(missing_ok=True)
+            (shard / version.name).unlink(missing_ok=True)
         removed += len(gone)
     return removed
 
@@ -120,6 +143,16 @@ def temporary(root: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(root: Path, name: str) -> Iterator[None]:
+    """Keeps other threads and processes out of the blocks of the same name; a killed holder's lock is free at once."""
+    folder = root / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _shard(name)).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_parquet(path: Path, frame: pl.DataFrame) -> None:

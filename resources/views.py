@@ -69,12 +69,12 @@ SELECT analyzer, count(*) AS videos, sum(duration_s) AS video_s, sum(busy_s) AS 
 FROM spent GROUP BY analyzer ORDER BY analyzer"""
 
 _VIDEO_QUALITY = """
-WITH known AS (
-    SELECT video_id FROM sources UNION SELECT video_id FROM videos UNION SELECT video_id FROM analyzer_runs
+WITH runs AS MATERIALIZED (SELECT video_id, analyzer, status, reason FROM analyzer_runs), known AS (
+    SELECT video_id FROM sources UNION SELECT video_id FROM videos UNION SELECT video_id FROM runs
 ), asked AS (
     SELECT known.video_id AS video_id, analyzers.name AS analyzer, status, reason
     FROM known CROSS JOIN analyzers
-    LEFT JOIN analyzer_runs ON analyzer_runs.video_id = known.video_id AND analyzer_runs.analyzer = analyzers.name
+    LEFT JOIN runs ON runs.video_id = known.video_id AND runs.analyzer = analyzers.name
 )
 SELECT video_id, count(*) AS analyzers, count(*) FILTER (status = 'value') AS "value",
     count(*) FILTER (status = 'not_applicable') AS not_applicable, count(*) FILTER (status = 'undefined') AS undefined,
@@ -184,7 +184,7 @@ def _table_view(root: Path, table: TableSpec) -> _View:
     # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
     query = _NEWEST.format(
-        files=_literal(f"{folder}/*@*.parquet"), fields=fields, suffix=_SUFFIX, settle_us=round(SETTLE_S * 1e6)
+        files=_literal(f"{folder}/**/*@*.parquet"), fields=fields, suffix=_SUFFIX, settle_us=round(SETTLE_S * 1e6)
     )
     return _View(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 

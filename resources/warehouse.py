@@ -5,12 +5,12 @@ the older one and never changes. ``results.duckdb`` holds no rows, only views, m
 so whoever has it open holds up nobody::
 
     <path>/
-      results.duckdb                   for people: any DuckDB client from 1.3 on, any working directory
-      results.sql                      the statements that it was built with
-      <table>/<key>@<stamp>.parquet    one version of one partition; a symbolic link says that the partition is gone
-      <table>/@schema.parquet          no rows, the declared types
-      .catalog/<digest>.duckdb         the same views, for this code
-      .tmp/                            files being written
+      results.duckdb                       for people: any DuckDB client from 1.3 on, any working directory
+      results.sql                          the statements that it was built with
+      <table>/@schema.parquet              no rows, the declared types
+      <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link says that the partition is gone
+      .catalog/<digest>.duckdb             the same views, for this code
+      .tmp/                                files being written
 
 A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its
 transaction began, and a partition's first version at once. This class's own reads see the newest version.
@@ -33,7 +33,9 @@ from resources.files import (
     SCHEMA_FILE,
     STALE_S,
     add_version,
+    file_of,
     latest,
+    locked,
     remove_stale,
     remove_superseded,
     temporary,
@@ -88,6 +90,25 @@ class Warehouse(dg.ConfigurableResource):
         _written_at[self.root] = time.monotonic()
         return file
 
+    def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> Path:
+        """Adds the rows of `frame` to a partition, in place of those there with the same value in column `on`.
+
+        For rows that come one by one but belong into one file, as a table of many small files is slow to query. Writers
+        of the same partition take turns; the lock is the operating system's and ends with the process that holds it.
+
+        Returns:
+            The partition's file.
+
+        Raises:
+            WarehouseError: As in `replace_partition`.
+        """
+        with locked(self.root, f"{table}/{key}"):
+            there = self.read_partition(table, key)
+            if there is not None:
+                kept = there.filter(~pl.col(on).is_in(frame[on].implode(), nulls_equal=True))
+                frame = pl.concat([kept, frame], how="diagonal")
+            return self.replace_partition(table, key, frame)
+
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
         """The rows of one partition as they were written last; None where there is none.
 
@@ -98,7 +119,7 @@ class Warehouse(dg.ConfigurableResource):
         found = versions(folder, key)
         if not found or found[-1].removes:
             return None
-        return pl.read_parquet(folder / found[-1].name, glob=False, hive_partitioning=False)
+        return pl.read_parquet(file_of(folder, found[-1]), glob=False, hive_partitioning=False)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Takes one partition out of the table; one that is not there is fine.
@@ -116,7 +137,7 @@ class Warehouse(dg.ConfigurableResource):
 
     def partitions(self, table: str) -> list[str]:
         """The keys of the table's partitions, sorted."""
-        return [version.key for version in latest(self._folder(table))]
+        return list(latest(self._folder(table)))
 
     def read_table(self, table: str) -> pl.LazyFrame:
         """All rows of a published table, in the declared types: columns that a file lacks are null, others left out.
@@ -126,7 +147,7 @@ class Warehouse(dg.ConfigurableResource):
         """
         schema_file = self._schema_file(table)
         return pl.scan_parquet(
-            [schema_file, *(schema_file.with_name(version.name) for version in latest(schema_file.parent))],
+            [schema_file, *latest(schema_file.parent).values()],
             schema=_schema_of(schema_file),
             glob=False,
             hive_partitioning=False,

@@ -25,6 +25,7 @@ EXECUTORS = {
 GRAPHS: dict[str, Callable[[dg.ExecutorDefinition], dg.JobDefinition]] = {}
 
 
+ROOT = Path(__file__).parents[1]
 MADE_HERE: list[dg.JobDefinition] = []
 
 
@@ -39,7 +40,7 @@ def job_made_here(index: int) -> dg.JobDefinition:
 
 def recon(name: str, executor: str):
     """What another process rebuilds the job from."""
-    return dg.build_reconstructable_job("tests.executor_graphs", "job", (name, executor), {})
+    return dg.build_reconstructable_job("tests.executor_graphs", "job", (name, executor), {}, str(ROOT))
 
 
 def recon_here(made: dg.JobDefinition):

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from scipy.signal import freqz_sos
 
 from vid_assets.analyzers import audio_analysis
 from vid_assets.analyzers.audio_analysis import ANALYZER, k_weighting, preview, run, tempo
@@ -36,6 +35,8 @@ def test_k_weighting_at_48_khz_is_the_standard():
 
 
 def test_k_weighting_at_16_khz_follows_it():
+    from scipy.signal import freqz_sos
+
     hertz = np.geomspace(30, 7900, 50)
     levels = [20 * np.log10(np.abs(freqz_sos(k_weighting(rate), hertz, fs=rate)[1])) for rate in (48000, RATE)]
     assert np.abs(levels[0] - levels[1]).max() < 0.07

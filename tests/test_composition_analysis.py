@@ -1,4 +1,3 @@
-import cv2
 import numpy as np
 import polars as pl
 import pytest
@@ -65,6 +64,8 @@ def test_symmetry():
 
 @pytest.mark.parametrize("tilt", [-15.0, -7.0, -2.0, 0.0, 1.0, 4.0, 11.0])
 def test_horizon_tilt(tilt):
+    import cv2
+
     rise = np.tan(np.radians(tilt)) * 320
     picture = np.full((360, 640, 3), (130, 170, 230), np.uint8)
     ground = np.array([[0, 190 + rise], [640, 190 - rise], [640, 360], [0, 360]], np.int32)
@@ -106,6 +107,8 @@ def test_empty_input_gives_a_typed_empty_table():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.integers(2, 80), st.integers(0, 3))
 def test_any_picture_keeps_the_contract(seed, height, width, smooth):
+    import cv2
+
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     picture = cv2.GaussianBlur(picture, (0, 0), smooth) if smooth else picture
     stream = made(picture, 255 - picture)

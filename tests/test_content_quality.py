@@ -1,7 +1,6 @@
 import hashlib
 import re
 
-import cv2
 import numpy as np
 import polars as pl
 import pytest
@@ -39,6 +38,8 @@ def picture(kind, layout=1, **effects):
 
 
 def jpeg(image, quality):
+    import cv2
+
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
@@ -73,6 +74,8 @@ def test_blur_and_noise_levels_are_ordered(kind):
 
 
 def test_edge_blur_does_not_depend_on_size_nor_contrast():
+    import cv2
+
     large = cv2.GaussianBlur(texture("city", 1280, 720, 720.0, 1, 3), (0, 0), 5)
     small = cv2.resize(large, (640, 360), interpolation=cv2.INTER_AREA)
     faint = np.rint(small * 0.6 + 40)
@@ -97,6 +100,8 @@ def test_blockiness_grows_as_jpeg_quality_falls(kind):
 
 
 def test_blocks_of_shrunken_video():
+    import cv2
+
     blocky = jpeg(texture("blobs", 1280, 720, 720.0, 1, 1), 10)
     half = cv2.resize(blocky, (640, 360), interpolation=cv2.INTER_AREA)
     assert run(video(1280, 720), made(half))["blockiness"][0] > 1.5

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.errors import WarehouseError
-from resources.files import Version
+from resources.files import STALE_S, Version
 from resources.views import SETTLE_S
 from resources.warehouse import FIXED_TABLES, AnalyzerSpec, ColumnSpec, TableSpec, Warehouse
 
@@ -46,13 +47,13 @@ def query(warehouse: Warehouse, sql: str) -> list[tuple]:
 
 
 def files_of(warehouse: Warehouse, table: str) -> set[str]:
-    return {file.name for file in (warehouse.root / table).iterdir()}
+    return {file.name for file in (warehouse.root / table).rglob("*") if not file.is_dir()}
 
 
 def test_a_partition_is_replaced_read_and_removed(warehouse: Warehouse) -> None:
     warehouse.publish([LUMA])
     first = warehouse.replace_partition("luma", "a", rows("a", 0.1, 0.2))
-    assert first.parent == warehouse.root / "luma"
+    assert first.parent.parent == warehouse.root / "luma"
     assert re.fullmatch(r"a@\d{16}\.parquet", first.name)
     warehouse.replace_partition("luma", "b", rows("b", 0.5))
     second = warehouse.replace_partition("luma", "a", rows("a", 0.3))
@@ -189,6 +190,43 @@ def test_the_last_write_wins_also_where_the_clock_was_set_back(
         warehouse.replace_partition("luma", "a", rows("a", luma))
     assert rows("a", 0.4).equals(warehouse.read_partition("luma", "a"))
     assert query(warehouse, "SELECT luma FROM luma") == [(0.4,)]
+
+
+def test_writing_clears_versions_away_that_are_long_out_of_force(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns()
+    for seconds in (0, 1, 2, STALE_S + 1.5):
+        monkeypatch.setattr(time, "time_ns", lambda seconds=seconds: now + int(seconds * 1e9))
+        warehouse.replace_partition("luma", "a", rows("a", seconds))
+    assert len(files_of(warehouse, "luma")) == 3
+    assert rows("a", STALE_S + 1.5).equals(warehouse.read_partition("luma", "a"))
+
+
+def test_merging_replaces_rows_of_the_same_value_and_keeps_the_others(warehouse: Warehouse) -> None:
+    warehouse.merge_partition("luma", "a", rows("a", 0.1, 0.2), on="start_s")
+    warehouse.merge_partition("luma", "a", rows("a", 0.3).cast({"luma": pl.Float64}), on="start_s")
+    merged = warehouse.read_partition("luma", "a")
+    assert merged is not None
+    assert merged.sort("start_s").equals(rows("a", 0.3, 0.2))
+    grown = rows("a", 0.4).with_columns(pl.lit(None, pl.Float64).alias("start_s"), extra=pl.lit(1))
+    for _ in range(2):
+        warehouse.merge_partition("luma", "a", grown, on="start_s")
+    merged = warehouse.read_partition("luma", "a")
+    assert merged is not None
+    assert merged["extra"].to_list() == [None, None, 1]
+
+
+def test_threads_that_merge_at_once_lose_nothing(warehouse: Warehouse) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for video in ("a", "b"):
+            for second in range(20):
+                row = LUMA.frame([{"video_id": video, "start_s": second, "luma": 0.5}])
+                pool.submit(warehouse.merge_partition, "luma", video, row, "start_s")
+    for video in ("a", "b"):
+        merged = warehouse.read_partition("luma", video)
+        assert merged is not None
+        assert sorted(merged["start_s"]) == list(range(20))
 
 
 def test_a_session_sees_every_table_as_it_was_at_one_moment(warehouse: Warehouse) -> None:

@@ -178,7 +178,7 @@ def train_sight(
     for step in range(steps):
         part = pool.batch(rng, batch)
         patches, queries = see(model, normalised(part.pictures))
-        lies, stands = map_loss(tutor.map(patches), part.maps, GRID), tutor.slots_loss(queries, part)
+        lies, stands = map_loss(tutor.map(patches), part.maps, GRID, CLASSES), tutor.slots_loss(queries, part)
         trainer.step(lies + stands)
         if step % report == 0 or step + 1 == steps:
             hits = slot_hits(tutor.query(queries[:, :3]), torch.from_numpy(part.slots))

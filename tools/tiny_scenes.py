@@ -47,10 +47,11 @@ def apart(first: Shape, second: Shape, aspect: float) -> bool:
 def sample_scene(rng: np.random.Generator, aspect: float, count: int | None = None) -> Scene:
     """A random scene of one to three shapes for pictures of this aspect ratio (width over height)."""
     wanted = count or int(rng.choice((1, 2, 3), p=(0.3, 0.4, 0.3)))
+    least = 0.09 * max(1.0, aspect / 1.78)  # squeezed to a square, shapes of wide pictures become narrow
     while True:
         shapes: list[Shape] = []
         for _ in range(60):
-            shape = sample_shape(rng, aspect, float(rng.uniform(0.08, 0.22)) * min(1.0, aspect))
+            shape = sample_shape(rng, aspect, float(rng.uniform(least, 0.22)) * min(1.0, aspect))
             if all(apart(shape, other, aspect) for other in shapes):
                 shapes.append(shape)
             if len(shapes) == wanted:

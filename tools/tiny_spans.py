@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from resources.video_llava import spread
 from tools.tiny_negatives import negative
+from tools.tiny_pool import covers
 from tools.tiny_scenes import SIZES, UNKNOWN, Scene, Spoiling, a_list, apart, paint, sample_scene, squeeze
 from vid_assets.scenes.shapes import DIRECTIONS, Shape
 
 FRAMES = 8
 CHUNK = 100
+WAYS = (None, *DIRECTIONS)
 MIRROR = {"left": "right", "right": "left", "up": "up", "down": "down", None: None}
-LEAST_MOVE = 0.07  # share of the picture; anything that moves less far is never sampled
+MIRRORED_WAYS = np.array([0, *(1 + WAYS.index(MIRROR[way]) for way in WAYS)], np.uint8)
+LEAST_MOVE = 0.1  # share of the picture; anything that moves less far is never sampled
+LEAST_SEEN = 0.03  # share of the picture; before it has gone this far, a shape stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,14 @@ class Story:
     Attributes:
         takes: In order of time.
         first: In a take where one shape moves after the other, which of them moves first; else None.
+        seen: Different pictures of a single take; with fewer than FRAMES some stand several times.
+        cut: Pictures of the first of two takes.
     """
 
     takes: tuple[Take, ...] = ()
     first: int | None = None
+    seen: int = FRAMES
+    cut: int = FRAMES // 2
 
     @property
     def text(self) -> str:
@@ -83,6 +91,14 @@ class Story:
         take = self.takes[0]
         one, two = take.motions[self.first], take.motions[1 - self.first]
         return f"{one.text}, then {two.text} on a {take.background} background"
+
+    def moments(self) -> list[tuple[int, float]]:
+        """Of each of the FRAMES places, the take and the moment 0..1 in it that it shows."""
+        if len(self.takes) == 2:
+            cut = self.cut
+            first = [(0, n / (cut - 1)) for n in range(cut)]
+            return first + [(1, n / (FRAMES - cut - 1)) for n in range(FRAMES - cut)]
+        return [(0, place / (self.seen - 1)) for place in spread(range(self.seen), FRAMES)]
 
     def mirrored(self) -> "Story":
         """The story as a mirror shows it."""
@@ -98,7 +114,7 @@ class Story:
             )
             for take in self.takes
         )
-        return Story(takes, None if self.first is None else 1 - self.first)
+        return replace(self, takes=takes, first=None if self.first is None else 1 - self.first)
 
 
 def _motion(rng: np.random.Generator, shape: Shape, aspect: float, moving: bool) -> Motion | None:
@@ -178,33 +194,53 @@ def _unlike(rng: np.random.Generator, width: int, height: int) -> list[NDArray[n
     ]
 
 
+def sample_story(rng: np.random.Generator, aspect: float) -> Story:
+    """A random story for pictures of this aspect ratio; of no takes with a probability of 0.2."""
+    draw = rng.random()
+    if draw < 0.5:
+        take = sample_take(rng, aspect, int(rng.choice((1, 2, 3), p=(0.35, 0.4, 0.25))))
+        seen = int(rng.choice((2, 3, 4, 5, 6, 7, FRAMES), p=(0.05, 0.08, 0.08, 0.08, 0.08, 0.08, 0.55)))
+        return Story((take,), seen=seen)
+    if draw < 0.65:
+        return sample_turns(rng, aspect)
+    if draw < 0.8:
+        takes = tuple(sample_take(rng, aspect, int(rng.integers(1, 3))) for _ in range(2))
+        return Story(takes, cut=int(rng.integers(3, FRAMES - 2)))
+    return Story()
+
+
 def sample_span(rng: np.random.Generator) -> tuple[list[NDArray[np.uint8]], Story]:
     """Eight spoiled pictures, uint8 RGB [h, w, 3], and what they show."""
     width, height = SIZES[int(rng.integers(len(SIZES)))]
-    aspect = width / height
-    draw = rng.random()
-    if draw < 0.55:
-        take = sample_take(rng, aspect, int(rng.choice((1, 2, 3), p=(0.35, 0.4, 0.25))))
-        story = Story((take,))
-        seen = int(rng.choice((2, 3, 4, 5, 6, 7, FRAMES), p=(0.05, 0.08, 0.08, 0.08, 0.08, 0.08, 0.55)))
-        distinct = [paint(take.at(n / (seen - 1)), width, height, rng) for n in range(seen)]
-        pictures = [distinct[place] for place in spread(range(seen), FRAMES)]
-    elif draw < 0.7:
-        story = sample_turns(rng, aspect)
-        pictures = [paint(story.takes[0].at(n / (FRAMES - 1)), width, height, rng) for n in range(FRAMES)]
-    elif draw < 0.82:
-        story = Story(tuple(sample_take(rng, aspect, int(rng.integers(1, 3))) for _ in range(2)))
-        cut = int(rng.integers(3, FRAMES - 2))
-        moments = [np.linspace(0, 1, cut), np.linspace(0, 1, FRAMES - cut)]
-        pictures = [
-            paint(take.at(float(moment)), width, height, rng)
-            for take, times in zip(story.takes, moments, strict=True)
-            for moment in times
-        ]
+    story = sample_story(rng, width / height)
+    if story.takes:
+        drawn: dict[tuple[int, float], NDArray[np.uint8]] = {}
+        for number, moment in story.moments():
+            if (number, moment) not in drawn:
+                drawn[number, moment] = paint(story.takes[number].at(moment), width, height, rng)
+        pictures = [drawn[place] for place in story.moments()]
     else:
-        story, pictures = Story(), _unlike(rng, width, height)
+        pictures = _unlike(rng, width, height)
     spoiling = Spoiling.sample(rng)
     return [spoiling.apply(picture, rng) for picture in pictures], story
+
+
+def motion_maps(story: Story, aspect: float, cells: int) -> NDArray[np.uint8]:
+    """What has happened so far to what lies at each of cells x cells places, [FRAMES, cells, cells].
+
+    0 where there is nothing, else 1 plus the place in `WAYS` of the way that the shape has gone since its take began.
+    """
+    maps = np.zeros((FRAMES, cells, cells), np.uint8)
+    middles = (np.arange(cells) + 0.5) / cells
+    x, y = np.meshgrid(middles, middles)
+    for frame, (number, moment) in enumerate(story.moments() if story.takes else ()):
+        motions = sorted(story.takes[number].motions, key=lambda motion: -motion.shape.depth)
+        for motion in motions:
+            now = motion.at(moment)
+            gone = abs(now.x - motion.shape.x) + abs(now.y - motion.shape.y)
+            way = motion.direction if gone > LEAST_SEEN else None
+            maps[frame][covers(now, aspect, x, y)] = 1 + WAYS.index(way)
+    return maps
 
 
 @dataclass
@@ -212,41 +248,59 @@ class SpanPool:
     """Spans drawn once and shown many times."""
 
     pictures: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
     stories: list[Story]
 
-    def batch(self, rng: np.random.Generator, count: int, easy: bool = False) -> tuple[NDArray[np.uint8], list[str]]:
-        """Random spans, half of them mirrored, their light varied a little; `easy` ones tell of one shape only.
+    def batch(
+        self, rng: np.random.Generator, count: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+        """Random spans, half of them mirrored, their light varied a little.
 
         Returns:
-            Pictures, uint8 [count, FRAMES, side, side, 3], and what is to be said of each.
+            Pictures, uint8 [count, FRAMES, side, side, 3], their `motion_maps`, and what is to be said of each.
         """
-        known = [n for n, story in enumerate(self.stories) if len(story.takes) == 1 == len(story.takes[0].motions)]
-        rows = rng.choice(known, count) if easy else rng.integers(len(self.stories), size=count)
+        rows = rng.integers(len(self.stories), size=count)
         mirror = rng.random(count) < 0.5
-        pictures = self.pictures[rows]
+        pictures, maps = self.pictures[rows], self.maps[rows]
         pictures[mirror] = pictures[mirror, :, :, ::-1]
+        maps[mirror] = MIRRORED_WAYS[maps[mirror][..., ::-1]]
         light = rng.uniform(0.94, 1.06, (count, 1, 1, 1, 1)) * rng.uniform(0.98, 1.02, (count, 1, 1, 1, 3))
         pictures = np.clip(pictures * light.astype(np.float32), 0, 255).astype(np.uint8)
         stories = [self.stories[row] for row in rows]
-        return pictures, [(s.mirrored() if flip else s).text for s, flip in zip(stories, mirror, strict=True)]
+        return pictures, maps, [(s.mirrored() if flip else s).text for s, flip in zip(stories, mirror, strict=True)]
 
 
-def _chunk(task: tuple[int, int, int]) -> tuple[NDArray[np.uint8], list[Story]]:
-    seed, number, side = task
+def _chunk(task: tuple[int, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[Story]]:
+    seed, number, side, cells = task
     rng = np.random.default_rng([seed, number, FRAMES])
-    drawn = [sample_span(rng) for _ in range(CHUNK)]
-    pictures = np.stack([np.stack([squeeze(picture, side) for picture in span]) for span, _ in drawn])
-    return pictures, [story for _, story in drawn]
+    pictures, maps, stories = [], [], []
+    for _ in range(CHUNK):
+        span, story = sample_span(rng)
+        pictures.append(np.stack([squeeze(picture, side) for picture in span]))
+        maps.append(motion_maps(story, span[0].shape[1] / span[0].shape[0], cells))
+        stories.append(story)
+    return np.stack(pictures), np.stack(maps), stories
 
 
-def span_pool(count: int, seed: int, side: int, *, processes: int, folder: Path) -> SpanPool:
-    """Draws the pool, or reads it from `folder` if it was drawn before; `count` is rounded down to whole chunks."""
+def span_pool(count: int, seed: int, side: int, cells: int, *, processes: int, folder: Path) -> SpanPool:
+    """Draws the pool, or reads it from `folder` if it was drawn before.
+
+    Args:
+        count: Spans, rounded down to whole chunks.
+        seed: Of everything drawn.
+        side: Size to squeeze the pictures to, in px.
+        cells: Of the motion maps, a side.
+        processes: How many draw.
+        folder: Where to keep it.
+    """
     path = folder / f"spans-{count}-{seed}-{side}.pickle"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        tasks = [(seed, number, side, cells) for number in range(count // CHUNK)]
         with Processes(processes) as crew:
-            parts = crew.map(_chunk, [(seed, number, side) for number in range(count // CHUNK)], chunksize=1)
-        pool = SpanPool(np.concatenate([part[0] for part in parts]), [story for part in parts for story in part[1]])
+            parts = crew.map(_chunk, tasks, chunksize=1)
+        stories = [story for part in parts for story in part[2]]
+        pool = SpanPool(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), stories)
         with path.open("wb") as file:
             pickle.dump(pool, file, protocol=5)
     with path.open("rb") as file:

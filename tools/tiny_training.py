@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tools.tiny_pool import CLASSES
 from vid_assets.scenes.shapes import COLOURS, SHAPES
 
 SHAPE_WIDTH = 1 + len(SHAPES) + len(COLOURS) + 2
@@ -102,20 +101,21 @@ def whiten(embedding: nn.Conv2d, pictures: np.ndarray, seed: int) -> None:
     embedding.weight.copy_((turn @ rows).reshape(embedding.weight.shape))
 
 
-def map_loss(guess: Tensor, maps: np.ndarray, grid: int) -> Tensor:
-    """Cross-entropy of the coarse maps; empty places count a tenth.
+def map_loss(guess: Tensor, maps: np.ndarray, grid: int, classes: int) -> Tensor:
+    """Cross-entropy of coarse maps; empty places count a tenth.
 
     Args:
-        guess: [n, grid ** 2, cells ** 2 * CLASSES], the cells within each patch.
+        guess: [n, grid ** 2, cells ** 2 * classes], the cells within each patch.
         maps: [n, grid * cells, grid * cells].
         grid: Patches a side.
+        classes: Of the maps; 0 is empty.
     """
     truth = torch.from_numpy(maps.astype(np.int64))
     cells = maps.shape[1] // grid
     truth = truth.unflatten(2, (grid, cells)).unflatten(1, (grid, cells)).transpose(2, 3).flatten()
-    weight = torch.full((CLASSES,), 1.0)
+    weight = torch.full((classes,), 1.0)
     weight[0] = 0.1
-    return nn.functional.cross_entropy(guess.reshape(-1, CLASSES), truth, weight)
+    return nn.functional.cross_entropy(guess.reshape(-1, classes), truth, weight)
 
 
 def shape_loss(guess: Tensor, truth: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from tools.tiny_text import word_tokenizer
 from tools.tiny_training import SHAPE_WIDTH, Trainer, map_loss, normalised, shape_loss, slot_hits, whiten
 from vid_assets.scenes.shapes import BACKGROUNDS, COLOURS, DIRECTIONS, SHAPES
 
-SIDE, PATCH, WIDTH = 80, 20, 128
+SIDE, PATCH, WIDTH, TOWER_WIDTH = 80, 20, 128, 192
 GRID, CELLS = SIDE // PATCH, 4
 TOKENS = (GRID * GRID + 1) * FRAMES
 
@@ -78,16 +78,16 @@ class Tutor(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.map = nn.Linear(WIDTH, CELLS * CELLS * CLASSES)
-        self.slots = nn.Linear(WIDTH, 3 * SHAPE_WIDTH)
-        self.background = nn.Linear(WIDTH, len(BACKGROUNDS) + 1)
+        self.map = nn.Linear(TOWER_WIDTH, CELLS * CELLS * CLASSES)
+        self.slots = nn.Linear(TOWER_WIDTH, 3 * SHAPE_WIDTH)
+        self.background = nn.Linear(TOWER_WIDTH, len(BACKGROUNDS) + 1)
 
     def shapes(self, whole: Tensor) -> Tensor:
-        """Guesses from the class token [n, WIDTH]: [n, 3, SHAPE_WIDTH]."""
+        """Guesses from the class token [n, TOWER_WIDTH]: [n, 3, SHAPE_WIDTH]."""
         return self.slots(whole).unflatten(-1, (3, SHAPE_WIDTH))
 
     def slots_loss(self, whole: Tensor, batch: Batch) -> Tensor:
-        """Loss of shapes and background, from class tokens [n, WIDTH]."""
+        """Loss of shapes and background, from class tokens [n, TOWER_WIDTH]."""
         ground = nn.functional.cross_entropy(self.background(whole), torch.from_numpy(batch.backgrounds))
         return shape_loss(self.shapes(whole), torch.from_numpy(batch.slots)) + 0.3 * ground
 
@@ -102,7 +102,7 @@ def train_tower(
     for step in range(steps):
         part = pool.batch(rng, batch)
         features = tower(normalised(part.pictures)).last_hidden_state
-        lies = map_loss(tutor.map(features[:, 1:]), part.maps, GRID)
+        lies = map_loss(tutor.map(features[:, 1:]), part.maps, GRID, CLASSES)
         stands = tutor.slots_loss(features[:, 0], part)
         trainer.step(lies + stands)
         if step % report == 0 or step + 1 == steps:

@@ -267,27 +267,28 @@ def find_dissolves(
         barrier[fade.last + 1 : fade.first - 1] = 1
     barriers = np.concatenate([[0], np.cumsum(barrier)])
     found: list[Ramp] = []
-    for length in np.unique(np.rint(np.geomspace(4, max(5.0, 2 * fps), 16)).astype(np.int64)):
+    for length in np.unique(np.rint(np.geomspace(4, max(5.0, 2 * fps), 16)).astype(np.int64)).tolist():
         last = np.arange(STEADY - 1, n - length - STEADY + 1)
-        if not len(last):
-            break
         free = barriers[last + length + STEADY - 1] == barriers[last - STEADY + 1]
         apart = np.sqrt(((levels[last + length] - levels[last]) ** 2).mean(axis=1))
         last = last[free & (apart > DISSOLVE_CHANGE)]
-        change, score = fit_ramps(levels, last, int(length), STEADY, STEADY)
+        change, score = fit_ramps(levels, last, length, STEADY, STEADY)
         for place in np.flatnonzero((change > DISSOLVE_CHANGE) & (score > DISSOLVE_SCORE)):
-            start, end = int(last[place]), int(last[place] + length)
+            start, end = int(last[place]), int(last[place]) + length
             if jumps[start:end].max() > change[place] / 2:
                 continue
-            if not SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
-                continue
             # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
-            if path[end] - path[start] < DETOUR * steps(blocks[start, None], blocks[end, None])[0]:
+            straight = path[end] - path[start] < DETOUR * steps(blocks[start, None], blocks[end, None])[0]
+            if straight and SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
                 confidence = _confidence(float(score[place]), DISSOLVE_SCORE, 2)
                 found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
-    found.sort(key=lambda ramp: (-ramp.confidence, ramp.last))
+    return _strongest(found)
+
+
+def _strongest(ramps: list[Ramp]) -> list[Ramp]:
+    """Those that overlap none of higher confidence, ascending."""
     kept: list[Ramp] = []
-    for ramp in found:
+    for ramp in sorted(ramps, key=lambda ramp: (-ramp.confidence, ramp.last)):
         if all(ramp.first <= other.last or ramp.last >= other.first for other in kept):
             kept.append(ramp)
     return sorted(kept, key=lambda ramp: ramp.last)

@@ -193,7 +193,7 @@ class _Shot:
                 continue
             rows = np.arange(start, end)
             good = rows[clear[rows]]
-            curve = np.column_stack([np.interp(rows, good, self.curve[good, k]) for k in range(3)])
+            curve: Array = np.stack([np.interp(rows, good, self.curve[good, k]) for k in range(3)], axis=1)
             starts = _split(_smooth(curve), shortest)
             for a, b in pairwise([*starts, len(curve)]):
                 found.append(self._measure(start + a, start + b, curve[a:b]))

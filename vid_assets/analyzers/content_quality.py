@@ -32,6 +32,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Decoders and scalers leave clipped areas within a few levels of the ends.
 DARKEST, BRIGHTEST = 4, 251
 PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 5, 500
+BATCH = 100
 REBLUR = 1.0
 STRONGEST_EDGES = 0.2
 WEAKEST_EDGE = 4.0
@@ -90,8 +91,11 @@ def noise_sigma(luma: Plane) -> float | None:
     patches = patches[(patches.min(axis=1) > DARKEST) & (patches.max(axis=1) < BRIGHTEST)]
     if len(patches) < FEWEST_PATCHES:
         return None
-    centred = patches - patches.mean(axis=0)
-    values = np.linalg.eigvalsh((centred.T @ centred).astype(np.float64) / (len(patches) - 1)).clip(min=0)
+    # In batches too small for BLAS to share out among threads: those would wait for each other more than they compute.
+    usable = len(patches) // BATCH * BATCH
+    batches = (patches[:usable] - patches.mean(axis=0)).reshape(-1, BATCH, PATCH * PATCH)
+    covariance = (batches.transpose(0, 2, 1) @ batches).sum(axis=0, dtype=np.float64) / (usable - 1)
+    values = np.linalg.eigvalsh(covariance).clip(min=0)
     # Noise alone has eigenvalues that scatter evenly about their mean; structure adds large ones. Drop the largest
     # until mean and median agree.
     means = np.cumsum(values) / np.arange(1, len(values) + 1)

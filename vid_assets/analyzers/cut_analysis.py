@@ -3,11 +3,11 @@
 Found in the pictures of 48 x 27 px of every frame, without a model; the method is in `vid_assets.transitions`. A fade
 out and the fade in after it are one gradual boundary if the screen stays plain for at most 2 s between them, and so are
 a fade out with a cut from black, and a cut to black with a fade in. A fade at the start or end of the video bounds
-nothing. TransNetV2 (Soucek & Lokoc, 2020) finds no more on generated clips, fewer cuts in real footage of low contrast,
-and takes two hundred times as long.
+nothing. TransNetV2 (Soucek & Lokoc, 2020) finds the same on generated clips, fewer hard cuts in real footage and more
+dissolves between shots in rapid motion; it takes a hundred times as long, more than the video lasts on two cores.
 
 It cannot see wipes and other moving transitions, cuts between frames that look alike at this size, dissolves shorter
-than 4 frames or longer than 2 s, and dissolves between shots of the same colours in rapid motion.
+than 4 frames or longer than 2 s, and some dissolves between shots of much motion and like colours.
 """
 
 from collections.abc import Sequence

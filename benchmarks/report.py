@@ -1,0 +1,64 @@
+"""The file of figures: written anew, whole, after every measurement."""
+
+import json
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("dagster", "torch", "transformers", "bitsandbytes", "onnxruntime", "faster-whisper", "polars", "grpcio")
+
+
+class Report:
+    """Figures by name; those of earlier runs stay until they are measured again.
+
+    Args:
+        path: The JSON file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.values: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+
+    def put(self, part: str, figures: dict[str, Any], raw: dict[str, Any]) -> None:
+        """Adds one measurement's figures and what they come from."""
+        self.values |= figures
+        facts = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "load_average": os.getloadavg()[0]}
+        self.values["machine"] = machine()
+        raws = self.values.pop("raw", {})
+        self.values["raw"] = {**raws, part: {**facts, **raw}}
+        self._write()
+
+    def _write(self) -> None:
+        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, prefix=".warm-", delete=False) as file:
+            json.dump(_rounded(self.values), file, indent=2)
+            file.write("\n")
+        Path(file.name).chmod(0o644)
+        Path(file.name).rename(self.path)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on: cores, memory, versions."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
