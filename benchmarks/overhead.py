@@ -23,6 +23,7 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
                 took = child("trivial", {"executor": executor, "step_s": step_s}, home.variables())
                 seconds.setdefault(f"{executor}_{step_s:g}s", []).append(took["wall_s"])
     ratios = {
-        step_s: median(seconds[f"multiprocess_{step_s:g}s"]) / median(seconds[f"warm_{step_s:g}s"]) for step_s in STEPS_S
+        step_s: median(seconds[f"multiprocess_{step_s:g}s"]) / median(seconds[f"warm_{step_s:g}s"])
+        for step_s in STEPS_S
     }
     return {"overhead_ratio": ratios[0.05]}, {"wall_s": seconds, "ratio_steps_of_0s": ratios[0.0]}

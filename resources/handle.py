@@ -25,10 +25,10 @@ class ModelResource(dg.ConfigurableResource):
 
     model: ClassVar[str]
 
-    profile: str = Field("", description="auto, offline, cpu or gpu; empty: VID_PROFILE, else auto")
-    scratch: str = Field("", description="scratch folder; empty: VID_SCRATCH, else data/scratch")
-    models: str = Field("", description="folder of fetched weights; empty: VID_MODELS, else data/models")
-    deadline_s: float = Field(300.0, description="seconds that one call may take once the model is warm", gt=0)
+    profile: str = Field(default="", description="auto, offline, cpu or gpu; empty: VID_PROFILE, else auto")
+    scratch: str = Field(default="", description="scratch folder; empty: VID_SCRATCH, else data/scratch")
+    models: str = Field(default="", description="folder of fetched weights; empty: VID_MODELS, else data/models")
+    deadline_s: float = Field(default=300.0, description="seconds that one call may take once the model is warm", gt=0)
 
     _calls: Calls = PrivateAttr(default_factory=Calls)
 

@@ -18,22 +18,20 @@ class _View:
 
 SETTLE_S = 0.25
 
-# The scan and `glob` list the folder one after the other, and a version may come in between. So that both agree on what
-# is in force, only versions from before the transaction count, with time to spare for one that has its stamp but not
-# yet its name. Where all are younger the first one counts: it has nothing to take the place of. Files out of force are
-# left out, rather than those in force picked, as a join with next to nothing costs next to nothing.
+# The scan and `glob` list the folder one after the other, in either order, and a version may come in between. So that
+# both agree on what is in force, only versions from before the transaction count, with time to spare for one that has
+# its stamp but not yet its name. Files out of force are left out, rather than those in force picked, as a join with
+# next to nothing costs next to nothing.
 _SUFFIX = len("@0123456789012345.parquet")
-_NEWEST = """
+_SETTLED = f"[-{_SUFFIX}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
+_AT_ONE_MOMENT = """
 SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
 ANTI JOIN (
     SELECT file FROM (
-        SELECT file, coalesce(max(file) FILTER (settled) OVER versions, min(file) OVER versions) AS in_force
-        FROM (
-            SELECT file, file[-{suffix}:] <= '@' || (epoch_us(now()) - {settle_us})::VARCHAR AS settled
-            FROM glob({files})
-        ) WINDOW versions AS (PARTITION BY file[:-{suffix}])
-    ) WHERE file <> in_force
-) AS superseded ON scanned.filename = superseded.file"""
+        SELECT file, max(file) OVER (PARTITION BY file[:-{suffix}]) AS newest FROM glob({files}) WHERE file{settled}
+    ) WHERE file <> newest
+) AS superseded ON scanned.filename = superseded.file
+WHERE scanned.filename{settled}"""
 
 # A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
 # overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
@@ -183,9 +181,8 @@ def _table_view(root: Path, table: TableSpec) -> _View:
     )
     # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
-    query = _NEWEST.format(
-        files=_literal(f"{folder}/**/*@*.parquet"), fields=fields, suffix=_SUFFIX, settle_us=round(SETTLE_S * 1e6)
-    )
+    files = _literal(f"{folder}/**/*@*.parquet")
+    query = _AT_ONE_MOMENT.format(files=files, fields=fields, suffix=_SUFFIX, settled=_SETTLED)
     return _View(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 
 

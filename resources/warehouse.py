@@ -13,7 +13,7 @@ so whoever has it open holds up nobody::
       .tmp/                                files being written
 
 A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its
-transaction began, and a partition's first version at once. This class's own reads see the newest version.
+transaction began. The other reads of this class see the newest version.
 """
 
 import math

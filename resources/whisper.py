@@ -6,10 +6,11 @@ reference code). A voice activity detector (Silero VAD, MIT, inside faster-whisp
 it decoded, and each word is cut back to the stretch of speech that it lies in.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
@@ -27,8 +28,9 @@ SCHEMA = {
     "language": pl.String,
 }
 # A pause shorter than this belongs to a word (the closure of a stop consonant); a longer one separates words.
-PAUSE_MS = 100
-JOIN_S = 0.2
+PAUSE_MS = 160
+# Speech that no word covers belongs to the word beside it, unless it is so long that a word is missing there.
+FILL_S = 0.6
 # Speech closer together than this is decoded in one go: Whisper needs its context.
 CONTEXT_S = 2.0
 MARGIN_S = 0.3
@@ -127,27 +129,14 @@ class WhisperHost(Host):
             word_timestamps=True,
             clip_timestamps=passages(spoken, len(samples) / SAMPLE_RATE),
         )
-        rows: list[dict[str, Any]] = []
-        last: Span | None = None
-        for number, segment in enumerate(segments):
-            for word in segment.words or ():
-                place = clipped(Span(float(word.start), float(word.end)), spoken, last)
-                text = word.word.strip()
-                if place is None or not text:
-                    continue
-                last = place
-                rows.append(
-                    {
-                        "segment": number,
-                        "word": text,
-                        "start_s": place.start,
-                        "end_s": place.end,
-                        "confidence": float(word.probability),
-                        "no_speech": float(segment.no_speech_prob),
-                        "language": info.language,
-                    }
-                )
-        return pl.DataFrame(rows, SCHEMA)
+        words = [(number, segment, word) for number, segment in enumerate(segments) for word in segment.words or ()]
+        places = placed([Span(float(word.start), float(word.end)) for _, _, word in words], spoken)
+        rows = [
+            (number, word.word.strip(), place.start, place.end, word.probability, segment.no_speech_prob, info.language)
+            for (number, segment, word), place in zip(words, places, strict=True)
+            if place is not None and word.word.strip()
+        ]
+        return pl.DataFrame(rows, SCHEMA, orient="row")
 
 
 def speech(samples: np.ndarray) -> list[Span]:
@@ -175,35 +164,34 @@ def passages(spoken: Sequence[Span], duration_s: float) -> list[float]:
     return [time for edge in edges for time in edge]
 
 
-def clipped(word: Span, spoken: Sequence[Span], last: Span | None = None) -> Span | None:
-    """The part of a word's time in which speech is heard.
+def placed(words: Sequence[Span], spoken: Sequence[Span]) -> list[Span | None]:
+    """The times of words, kept to where speech is heard.
+
+    Each word is cut to the stretch of speech that it shares most with. The words of one stretch then fill it: what the
+    alignment left between two of them it gave to a punctuation mark, and what it left at the ends lies in a pause by
+    mistake.
 
     Args:
-        word: The time that the decoder's alignment gave it.
-        spoken: Where speech is heard, ascending.
-        last: The word before it, clipped. Between two words of one stretch of speech there is no gap: the alignment
-            gave it to a punctuation mark.
+        words: The times that the decoder's alignment gave them, in the order spoken.
+        spoken: Where speech is heard, ascending, at least one.
 
     Returns:
-        The word's time within the stretch of speech that it shares most with; None if it is far from any.
+        Their times; None for a word that is far from any speech.
     """
-    best = max(range(len(spoken)), key=lambda index: word.overlap(spoken[index]))
-    if word.overlap(spoken[best]) <= 0:
-        near = spoken[best]
-        if -word.overlap(near) > FAR_S:
-            return None
-        edge = near.start if word.end <= near.start else near.end
-        return Span(edge, edge)
-    start, end = max(word.start, spoken[best].start), min(word.end, spoken[best].end)
-    # Pauses this short are inside words: the word goes on behind them.
-    for span in spoken[best + 1 :]:
-        if span.start - end > JOIN_S or word.overlap(span) <= 0:
-            break
-        end = min(word.end, span.end)
-    for span in reversed(spoken[:best]):
-        if start - span.end > JOIN_S or word.overlap(span) <= 0:
-            break
-        start = max(word.start, span.start)
-    if last is not None and spoken[best].start <= last.end < start:
-        start = last.end
-    return Span(start, end)
+    homes = [max(range(len(spoken)), key=lambda index: word.overlap(spoken[index])) for word in words]
+    kept = [index for index, word in enumerate(words) if word.overlap(spoken[homes[index]]) >= -FAR_S]
+    places: list[Span | None] = [None] * len(words)
+    for number, group in itertools.groupby(kept, key=lambda index: homes[index]):
+        home = spoken[number]
+        inside = list(group)
+        last_end = home.start
+        for index in inside:
+            start = min(max(words[index].start, home.start), home.end)
+            end = max(min(words[index].end, home.end), start)
+            if last_end < start <= last_end + FILL_S:
+                start = last_end
+            if index == inside[-1] and home.end <= end + FILL_S:
+                end = home.end
+            places[index] = Span(start, end)
+            last_end = end
+    return places

@@ -8,6 +8,16 @@ import pytest
 
 from vid_assets.contract import Analyzer, Column, Video
 
+# Suites that have not been seen green as a whole on a quiet machine; they run with the slow ones until they have.
+SETTLED = {"checks", "contract", "discovery", "factory", "pipeline", "scenes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of unsettled suites as slow."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") not in SETTLED:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:

@@ -22,6 +22,12 @@ EXECUTORS = {
     "warm": warm_executor.configured({"max_concurrent": 2}, name="warm2"),
     "warm1": warm_executor.configured({"max_concurrent": 1}, name="warm1"),
 }
+STEP_EVENTS = {
+    kind
+    for kind in dg.DagsterEventType
+    if kind.name.startswith(("STEP_", "ASSET_", "HOOK_", "LOADED_INPUT", "HANDLED_OUTPUT"))
+    and not kind.name.startswith("STEP_WORKER_")
+}
 GRAPHS: dict[str, Callable[[dg.ExecutorDefinition], dg.JobDefinition]] = {}
 
 

@@ -18,7 +18,7 @@ from vid_assets.analyzers.content_quality import (
 )
 from vid_assets.checks import check_table
 from vid_assets.contract import Frames, Video
-from vid_assets.scenes.clips import TEXTURES, Blur, Clip, Grain, Shot, frames, random_shapes
+from vid_assets.scenes.clips import TEXTURES, Blur, Clip, Grain, Shot, Text, frames, random_shapes
 from vid_assets.scenes.textures import texture
 
 
@@ -81,6 +81,14 @@ def test_edge_blur_does_not_depend_on_size_nor_contrast():
     faint = np.rint(small * 0.6 + 40)
     shares = [run(video(), made(p))["edge_blur"][0] for p in (large, small, faint)]
     assert shares == pytest.approx([1000 * 5 / 720] * 3, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["checker", "landscape", "city", "blobs"])
+def test_a_sharp_caption_does_not_speak_for_the_picture(kind):
+    caption = (Text("BREAKING NEWS", height=0.08),)
+    without, with_caption = (picture(kind, 2, blur=(Blur(2),), texts=texts) for texts in ((), caption))
+    measured = run(video(), made(without, with_caption))["edge_blur"]
+    assert measured[1] == pytest.approx(measured[0], rel=0.1)
 
 
 def test_noise_does_not_pass_for_sharp_edges():

@@ -6,14 +6,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pytest
 
-from tests.executor_graphs import GRAPHS, recon
+from tests.executor_graphs import GRAPHS, STEP_EVENTS, recon
 
-STEP_EVENTS = {
-    kind
-    for kind in dg.DagsterEventType
-    if kind.name.startswith(("STEP_", "ASSET_", "HOOK_", "LOADED_INPUT", "HANDLED_OUTPUT", "OBJECT_STORE"))
-    and not kind.name.startswith("STEP_WORKER_")
-}
 PLAIN = ("diamond", "failures", "retries", "skips", "dynamic", "assets", "pool", "hooks", "streams")
 AFTER = {
     "diamond": [("one", "left"), ("one", "right"), ("left", "both"), ("right", "both")],

@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 from dagster._grpc.types import ExecuteRunArgs
 
-from tests.executor_graphs import recon
+from tests.executor_graphs import STEP_EVENTS, recon
 
 ROOT = Path(__file__).parents[1]
-SECONDS_TO_STOP = 2.0
+FAR_LESS_THAN_THE_STEP_S = 20.0
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ class Worker:
         return [entry for entry in self._instance.all_logs(self.run_id) if entry.dagster_event]
 
     def kinds(self, step_key):
-        return [entry.dagster_event.event_type_value for entry in self.events() if entry.step_key == step_key]
+        events = [entry.dagster_event for entry in self.events() if entry.step_key == step_key]
+        return [event.event_type_value for event in events if event.event_type in STEP_EVENTS]
 
     def cancel(self):
         """What the UI's button does; returns seconds until the run says that it is cancelled."""
@@ -87,8 +88,7 @@ def test_a_cancelled_run_ends_soon_whatever_its_steps_are_at(instance, tmp_path,
     wait_for(lambda: (tmp_path / "started").exists())
     took = worker.cancel()
     worker.process.wait(30)
-    if executor == "warm":
-        assert took < SECONDS_TO_STOP * (10 if os.getloadavg()[0] > os.cpu_count() else 1)
+    assert took < FAR_LESS_THAN_THE_STEP_S
     assert worker.status == dg.DagsterRunStatus.CANCELED
     assert worker.kinds("slow") == ["STEP_START", "STEP_FAILURE"]
     assert worker.kinds("plus_one") == worker.kinds("needs_loading") == []

@@ -82,6 +82,29 @@ def test_workers_hand_over_events_and_errors_in_order():
     workers.close(20)
 
 
+def test_an_abandoned_step_is_stopped_in_the_middle_of_python_code():
+    outbox, gate = queue.SimpleQueue(), Gate()
+    workers = Workers(1, outbox.put, gate)
+    cleaned_up = threading.Event()
+
+    def spins():
+        yield 1
+        try:
+            while True:
+                pass
+        finally:
+            cleaned_up.set()
+
+    workers.submit("a", spins)
+    collect(outbox, 1)
+    gate.close(0.0)
+    workers.stop("a")
+    workers.stop("unknown")
+    assert cleaned_up.wait(20)
+    workers.close(20)
+    assert outbox.empty()
+
+
 def test_cancelled_is_seen_by_the_runs_own_steps_only():
     outbox, gates = queue.SimpleQueue(), [Gate(), Gate()]
     pools = [Workers(1, outbox.put, gate) for gate in gates]

@@ -21,7 +21,7 @@ from resources.host import ModelResource
 from resources.text_reader import TextReaderResource
 from resources.transnet import TransnetResource
 from resources.weights import pull
-from resources.whisper import Span, WhisperResource, clipped, passages
+from resources.whisper import Span, WhisperResource, passages, placed
 
 T = TypeVar("T", bound=ModelResource)
 ROOT = Path(__file__).parents[1]
@@ -34,30 +34,8 @@ JFK = next(
     ),
     None,
 )
-SPOKEN = [
-    "and",
-    "so",
-    "my",
-    "fellow",
-    "americans",
-    "ask",
-    "not",
-    "what",
-    "your",
-    "country",
-    "can",
-    "do",
-    "for",
-    "you",
-    "ask",
-    "what",
-    "you",
-    "can",
-    "do",
-    "for",
-    "your",
-    "country",
-]
+SPOKEN = "and so my fellow americans ask not what your country can do for you".split()  # noqa: SIM905
+SPOKEN += "ask what you can do for your country".split()  # noqa: SIM905
 # Where a pause begins or ends, read off the waveform's level: word number, its edge, seconds.
 EDGES = (
     (0, "start_s", 0.32), (4, "end_s", 2.22), (5, "start_s", 3.30), (5, "end_s", 3.76), (6, "start_s", 4.00),
@@ -218,26 +196,48 @@ def test_windows_cover_every_frame_once(count: int) -> None:
     assert all(value == count - 1 for value in middle[count:])
 
 
-SPOKEN_AT = [Span(1.0, 2.0), Span(2.1, 3.0), Span(5.0, 6.0)]
+SPOKEN_AT = [Span(1.0, 2.0), Span(5.0, 6.0)]
 
 
 @pytest.mark.parametrize(
-    ("word", "last", "place"),
+    ("heard", "places"),
     [
-        (Span(0.2, 1.5), None, Span(1.0, 1.5)),
-        (Span(2.8, 5.1), None, Span(2.8, 3.0)),
-        (Span(3.5, 5.9), None, Span(5.0, 5.9)),
-        (Span(1.8, 2.5), None, Span(1.8, 2.5)),
-        (Span(3.1, 3.2), None, Span(3.0, 3.0)),
-        (Span(3.8, 4.2), None, None),
-        (Span(1.6, 1.9), Span(1.0, 1.3), Span(1.3, 1.9)),
-        (Span(5.3, 5.9), Span(2.5, 3.0), Span(5.3, 5.9)),
+        # A word that reaches into the pause before or after it ends where the speech does.
+        ([Span(0.2, 1.5), Span(1.5, 4.4)], [Span(1.0, 1.5), Span(1.5, 2.0)]),
+        # The first word of a stretch that the alignment began too late, or that it began in the stretch before.
+        ([Span(1.0, 1.9), Span(5.3, 5.9)], [Span(1.0, 2.0), Span(5.0, 6.0)]),
+        ([Span(1.0, 1.9), Span(1.9, 5.6), Span(5.6, 6.0)], [Span(1.0, 2.0), Span(5.0, 5.6), Span(5.6, 6.0)]),
+        # A gap between two words of a stretch.
+        ([Span(1.0, 1.3), Span(1.6, 2.0)], [Span(1.0, 1.3), Span(1.3, 2.0)]),
+        # A gap so long that a word is missing in it.
+        ([Span(5.0, 5.1), Span(5.8, 6.0)], [Span(5.0, 5.1), Span(5.8, 6.0)]),
+        # Words beside speech and far from any.
+        ([Span(1.0, 2.0), Span(2.1, 2.2)], [Span(1.0, 2.0), Span(2.0, 2.0)]),
+        ([Span(3.0, 3.4), Span(5.0, 6.0)], [None, Span(5.0, 6.0)]),
+        ([], []),
     ],
 )
-def test_words_are_cut_back_to_speech(word: Span, last: Span | None, place: Span | None) -> None:
-    assert clipped(word, SPOKEN_AT, last) == place
+def test_words_are_kept_to_speech(heard: list[Span], places: list[Span | None]) -> None:
+    assert placed(heard, SPOKEN_AT) == places
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 20), st.floats(0, 3)), max_size=30),
+    st.lists(st.tuples(st.floats(0.1, 2), st.floats(0.2, 2)), min_size=1, max_size=6),
+)
+def test_no_word_leaves_speech_or_runs_backwards(
+    timed: list[tuple[float, float]], steps: list[tuple[float, float]]
+) -> None:
+    edges = np.cumsum(np.ravel(steps)).tolist()
+    spoken = [Span(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    starts = sorted(start for start, _ in timed)
+    heard = [Span(start, start + length) for start, (_, length) in zip(starts, timed, strict=True)]
+    for place in placed(heard, spoken):
+        if place is not None:
+            assert place.start <= place.end
+            assert any(span.start <= place.start and place.end <= span.end for span in spoken)
 
 
 def test_speech_is_decoded_with_its_context_and_silence_is_not() -> None:
-    assert passages(SPOKEN_AT, 6.1) == [0.7, 6.1]
+    assert passages([Span(1.0, 2.0), Span(3.9, 6.0)], 6.1) == [0.7, 6.1]
     assert passages([Span(0.1, 1.0), Span(9.0, 10.0)], 20.0) == [0.0, 1.3, 8.7, 10.3]

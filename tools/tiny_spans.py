@@ -251,9 +251,7 @@ class SpanPool:
     maps: NDArray[np.uint8]
     stories: list[Story]
 
-    def batch(
-        self, rng: np.random.Generator, count: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
+    def batch(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
         """Random spans, half of them mirrored, their light varied a little.
 
         Returns:

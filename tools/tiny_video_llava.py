@@ -1,6 +1,6 @@
 """Trains the tiny Video-LLaVA: the true classes, 1.3 million parameters, on generated spans of eight pictures.
 
-The video tower learns first, on single pictures, with the heads of `tiny_tutor`; eight times cheaper than on spans.
+The video tower learns first, on single pictures, with heads that are thrown away; eight times cheaper than on spans.
 Then projector and language model learn to tell what moves where, on top of it. The image tower, which the pipeline
 never uses, gets the video tower's weights.
 """
@@ -26,7 +26,7 @@ from transformers import (
 from resources.video_llava import PROMPT
 from tools.tiny_pool import CLASSES, Batch, PicturePool
 from tools.tiny_scenes import UNKNOWN
-from tools.tiny_spans import FRAMES, SpanPool
+from tools.tiny_spans import FRAMES, WAYS, SpanPool
 from tools.tiny_text import word_tokenizer
 from tools.tiny_training import SHAPE_WIDTH, Trainer, map_loss, normalised, shape_loss, slot_hits, whiten
 from vid_assets.scenes.shapes import BACKGROUNDS, COLOURS, DIRECTIONS, SHAPES
@@ -52,7 +52,7 @@ def build_images() -> VideoLlavaImageProcessor:
 def build_model(tokenizer: PreTrainedTokenizerFast) -> VideoLlavaForConditionalGeneration:
     """The true class, random weights. Features are those of the tower's last layer: a tiny one has none to spare."""
     vision = CLIPVisionConfig(
-        hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=4, num_attention_heads=4,
+        hidden_size=TOWER_WIDTH, intermediate_size=2 * TOWER_WIDTH, num_hidden_layers=4, num_attention_heads=6,
         image_size=SIDE, patch_size=PATCH,
     )  # fmt: skip
     text = LlamaConfig(
@@ -115,6 +115,17 @@ def train_tower(
             )
 
 
+class MotionTutor(nn.Linear):
+    """Tells from the second layer's view of a patch which way the shapes in it have gone; thrown away afterwards.
+
+    Words alone teach this slowly: one of five directions for a few words a span. Here every place of every picture counts,
+    and the layers after it need only copy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(WIDTH, CELLS * CELLS * (1 + len(WAYS)))
+
+
 class Sentences:
     """Prompt and answers as token ids, the video's placeholders in the prompt."""
 
@@ -134,12 +145,13 @@ class Sentences:
         return ids, labels
 
 
-def text_loss(
-    model: VideoLlavaForConditionalGeneration, sentences: Sentences, clips: Tensor, texts: list[str], *, frozen: bool
-) -> Tensor:
-    """Cross-entropy of the texts; clips [n * FRAMES, 3, SIDE, SIDE]."""
+def words_loss(
+    model: VideoLlavaForConditionalGeneration, sentences: Sentences, tutor: MotionTutor, clips: Tensor,
+    maps: np.ndarray, texts: list[str],
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Losses of the motion maps and of the texts; clips [n * FRAMES, 3, SIDE, SIDE]."""
     core = model.model
-    with torch.set_grad_enabled(not frozen):
+    with torch.no_grad():
         features = core.video_tower(clips).last_hidden_state
     seen = core.multi_modal_projector(features).reshape(len(texts), TOKENS, WIDTH)
     ids, labels = sentences.encode(texts)
@@ -147,25 +159,29 @@ def text_loss(
     place = sentences.prompt.index(model.config.video_token_index)
     embeds = torch.cat([words[:, :place], seen, words[:, place + TOKENS :]], 1)
     start = len(sentences.prompt)
-    hidden = core.language_model(inputs_embeds=embeds).last_hidden_state[:, start - 1 : -1]
-    logits = model.lm_head(hidden)
-    return nn.functional.cross_entropy(logits.transpose(1, 2), labels[:, start:], ignore_index=-100)
+    out = core.language_model(inputs_embeds=embeds, output_hidden_states=True)
+    places = out.hidden_states[2][:, place : place + TOKENS].reshape(len(clips), -1, WIDTH)[:, 1:]
+    moves = map_loss(tutor(places), maps.reshape(-1, *maps.shape[2:]), GRID, 1 + len(WAYS))
+    logits = model.lm_head(out.last_hidden_state[:, start - 1 : -1])
+    return moves, nn.functional.cross_entropy(logits.transpose(1, 2), labels[:, start:], ignore_index=-100)
 
 
 def train_words(
     model: VideoLlavaForConditionalGeneration, sentences: Sentences, pool: SpanPool, steps: int,
     rng: np.random.Generator, *, batch: int, report: int,
 ) -> None:  # fmt: skip
-    """Projector and language model on spans, over a tower that no longer changes; single shapes first."""
-    core = model.model
-    trainer = Trainer([core.multi_modal_projector, core.language_model], [model.lm_head], steps, 2e-3)
-    easy, start = steps // 8, time.perf_counter()
+    """Projector and language model on spans, over a tower that no longer changes."""
+    core, tutor = model.model, MotionTutor()
+    trainer = Trainer([core.multi_modal_projector, core.language_model], [model.lm_head, tutor], steps, 2e-3)
+    start = time.perf_counter()
     for step in range(steps):
-        pictures, texts = pool.batch(rng, batch, easy=step < easy)
-        loss = text_loss(model, sentences, normalised(pictures.reshape(-1, SIDE, SIDE, 3)), texts, frozen=True)
-        trainer.step(loss)
+        pictures, maps, texts = pool.batch(rng, batch)
+        clips = normalised(pictures.reshape(-1, SIDE, SIDE, 3))
+        moves, spoken = words_loss(model, sentences, tutor, clips, maps, texts)
+        trainer.step(moves + spoken)
         if step % report == 0 or step + 1 == steps:
-            print(f"video words {step} {time.perf_counter() - start:.0f} s loss {loss.item():.4f}", flush=True)
+            spent = time.perf_counter() - start
+            print(f"video words {step} {spent:.0f} s moves {moves.item():.3f} loss {spoken.item():.4f}", flush=True)
 
 
 def write(model: VideoLlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -59,8 +59,8 @@ def train(options: argparse.Namespace, kept: Path, scratch: Path) -> None:
         replace(folder, options.out / folder.name)
     if options.only != "blip2":
         folder = scratch / "tiny_video_llava"
-        spans = span_pool(max(100, int(SPANS * scale)), seed, tiny_video_llava.SIDE, processes=processes, folder=kept)
-        side = tiny_video_llava.SIDE
+        side, cells = tiny_video_llava.SIDE, sides[tiny_video_llava.SIDE]
+        spans = span_pool(max(100, int(SPANS * scale)), seed, side, cells, processes=processes, folder=kept)
         tiny_video_llava.train(folder, pools[side], spans, steps(VIDEO_STEPS), seed, batch=(64, 32))
         print(finish_video_llava(folder, max(20, int(500 * min(scale, 1)))), flush=True)
         replace(folder, options.out / folder.name)

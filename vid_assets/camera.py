@@ -12,10 +12,34 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+BLACK = 24
 GRID = 3  # px between points
 TEXTURE = 1e-4  # least eigenvalue of the structure tensor at which a point can be followed
 INLIER_PX = 0.35
 LOST = 0.6  # support below which another guess is tried
+
+
+def grey(thumbs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BT.709 luma, uint8 [n, 27, 48]."""
+    return np.rint(thumbs.astype(np.float32) @ LUMA).astype(np.uint8)
+
+
+def picture_area(pictures: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns inside the black bars of some pictures [n, height, width], if they have any.
+
+    The edge of a bar stands still whatever the camera does.
+    """
+    sample = pictures[:: max(1, len(pictures) // 16)]
+    area: list[slice] = []
+    for axis in (2, 1):
+        # The median along the bar passes over titles on it; the one over time passes over flashes.
+        lit = np.flatnonzero(np.median(np.median(sample, axis=axis), axis=0) > BLACK)
+        side = pictures.shape[3 - axis]
+        first, end = (int(lit[0]), int(lit[-1]) + 1) if len(lit) > side // 2 else (0, side)
+        # The row or column next to a bar is a mix of both.
+        area.append(slice(first + (first > 0), end - (end < side)))
+    return area[0], area[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,14 +105,16 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
 
 def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, model: object | None = None) -> Outcome:
     """Run one analyzer over one video, write its table, and record what came of it; errors become ``failed``."""
-    with _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome:
-        with _opened(_source(run.warehouse, video_id), run, outcome) as media:
-            inputs = _inputs(analyzer, media, run.warehouse)
-            if isinstance(inputs, list):
-                inputs += [model] if analyzer.model else []
-                _compute(analyzer, inputs, media, run, outcome)
-            else:
-                _set_answer(inputs, outcome)
+    with (
+        _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome,
+        _opened(_source(run.warehouse, video_id), run, outcome) as media,
+    ):
+        inputs = _inputs(analyzer, media, run.warehouse)
+        if isinstance(inputs, list):
+            inputs += [model] if analyzer.model else []
+            _compute(analyzer, inputs, media, run, outcome)
+        else:
+            _set_answer(inputs, outcome)
     if outcome.status in (Status.NOT_APPLICABLE, Status.UNDEFINED):
         run.warehouse.remove_partition(analyzer.name, video_id)
     return outcome

@@ -196,7 +196,7 @@ def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> 
     levels, lasts = coarse(blocks), np.array([cut.last for cut in cuts], np.int64)
     found: list[Ramp] = []
     for colour, (mask, distance) in plain.items():
-        for first, end in _runs(mask):
+        for first, end in runs_of(mask):
             rest = np.flatnonzero(distance[first:end] <= distance[first:end].min() + 2) + first
             out = _fade_into(levels, lasts, int(rest[0]), fps)
             if out:
@@ -208,7 +208,7 @@ def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> 
     return sorted(found, key=lambda ramp: ramp.last)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First index and end (exclusive) of each stretch of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

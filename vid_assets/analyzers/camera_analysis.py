@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.camera import Motion, follow
+from vid_assets.camera import Motion, follow, grey, picture_area
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
 from vid_assets.shots import shot_spans
@@ -27,38 +27,14 @@ from vid_assets.transitions import frame_rate
 
 Array = NDArray[np.float64]
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SAMPLES_HZ = 12.5
 SHORTEST_S = 0.32
 LONGEST_LAG_S = 0.6
 DISTANCE_PX = 4.0
 SUPPORT = 0.6  # share of the grid that must follow the camera
-BLACK = 24
 STILL = 0.02  # rates below this are noise
 PENALTY = 8.0  # of a further stretch, times the logarithm of the samples
 STEP = 0.03  # least change of rate that parts two stretches, or 15 %
-
-
-def grey(thumbs: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """BT.709 luma, uint8 [n, 27, 48]."""
-    return np.rint(thumbs.astype(np.float32) @ LUMA).astype(np.uint8)
-
-
-def picture_area(pictures: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Rows and columns inside the black bars of some pictures [n, height, width], if they have any.
-
-    The edge of a bar stands still whatever the camera does.
-    """
-    sample = pictures[:: max(1, len(pictures) // 16)]
-    area: list[slice] = []
-    for axis in (2, 1):
-        # The median along the bar passes over titles on it; the one over time passes over flashes.
-        lit = np.flatnonzero(np.median(np.median(sample, axis=axis), axis=0) > BLACK)
-        side = pictures.shape[3 - axis]
-        first, end = (int(lit[0]), int(lit[-1]) + 1) if len(lit) > side // 2 else (0, side)
-        # The row or column next to a bar is a mix of both.
-        area.append(slice(first + (first > 0), end - (end < side)))
-    return area[0], area[1]
 
 
 def rates(motion: Motion, gap_s: Array, width: int, height: int) -> Array:
@@ -133,8 +109,8 @@ def _unrest(shift: Array, window: int) -> float:
     """Root mean square of what is left of pan and tilt when their running mean is taken off."""
     ones = np.ones(min(window, len(shift)))
     share = np.convolve(np.ones(len(shift)), ones, "same")
-    rest = [axis - np.convolve(axis, ones, "same") / share for axis in shift.T]
-    return float(np.sqrt(np.mean(np.square(rest).sum(axis=0))))
+    mean: list[Array] = [np.convolve(shift[:, axis], ones, "same") / share for axis in (0, 1)]
+    return float(np.sqrt(((shift - np.stack(mean, axis=1)) ** 2).sum(axis=1).mean()))
 
 
 def _kind(rate: Array | None) -> str:
@@ -193,7 +169,8 @@ class _Shot:
                 continue
             rows = np.arange(start, end)
             good = rows[clear[rows]]
-            curve: Array = np.stack([np.interp(rows, good, self.curve[good, k]) for k in range(3)], axis=1)
+            axes: list[Array] = [np.interp(rows, good, self.curve[good, axis]) for axis in range(3)]
+            curve = np.stack(axes, axis=1)
             starts = _split(_smooth(curve), shortest)
             for a, b in pairwise([*starts, len(curve)]):
                 found.append(self._measure(start + a, start + b, curve[a:b]))

@@ -159,7 +159,7 @@ def _measure(picture: NDArray[np.uint8]) -> dict[str, float | str | list[str] | 
     offset = np.hypot(rg.mean(dtype=np.float64), yb.mean(dtype=np.float64))
     brightness = float(top.sum(dtype=np.float64))
     colours, shares = palette(pixels)
-    linear = LINEAR[pixels].mean(axis=0)
+    linear = np.stack([np.bincount(pixels[:, c], minlength=256) @ LINEAR for c in range(3)]) / len(pixels)
     return {
         "luma": min(float(luma.mean(dtype=np.float64)), 1.0),
         "contrast": min(float(luma.std(dtype=np.float64)), 0.5),

@@ -2,7 +2,8 @@
 
 - Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
 - Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim, "Defocus map
-  estimation from a single image", 2011), as a share of the picture's height: independent of contrast and size.
+  estimation from a single image", 2011), the median over 5 x 8 parts of the picture, as a share of its height:
+  independent of contrast and size, and of a caption in a corner.
 - Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen,
   Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as
   noise.
@@ -31,14 +32,16 @@ BRISQUE_FILE = Path(__file__).parents[1] / "data" / "brisque" / "brisque_live.np
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Decoders and scalers leave clipped areas within a few levels of the ends.
 DARKEST, BRIGHTEST = 4, 251
-PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 5, 500
+PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 6, 500
 BATCH = 100
 REBLUR = 1.0
 STRONGEST_EDGES = 0.2
 WEAKEST_EDGE = 4.0
 # Noise of 1 level has slopes of 0.2 levels per px after the first blur, each way; 6 times that is no noise.
 EDGE_OVER_NOISE = 1.2
-FEWEST_EDGES = 50
+FEWEST_EDGES, FEWEST_EDGES_A_PART = 50, 10
+PARTS = 5, 8
+FAINT_PART = 0.1
 SMALLEST_BLOCK = 4.0
 
 Plane = NDArray[np.float32]
@@ -56,7 +59,6 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
     # Derivatives of a Gaussian, so that grain does not pass for a sharp edge; its own width is taken out at the end.
     def slope(sigma: float) -> Plane:
         smooth = cv2.GaussianBlur(luma, (0, 0), sigma)
-        # Central differences
         kernel = np.array([[-0.5, 0, 0.5]], np.float32)
         across, down = cv2.filter2D(smooth, cv2.CV_32F, kernel), cv2.filter2D(smooth, cv2.CV_32F, kernel.T)
         return np.asarray(cv2.magnitude(across, down), np.float32)
@@ -65,12 +67,22 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
     # Only the crest of an edge tells its width.
     crest = first >= np.asarray(cv2.dilate(first, np.ones((3, 3), np.uint8)), np.float32)
     crest[:2] = crest[-2:] = crest[:, :2] = crest[:, -2:] = False
-    at = np.flatnonzero(crest & (first > max(WEAKEST_EDGE, EDGE_OVER_NOISE * noise)))
-    if len(at) < FEWEST_EDGES:
+    rows, columns = np.nonzero(crest & (first > max(WEAKEST_EDGE, EDGE_OVER_NOISE * noise)))
+    if len(rows) < FEWEST_EDGES:
         return None
-    strength = first.ravel()[at]
-    at = at[strength >= np.quantile(strength, 1 - STRONGEST_EDGES)]
-    ratio = np.median(first.ravel()[at] / second.ravel()[at])
+    # Part by part, or one sharp caption would speak for the whole picture.
+    parts = rows * PARTS[0] // luma.shape[0] * PARTS[1] + columns * PARTS[1] // luma.shape[1]
+    strengths, ratios = first[rows, columns], first[rows, columns] / second[rows, columns]
+    found: list[tuple[float, float]] = []
+    for part in np.unique(parts):
+        strength, ratio = strengths[parts == part], ratios[parts == part]
+        if len(strength) >= FEWEST_EDGES_A_PART:
+            strongest = strength >= np.quantile(strength, 1 - STRONGEST_EDGES)
+            found.append((float(np.median(strength[strongest])), float(np.median(ratio[strongest]))))
+    if not found:
+        return None
+    least = FAINT_PART * max(strength for strength, _ in found)
+    ratio = float(np.median([ratio for strength, ratio in found if strength >= least]))
     if ratio <= 1:
         return None
     # first / second = sqrt((s^2 + 2 r^2) / (s^2 + r^2)) for a step blurred by s and seen through a blur of r

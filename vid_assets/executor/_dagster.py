@@ -1,7 +1,7 @@
 """Everything that the executor takes from Dagster's inside; ``tests/test_executor_internals.py`` pins each name.
 
-Dagster has no public interface for an executor that runs steps on threads: the state machine of a plan, the event stream
-of one step and the claims on pools are private. No other file of this project imports from ``dagster._*``.
+Dagster has no public interface for an executor that runs steps on threads: the state machine of a plan, the event
+stream of one step and the claims on pools are private. No other file of this project imports from ``dagster._*``.
 """
 
 from dagster._core.errors import DagsterExecutionInterruptedError

@@ -24,7 +24,7 @@ from vid_assets.executor.steps import (
 from vid_assets.executor.workers import Gate, StepDone, StepEvent, Workers
 
 INTERRUPT_POLL_S = 0.2
-CANCEL_GRACE_S = 1.0
+CANCEL_GRACE_S = 0.5
 CLOSE_WAIT_S = 0.25
 LOOK_SOONEST_S = 0.05
 LOOK_LATEST_S = 1.0
@@ -74,7 +74,8 @@ class WarmRun:
     ) -> None:
         self._job, self._plan, self._active, self._pools, self._gate = job, plan, active, pools, gate
         self._settings = settings
-        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        # Not a SimpleQueue: its get() waits for ever when a signal comes at the end of its timeout (CPython 3.11).
+        self._inbox: queue.Queue[object] = queue.Queue()
         self._workers = Workers(settings.max_concurrent, self._inbox.put, gate)
         handles, self._needs = models_by_step(job, plan)
         self._models = Models(handles, self._inbox.put, settings.model_wait_s)
@@ -241,7 +242,7 @@ class WarmRun:
         self._models.cancel()
         yield dg.DagsterEvent.engine_event(
             self._job,
-            f"Asked to stop: {len(self._running)} running steps have {CANCEL_GRACE_S:.0f} s to end",
+            f"Asked to stop: {len(self._running)} running steps have {CANCEL_GRACE_S} s to end",
             inside.EngineEventData.interrupted(list(self._running)),
         )
 
@@ -250,6 +251,8 @@ class WarmRun:
         self._gate.close(CLOSE_WAIT_S)
         while not self._inbox.empty():
             yield from self._handle(self._inbox.get())
+        for step_key in self._running:
+            self._workers.stop(step_key)
         for step_key, context in self._running.items():
             if step_key not in self._ended:
                 event = interrupted_event(context, f"{step_key} was still running when its run was cancelled")
@@ -267,6 +270,8 @@ class WarmRun:
         self._workers.close(0.0 if self._gate.closed else CANCEL_GRACE_S)
         if self._running:
             self._gate.close(CLOSE_WAIT_S)
+            for step_key in self._running:
+                self._workers.stop(step_key)
 
     def _notes(self, at_end: bool = False) -> Iterator[dg.DagsterEvent]:
         now = time.monotonic()

@@ -1,11 +1,12 @@
 """The threads that run steps, and the gate between them and the event log."""
 
 import contextvars
+import ctypes
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ def cancelled() -> bool:
 
 
 class Abandoned(BaseException):
-    """Raised inside a step whose run has ended without it, at its next event or log line.
+    """Raised inside a step whose run has ended without it.
 
     It derives from BaseException so that a step's own ``except Exception`` does not keep it going.
     """
@@ -113,6 +114,7 @@ class Workers:
         self._gate = gate
         self._inbox: queue.SimpleQueue[tuple[str, Callable[[], Iterator[Any]]] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._thread_of: dict[str, int] = {}
 
     def submit(self, step_key: str, events: Callable[[], Iterator[Any]]) -> None:
         """Run one step. The caller never submits more than `size` steps that are not done."""
@@ -121,6 +123,15 @@ class Workers:
             self._threads.append(thread)
             thread.start()
         self._inbox.put((step_key, events))
+
+    def stop(self, step_key: str) -> None:
+        """Raise `Abandoned` in the step's thread, once the gate is closed.
+
+        It ends Python code at its next instruction, which frees the interpreter lock for the rest of the run's end; a
+        call into native code ends first. Nothing is raised while an event is being stored: the gate is closed.
+        """
+        if (thread := self._thread_of.get(step_key)) is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Abandoned))
 
     def close(self, wait_s: float) -> None:
         """Let the threads end when their step does, and wait up to `wait_s` seconds in all for that."""
@@ -132,15 +143,23 @@ class Workers:
 
     def _work(self) -> None:
         _current_gate.set(self._gate)
-        idle_name = threading.current_thread().name
-        while (task := self._inbox.get()) is not None:
-            step_key, events = task
-            threading.current_thread().name = f"step {step_key}"
-            error = None
-            try:
-                for event in events():
-                    self._outbox(StepEvent(step_key, event))
-            except BaseException as problem:  # noqa: BLE001 - handed to the run's thread, which reports it
-                error = problem
-            threading.current_thread().name = idle_name
-            self._outbox(StepDone(step_key, error))
+        with suppress(Abandoned):
+            while (task := self._inbox.get()) is not None:
+                self._run(*task)
+
+    def _run(self, step_key: str, events: Callable[[], Iterator[Any]]) -> None:
+        thread = threading.current_thread()
+        idle_name, thread.name = thread.name, f"step {step_key}"
+        self._thread_of[step_key] = threading.get_ident()
+        error = None
+        try:
+            for event in events():
+                self._outbox(StepEvent(step_key, event))
+        except Abandoned:
+            return
+        except BaseException as problem:  # noqa: BLE001 - handed to the run's thread, which reports it
+            error = problem
+        finally:
+            del self._thread_of[step_key]
+        thread.name = idle_name
+        self._outbox(StepDone(step_key, error))
