@@ -78,7 +78,7 @@ class BenchmarkBlip2(blip2.Blip2Resource):
     precision: str = "int8"
     device: str = "cpu"
     prompts: dict[str, str] = ONE_PROMPT
-    max_new_tokens: int = 12
+    max_new_tokens: int = 4
     host: str = ""
 
     def spec(self) -> ModelSpec:

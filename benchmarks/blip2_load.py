@@ -8,7 +8,7 @@ from benchmarks.kit import Home, cached_share, child, drop_from_page_cache, medi
 from benchmarks.plan import Plan
 
 HOSTS = {"ours": "benchmarks.blip2_hosts:MappedHost", "quantizing": "benchmarks.blip2_hosts:QuantizingHost"}
-STEADY_CALLS = 5
+STEADY_CALLS = 3
 
 
 def checkpoint(home: Home, plan: Plan) -> Path:

@@ -41,18 +41,21 @@ def apart(first: Shape, second: Shape, aspect: float) -> bool:
     """Whether two shapes hardly overlap and it is plain which of them is farther left, and farther left than above."""
     across, down = abs(first.x - second.x), abs(first.y - second.y)
     distance = np.hypot(across * aspect, down)
-    return bool(distance > 0.95 * (first.radius + second.radius) and across > 0.04 and abs(across - down) > 0.04)
+    return bool(distance > 0.95 * (first.radius + second.radius) and across > 0.04 and abs(across - down) > 0.06)
 
 
 def sample_scene(rng: np.random.Generator, aspect: float, count: int | None = None) -> Scene:
-    """A random scene of one to three shapes for pictures of this aspect ratio (width over height)."""
+    """A random scene of one to three different shapes for pictures of this aspect ratio (width over height)."""
     wanted = count or int(rng.choice((1, 2, 3), p=(0.3, 0.4, 0.3)))
-    least = 0.09 * max(1.0, aspect / 1.78)  # squeezed to a square, shapes of wide pictures become narrow
+    # Squeezed to a square, the shapes of wide pictures become narrow, and those of tall ones low.
+    least, most = 0.09 * max(1.0, aspect / 1.78), 0.22
+    if aspect < 1:
+        least, most = 0.13 * aspect, 0.22 * aspect
     while True:
         shapes: list[Shape] = []
         for _ in range(60):
-            shape = sample_shape(rng, aspect, float(rng.uniform(least, 0.22)) * min(1.0, aspect))
-            if all(apart(shape, other, aspect) for other in shapes):
+            shape = sample_shape(rng, aspect, float(rng.uniform(least, most)))
+            if all(apart(shape, other, aspect) and shape.name != other.name for other in shapes):
                 shapes.append(shape)
             if len(shapes) == wanted:
                 return Scene(str(rng.choice(list(BACKGROUNDS))), tuple(sorted(shapes, key=lambda item: item.x)))
