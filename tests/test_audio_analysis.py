@@ -130,12 +130,19 @@ def test_silence_is_null_everywhere():
     assert values.null_count().row(0) == (5,) * values.width
 
 
+def test_silence_after_sound_is_silence():
+    table = run(heard(np.concatenate([sine(440, 2), np.zeros(4 * RATE)])))
+    assert table["momentary_lufs"].is_null().to_list()[6:] == [True] * (table.height - 6)
+    assert table["momentary_lufs"].min() > -110
+    assert table["short_term_lufs"][-1] is None
+
+
 @pytest.mark.parametrize(
     ("samples", "ends"),
     [(1, [1 / 16000]), (6400, [0.4]), (6401, [0.4]), (7200, [0.4, 0.45]), (2 * 6400 + 799, [0.4, 0.8])],
 )
 def test_rows_tile_the_sound(samples, ends):
-    table = run(heard(np.full(samples, 0.1)))
+    table = run(heard(sine(440, samples / RATE)))
     assert table["end_s"].to_list() == pytest.approx(ends)
     assert table["start_s"].to_list() == pytest.approx([0.4 * row for row in range(len(ends))])
     whole = samples // 6400

@@ -29,6 +29,7 @@ BLOCK = 1600  # a quarter of the momentary window: the standard's overlap of 75 
 SHORT_TERM_BLOCKS = 30
 SHORTEST_ROW = 800
 SILENCE_DBFS = -80.0
+SILENT_POWER = 1e-10
 WINDOW, WINDOWS_A_ROW = 2048, 5
 YIN_WINDOW, YIN_LONGEST, YIN_FRAMES, YIN_THRESHOLD = 1024, RATE // 60, 8, 0.2
 FEWEST_VOICED = 3
@@ -68,7 +69,7 @@ def k_weighting(rate: int) -> Array:
 
 
 def block_powers(samples: NDArray[np.float32]) -> Array:
-    """Mean square of the K-weighted sound in whole blocks of 0.1 s."""
+    """Mean square of the K-weighted sound in whole blocks of 0.1 s; below -100 dB it is silence, that is 0."""
     from scipy.signal import sosfilt
 
     sections, count = k_weighting(RATE), len(samples) // BLOCK
@@ -77,7 +78,8 @@ def block_powers(samples: NDArray[np.float32]) -> Array:
         last = min(first + 600, count)
         weighted, state = sosfilt(sections, samples[first * BLOCK : last * BLOCK].astype(np.float64), zi=state)
         powers[first:last] = (np.asarray(weighted).reshape(-1, BLOCK) ** 2).mean(axis=1)
-    return powers
+    # In digital silence the filter rings on, ever fainter.
+    return np.where(powers > SILENT_POWER, powers, 0)
 
 
 def _moving(powers: Array, blocks: int) -> Array:

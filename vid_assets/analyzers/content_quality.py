@@ -14,8 +14,9 @@
   model trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
 
 It sees the sampled picture, at most 640 px long: blur and noise finer than its pixels are gone, and blocks too once
-the picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, sparse edges like
-none. BRISQUE knows photographs; drawings and screens score badly whatever their quality.
+the picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, where only a
+caption has edges it judges the caption, sparse edges like none. BRISQUE knows photographs; drawings and screens score
+badly whatever their quality.
 """
 
 import math
@@ -42,6 +43,7 @@ EDGE_OVER_NOISE = 1.2
 FEWEST_EDGES, FEWEST_EDGES_A_PART = 50, 10
 PARTS = 5, 8
 FAINT_PART = 0.1
+BAR_LUMA, BAR_RIM = 24, 4
 SMALLEST_BLOCK = 4.0
 
 Plane = NDArray[np.float32]
@@ -88,6 +90,20 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
     # first / second = sqrt((s^2 + 2 r^2) / (s^2 + r^2)) for a step blurred by s and seen through a blur of r
     squared = REBLUR**2 * (2 - ratio**2) / (ratio**2 - 1)
     return float(math.sqrt(max(squared, 0.0)))
+
+
+def without_bars(luma: Plane) -> Plane:
+    """The part of a picture, levels [h, w], inside black bars and clear of their rims; all of it if there are none."""
+    area = luma
+    for _ in range(2):
+        lit = np.flatnonzero(area.max(axis=1) > BAR_LUMA)
+        if len(lit) and len(lit) < len(area):
+            first, last = int(lit[0]), int(lit[-1])
+            area = area[first + (BAR_RIM if first else 0) : last + 1 - (BAR_RIM if last < len(area) - 1 else 0)]
+        if not area.size:
+            return luma
+        area = area.T
+    return np.ascontiguousarray(area)
 
 
 def noise_sigma(luma: Plane) -> float | None:
@@ -226,7 +242,7 @@ def _measure(picture: NDArray[np.uint8], block: float) -> dict[str, float | None
 
     luma = picture.astype(np.float32) @ LUMA
     noise = noise_sigma(luma)
-    blur = edge_blur(luma, noise or 0.0)
+    blur = edge_blur(without_bars(luma), noise or 0.0)
     return {
         "laplacian": float(cv2.Laplacian(luma, cv2.CV_32F).var(dtype=np.float64)),
         "edge_blur": None if blur is None else 1000 * blur / luma.shape[0],
