@@ -14,6 +14,7 @@ from vid_assets.contract import NotApplicable, Undefined
 from vid_assets.errors import MediaError
 from vid_assets.pipeline import Run, Status, analyze, probe
 from vid_assets.scenes.clips import Clip, Shot, Sound, render
+from vid_assets.tables import table_spec
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,10 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path):
+    warehouse = Warehouse(path=str(tmp_path / "warehouse"))
+    warehouse.publish([table_spec(make_analyzer())])
     return Run(
-        warehouse=Warehouse(path=str(tmp_path / "warehouse")),
+        warehouse=warehouse,
         scratch=tmp_path / "scratch",
         profile="offline",
         run_id="run-1",
