@@ -1,11 +1,11 @@
 """Which host process serves a deployment: the one started from the same row, settings, code and libraries."""
 
-import ast
 import functools
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +18,8 @@ LIBRARIES = (
     "accelerate", "bitsandbytes", "ctranslate2", "faster-whisper", "grpcio", "numpy", "onnxruntime", "polars",
     "rapidocr", "torch", "transformers",
 )  # fmt: skip
+PACKAGE = __name__.partition(".")[0]
+IMPORT = re.compile(rf"^\s*(?:from|import) ({PACKAGE}(?:\.\w+)*)(?: import (\([^)]*\)|[^\n]*))?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ def code_digest(host: str) -> str:
     digest = hashlib.sha256()
     for path in _reached("resources.server", host.partition(":")[0]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = [sys.version, *(f"{name}=={_version(name)}" for name in LIBRARIES)]
-    digest.update("\n".join(versions).encode())
+    digest.update(_libraries().encode())
     return digest.hexdigest()[:12]
 
 
@@ -73,15 +74,19 @@ def _reached(*modules: str) -> list[Path]:
 
 @functools.cache
 def _imports(path: Path) -> list[str]:
-    """The modules of this package that a file imports, inside functions or not."""
-    package = __package__ or "resources"
+    """The modules of this package that a file imports, inside functions or not.
+
+    By pattern, as parsing would cost every run half a second. A module too many does no harm.
+    """
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{package}.{alias.name}" for alias in node.names if node.module == package)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    return [name for name in names if name == package or name.startswith(f"{package}.")]
+    for module, imported in IMPORT.findall(path.read_text()):
+        names += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", imported) if module == PACKAGE)]
+    return names
+
+
+@functools.cache
+def _libraries() -> str:
+    return "\n".join([sys.version, *(f"{name}=={_version(name)}" for name in LIBRARIES)])
 
 
 def _version(name: str) -> str:

@@ -44,10 +44,11 @@ def _local_hosts(scratch: Path, _pid: int) -> "LocalHosts":
 
 @dataclass(slots=True)
 class _Ahead:
-    """A prewarm of this process: since when, and how it failed."""
+    """A prewarm of this process: since when, how it failed, and who does it."""
 
     since: float
     error: ResourceError | OSError | None = None
+    thread: threading.Thread | None = None
 
 
 class LocalHosts(ModelHosts):
@@ -65,6 +66,7 @@ class LocalHosts(ModelHosts):
         self._starter = Starter(self.folder, self._facts)
         self._links: dict[str, Link] = {}
         self._ahead: dict[str, _Ahead] = {}
+        self._prewarms = Calls()
         self._lock = threading.Lock()
 
     def prewarm(self, deployment: Deployment) -> None:
@@ -75,7 +77,9 @@ class LocalHosts(ModelHosts):
             if ahead is not None and ahead.error is None:
                 return
             self._ahead[identity.stem] = ahead = _Ahead(time.monotonic())
-        threading.Thread(target=self._bring_up, args=(deployment, identity, ahead), daemon=True, name="prewarm").start()
+            arguments = (deployment, identity, ahead, self._prewarms)
+            ahead.thread = threading.Thread(target=self._bring_up, args=arguments, daemon=True, name="prewarm")
+            ahead.thread.start()
 
     def call(
         self,
@@ -122,6 +126,13 @@ class LocalHosts(ModelHosts):
 
     def stop(self) -> None:
         """Stops all hosts, of whatever code version, and removes their folder."""
+        with self._lock:
+            # A prewarm under way would start its host anew.
+            self._prewarms.cancel()
+            self._prewarms = Calls()
+            threads = [ahead.thread for ahead in self._ahead.values() if ahead.thread is not None]
+        for thread in threads:
+            thread.join()
         self._starter.stop_all()
         with self._lock:
             for link in self._links.values():
@@ -178,7 +189,7 @@ class LocalHosts(ModelHosts):
         return 1
 
     def _connect(
-        self, deployment: Deployment, identity: Identity, began: float, calls: Calls | None, *, ahead: bool = False
+        self, deployment: Deployment, identity: Identity, began: float, calls: Calls, *, ahead: bool = False
     ) -> Link:
         """A link to the living host, which is started if there is none.
 
@@ -187,8 +198,7 @@ class LocalHosts(ModelHosts):
         """
         give_up = began + deployment.spec.load_deadline_s
         while True:
-            if calls is not None:
-                calls.check()
+            calls.check()
             record = rundir.live_record(self.folder, identity.stem)
             if record is not None:
                 link = self._link(record)
@@ -197,7 +207,7 @@ class LocalHosts(ModelHosts):
                 if time.time() - record.started > UNANSWERED_S and time.monotonic() - began > UNANSWERED_S:
                     budget.kill(self.folder, record)
             elif not rundir.is_held(self.folder / f"{identity.stem}.lock"):
-                self._starter.start(deployment, identity, ahead=ahead)
+                self._starter.start(deployment, identity, calls, ahead=ahead)
             if time.monotonic() > give_up:
                 problem = f"no host within {deployment.spec.load_deadline_s:.0f} s ({self._starter.why(identity)})"
                 raise ModelDeadline(deployment.spec.name, problem, "see python -m resources.host status")
@@ -225,10 +235,10 @@ class LocalHosts(ModelHosts):
             if self._links.get(stem) is link:
                 del self._links[stem]
 
-    def _bring_up(self, deployment: Deployment, identity: Identity, ahead: _Ahead) -> None:
+    def _bring_up(self, deployment: Deployment, identity: Identity, ahead: _Ahead, calls: Calls) -> None:
         """The prewarm thread: starts the host, which loads by itself."""
         try:
-            self._connect(deployment, identity, ahead.since, None, ahead=True)
+            self._connect(deployment, identity, ahead.since, calls, ahead=True)
         except (ResourceError, OSError) as error:
             ahead.error = error
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resources import budget, rundir, wire
+from resources.calls import Calls
 from resources.errors import ModelError
 from resources.host import Deployment
 from resources.identity import Identity
@@ -40,12 +41,13 @@ class Starter:
         self._started: set[int] = set()
         self._why: dict[str, str] = {}
 
-    def start(self, deployment: Deployment, identity: Identity, *, ahead: bool) -> bool:
+    def start(self, deployment: Deployment, identity: Identity, calls: Calls, *, ahead: bool) -> bool:
         """Starts a host, unless somebody else just did, or there is no room now.
 
         Args:
             deployment: What it shall hold.
             identity: Its name.
+            calls: For whom; nothing is started once they were given up.
             ahead: Whether nobody waits for it yet; then it pushes out no host that awaits its first call.
 
         Returns:
@@ -54,12 +56,14 @@ class Starter:
         Raises:
             ModelUnavailable: Weights are missing or altered.
             ModelError: The model is larger than the budget, or its load failed a moment ago.
+            ModelCancelled: The calls were given up.
         """
         spec = deployment.spec
         locate(spec, deployment.models)
         budget.check_fits(spec)
         self._refuse_what_just_failed(identity)
         with rundir.locked(self.folder / "budget.lock", START_S):
+            calls.check()
             lock = rundir.try_lock(self.folder / f"{identity.stem}.lock")
             if lock is None:
                 return False

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import psutil
 import pytest
@@ -301,3 +302,23 @@ def test_missing_and_altered_weights_name_the_file_and_the_mend(home: Path) -> N
     (home / "weights" / "SHA256SUMS").unlink()
     with pytest.raises(ModelUnavailable, match="SHA256SUMS is missing"):
         model.echo()
+
+
+def test_a_run_that_was_cancelled_does_not_spoil_the_next(home: Path) -> None:
+    model = handle(home)
+    answers = []
+
+    @dg.asset
+    def first(echo: EchoResource) -> None:
+        echo.cancel()
+        with pytest.raises(ModelCancelled):
+            echo.echo()
+
+    @dg.asset
+    def second(echo: EchoResource) -> None:
+        answers.append(echo.echo(2.0)["mean"].to_list())
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([first], resources={"echo": model}, instance=instance).success
+        assert dg.materialize([second], resources={"echo": model}, instance=instance).success
+    assert answers == [[2.0, 2.0]]

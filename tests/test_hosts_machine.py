@@ -4,6 +4,10 @@ import os
 import re
 import signal
 import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -208,26 +212,31 @@ def test_a_host_serves_under_a_long_scratch_path(tmp_path: Path) -> None:
     assert not model.folder.exists()
 
 
-def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
-    hosts_folder(tmp_path).chmod(0o755)
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="vid-") as folder:
+        yield Path(folder)
+
+
+def test_a_folder_open_to_others_is_refused(short: Path) -> None:
+    hosts_folder(short).chmod(0o755)
     with pytest.raises(HostsFolderError, match=r"is open to others \(mode 0755\); chmod 700"):
-        hosts_folder(tmp_path)
+        hosts_folder(short)
 
 
-def test_a_link_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    folder = hosts_folder(tmp_path)
-    folder.rmdir()
-    folder.symlink_to(tmp_path / "elsewhere")
+def test_a_link_is_refused(short: Path) -> None:
+    (short / "elsewhere").mkdir(mode=0o700)
+    (short / "hosts").symlink_to(short / "elsewhere")
     with pytest.raises(HostsFolderError, match="is not a folder"):
-        hosts_folder(tmp_path)
+        hosts_folder(short)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
-def test_the_folder_of_another_user_is_refused(tmp_path: Path) -> None:
-    os.chown(hosts_folder(tmp_path), 12345, -1)
+def test_the_folder_of_another_user_is_refused(short: Path) -> None:
+    os.chown(hosts_folder(short), 12345, -1)
     with pytest.raises(HostsFolderError, match="belongs to user id 12345, this is 0: model hosts are not shared"):
-        hosts_folder(tmp_path)
+        hosts_folder(short)
 
 
 def test_a_lock_on_a_removed_file_counts_for_nothing(tmp_path: Path) -> None:
@@ -262,6 +271,21 @@ def test_down_ends_busy_and_loading_hosts_and_leaves_nothing(home: Path) -> None
         assert flying.exception() is not None
     assert not folder.exists()
     wait_until(lambda: not is_running(pid) and not is_running(other), 5)
+
+
+def test_down_ends_prewarms_that_have_not_begun(home: Path) -> None:
+    model = handle(home, load_s=60.0)
+    with rundir.locked(model.folder / "budget.lock", 5):
+        model.prewarm()
+        assert model.status().state == "loading"
+        stopping = threading.Thread(target=model.down)
+        stopping.start()
+        # Both wait for the lock: whoever gets it first, no host may be left.
+        time.sleep(0.2)
+    stopping.join(timeout=20)
+    wait_until(lambda: not any(thread.name == "prewarm" for thread in threading.enumerate()))
+    assert model.status().state == "absent"
+    assert not model.folder.exists()
 
 
 def test_the_status_command_shows_a_table(
