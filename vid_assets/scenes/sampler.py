@@ -96,7 +96,8 @@ def _camera(rng: np.random.Generator, seconds: float) -> Move:
     if kind == "tilt":
         return Tilt(sign * round(float(rng.uniform(0.05, 0.3)), 3))
     if kind == "zoom":
-        return Zoom(sign * round(float(rng.uniform(0.05, min(0.3, 1.2 / seconds))), 3))
+        fastest = min(0.3, 1.2 / seconds)  # a longer zoom in would run out of texture
+        return Zoom(sign * round(float(rng.uniform(min(0.05, fastest), fastest)), 3))
     if kind == "fast":
         return Pan(sign * round(float(rng.uniform(0.5, 1.0)), 3))
     return Static()
