@@ -23,6 +23,19 @@ AFTER = {
 }
 
 
+SLOW_IN_PROCESSES = ("failures", "dynamic", "hooks", "streams")
+
+
+def pairs(executors):
+    """Each graph under each executor; where that means many processes it is a slow test."""
+    found = []
+    for name in PLAIN:
+        for executor in executors:
+            slow = executor == "multiprocess" and name in SLOW_IN_PROCESSES
+            found.append(pytest.param(name, executor, marks=[pytest.mark.slow] if slow else []))
+    return found
+
+
 @dataclass
 class Outcome:
     """What a run left in the event log."""
@@ -96,8 +109,7 @@ def describe(event):
     return (event.event_type_value,)
 
 
-@pytest.mark.parametrize("theirs", ["in_process", "multiprocess"])
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize(("name", "theirs"), pairs(["in_process", "multiprocess"]))
 def test_a_run_ends_as_under_dagsters_own_executors(outcome, name, theirs):
     assert outcome(name, "warm").same() == outcome(name, theirs).same()
 
@@ -107,8 +119,7 @@ def test_one_thread_gives_the_same_as_two(outcome, name):
     assert outcome(name, "warm1").same() == outcome(name, "warm").same()
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "warm", "warm1"])
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize(("name", "executor"), pairs(["in_process", "multiprocess", "warm", "warm1"]))
 def test_no_step_starts_before_what_it_waits_for_has_succeeded(outcome, name, executor):
     run = outcome(name, executor)
     for first, then in AFTER[name]:
@@ -141,7 +152,7 @@ def test_the_graphs_exercise_what_their_names_say(outcome):
     assert [key for key in outcome("dynamic", "warm").steps if "[" in key]
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "warm"])
+@pytest.mark.parametrize("executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.slow), "warm"])
 def test_reexecution_from_failure_runs_only_the_rest(instance, outcome, executor):
     first = outcome("reexecution", executor)
     assert first.status == dg.DagsterRunStatus.FAILURE
@@ -155,6 +166,7 @@ def test_reexecution_from_failure_runs_only_the_rest(instance, outcome, executor
     assert first.same() == reference.same()
 
 
+@pytest.mark.slow
 def test_a_step_that_raises_an_interrupt_fails_alone_as_in_a_process_of_its_own(outcome):
     """In the run's own thread such an exception ends the in-process executor, so only multiprocess is comparable."""
     assert outcome("raises_interrupt", "warm").same() == outcome("raises_interrupt", "multiprocess").same()

@@ -20,7 +20,8 @@ FAR_LESS_THAN_THE_STEP_S = 20.0
 
 @pytest.fixture
 def instance(tmp_path):
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
+    starts_runs_itself = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
+    with dg.instance_for_test({"run_coordinator": starts_runs_itself}, temp_dir=str(tmp_path)) as made:
         yield made
 
 

@@ -97,7 +97,7 @@ def test_an_abandoned_step_is_stopped_in_the_middle_of_python_code():
 
     workers.submit("a", spins)
     collect(outbox, 1)
-    gate.close(0.0)
+    assert gate.close(0.0)
     workers.stop("a")
     workers.stop("unknown")
     assert cleaned_up.wait(20)
@@ -135,7 +135,7 @@ def test_a_closed_gate_lets_nobody_in_but_the_runs_own_thread():
     thread = threading.Thread(target=passes)
     thread.start()
     assert inside.wait(20)
-    gate.close(0.01)
+    assert not gate.close(0.01)
     assert gate.closed
     assert gate.cancelled.is_set()
     out.set()
@@ -158,7 +158,7 @@ def test_closing_the_gate_waits_for_what_is_being_stored():
     thread = threading.Thread(target=stores)
     thread.start()
     assert inside.wait(20)
-    gate.close(20)
+    assert gate.close(20)
     assert stored == [1]
     thread.join()
 

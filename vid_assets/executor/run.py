@@ -248,11 +248,9 @@ class WarmRun:
 
     def _abandon(self) -> Iterator[dg.DagsterEvent]:
         """End the run without the steps that did not stop. Their threads can store nothing from here on."""
-        self._gate.close(CLOSE_WAIT_S)
+        self._close_gate()
         while not self._inbox.empty():
             yield from self._handle(self._inbox.get())
-        for step_key in self._running:
-            self._workers.stop(step_key)
         for step_key, context in self._running.items():
             if step_key not in self._ended:
                 event = interrupted_event(context, f"{step_key} was still running when its run was cancelled")
@@ -269,7 +267,11 @@ class WarmRun:
             self._models.cancel()
         self._workers.close(0.0 if self._gate.closed else CANCEL_GRACE_S)
         if self._running:
-            self._gate.close(CLOSE_WAIT_S)
+            self._close_gate()
+
+    def _close_gate(self) -> None:
+        """Keep abandoned steps from the event log, and end them; not while one may hold the event log's lock."""
+        if self._gate.close(CLOSE_WAIT_S):
             for step_key in self._running:
                 self._workers.stop(step_key)
 

@@ -70,12 +70,16 @@ class Gate:
         """Whether the run has ended without some of its steps."""
         return self._closed
 
-    def close(self, wait_s: float) -> None:
-        """Let nobody in any more, and wait up to `wait_s` seconds for those inside to come out."""
+    def close(self, wait_s: float) -> bool:
+        """Let nobody in any more, and wait up to `wait_s` seconds for those inside to come out.
+
+        Returns:
+            Whether all are out.
+        """
         self.cancelled.set()
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: self._inside == 0, wait_s)
+            return self._changed.wait_for(lambda: self._inside == 0, wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,10 @@ class Workers:
         self._inbox.put((step_key, events))
 
     def stop(self, step_key: str) -> None:
-        """Raise `Abandoned` in the step's thread, once the gate is closed.
+        """Raise `Abandoned` in the step's thread; only once the gate is closed and nobody is inside.
 
         It ends Python code at its next instruction, which frees the interpreter lock for the rest of the run's end; a
-        call into native code ends first. Nothing is raised while an event is being stored: the gate is closed.
+        call into native code ends first.
         """
         if (thread := self._thread_of.get(step_key)) is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Abandoned))
