@@ -17,7 +17,7 @@ BLACK = 24
 GRID = 3  # px between points
 TEXTURE = 1e-4  # least eigenvalue of the structure tensor at which a point can be followed
 INLIER_PX = 0.35
-LOST = 0.6  # support below which another guess is tried
+LOST = 0.55  # support below which another guess is tried
 
 
 def grey(thumbs: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -139,8 +139,12 @@ def _fit(moved: Array, seen: NDArray[np.bool_], places: Array) -> Motion:
         growth = (weight * place * move).sum(axis=(1, 2)) / np.maximum((weight * place**2).sum(axis=(1, 2)), 1e-6)
         shift = mean_move - growth[:, None] * mean_place
     growth = np.maximum(growth, -0.9)
-    miss = np.linalg.norm(moved - shift[:, None] - growth[:, None, None] * places, axis=2)
-    return Motion(shift, np.log1p(growth), (seen & (miss < INLIER_PX)).mean(axis=1))
+    expected = shift[:, None] + growth[:, None, None] * places
+    # What leaves the picture says nothing; what moves far is followed less exactly.
+    stays = (np.abs(places + expected) < -places.min(axis=0) + 2).all(axis=2)
+    miss, allowed = np.linalg.norm(moved - expected, axis=2), INLIER_PX + 0.05 * np.linalg.norm(expected, axis=2)
+    agree = (seen & stays & (miss < allowed)).sum(axis=1)
+    return Motion(shift, np.log1p(growth), agree / np.maximum(stays.sum(axis=1), len(places) / 4))
 
 
 def _median(values: Array, known: NDArray[np.bool_]) -> Array:

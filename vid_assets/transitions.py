@@ -273,13 +273,14 @@ def find_dissolves(
         apart = np.sqrt(((levels[last + length] - levels[last]) ** 2).mean(axis=1))
         last = last[free & (apart > DISSOLVE_CHANGE)]
         change, score = fit_ramps(levels, last, length, STEADY, STEADY)
-        for place in np.flatnonzero((change > DISSOLVE_CHANGE) & (score > DISSOLVE_SCORE)):
+        good = (change > DISSOLVE_CHANGE) & (score > DISSOLVE_SCORE)
+        last, change, score = last[good], change[good], score[good]
+        # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
+        straight = path[last + length] - path[last] < DETOUR * steps(blocks[last], blocks[last + length])
+        for place in np.flatnonzero(straight):
             start, end = int(last[place]), int(last[place]) + length
-            if jumps[start:end].max() > change[place] / 2:
-                continue
-            # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
-            straight = path[end] - path[start] < DETOUR * steps(blocks[start, None], blocks[end, None])[0]
-            if straight and SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
+            smooth = jumps[start:end].max() <= change[place] / 2
+            if smooth and SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
                 confidence = _confidence(float(score[place]), DISSOLVE_SCORE, 2)
                 found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
     return _strongest(found)

@@ -5,7 +5,7 @@ into stretches of steady rates (binary segmentation, Scott & Knott 1974), and ea
 several px, because shifts far below one px are biased in pictures of 48 x 27 px.
 
 Rates: pan in screen widths a second, positive to the right; tilt in screen heights a second, positive downwards; zoom
-as the natural logarithm of the scale a second, positive inwards. They hold within 10 % or 0.02 a second.
+as the natural logarithm of the scale a second, positive inwards. In generated clips 98 of 100 hold within 10 % or 0.02.
 
 It cannot tell a pan from a sideways drive, nor a zoom from a forward one, and does not measure rolls. Where the picture
 is mostly plain, or filled by things that move by themselves, the answer is unclear or wrong. Pans above three widths a
@@ -31,7 +31,8 @@ SAMPLES_HZ = 12.5
 SHORTEST_S = 0.32
 LONGEST_LAG_S = 0.6
 DISTANCE_PX = 4.0
-SUPPORT = 0.6  # share of the grid that must follow the camera
+SUPPORT = 0.55  # share of the grid that must follow the camera
+LEAST_SUPPORT = 0.3
 STILL = 0.02  # rates below this are noise
 PENALTY = 8.0  # of a further stretch, times the logarithm of the samples
 STEP = 0.03  # least change of rate that parts two stretches, or 15 %
@@ -48,22 +49,34 @@ def _split(curve: Array, shortest: int) -> list[int]:
     noise = np.median(np.abs(np.diff(curve, axis=0)), axis=0) / 0.954 if len(curve) > 1 else np.zeros(3)
     scaled = curve / np.maximum(noise, 0.01)
     sums = np.concatenate([np.zeros((1, 3)), np.cumsum(scaled, axis=0)])
-    starts, todo = [0], [(0, len(curve))]
-    while todo:
-        a, b = todo.pop()
+
+    def best(a: int, b: int) -> tuple[int, float]:
+        """The best place to part the samples `a` to `b`, and by how much the parts fit better than the whole."""
         cuts = np.arange(a + shortest, b - shortest + 1)
         if not len(cuts):
-            continue
+            return b, 0.0
         left = (sums[cuts] - sums[a]) / (cuts - a)[:, None]
         right = (sums[b] - sums[cuts]) / (b - cuts)[:, None]
         gain = ((cuts - a) * (b - cuts) / (b - a)) * ((left - right) ** 2).sum(axis=1)
-        best = int(gain.argmax())
-        cut = int(cuts[best])
-        before, after = curve[a:cut].mean(axis=0), curve[cut:b].mean(axis=0)
-        if gain[best] > PENALTY * np.log(b - a) and _differ(before, after):
+        return int(cuts[gain.argmax()]), float(gain.max())
+
+    starts, todo = [0], [(0, len(curve))]
+    while todo:
+        a, b = todo.pop()
+        cut, gain = best(a, b)
+        if gain > PENALTY * np.log(b - a) and _differ(curve[a:cut].mean(axis=0), curve[cut:b].mean(axis=0)):
             starts.append(cut)
             todo += [(a, cut), (cut, b)]
-    return sorted(starts)
+    # The first cuts were placed before the later ones were known. Medians, because a sample across a change is a bit of
+    # both, and must not make a stretch of its own with its neighbours.
+    for _ in range(2):
+        kept, ends = [0], [*sorted(starts)[2:], len(curve)]
+        for end in ends[: len(starts) - 1]:
+            cut, _gain = best(kept[-1], end)
+            if _differ(np.median(curve[kept[-1] : cut], axis=0), np.median(curve[cut:end], axis=0)):
+                kept.append(cut)
+        starts = kept
+    return starts
 
 
 def _differ(one: Array, two: Array) -> bool:
@@ -107,10 +120,14 @@ def _runs(clear: NDArray[np.bool_], shortest: int) -> list[tuple[int, int, bool]
 
 def _unrest(shift: Array, window: int) -> float:
     """Root mean square of what is left of pan and tilt when their running mean is taken off."""
-    ones = np.ones(min(window, len(shift)))
-    share = np.convolve(np.ones(len(shift)), ones, "same")
-    mean: list[Array] = [np.convolve(shift[:, axis], ones, "same") / share for axis in (0, 1)]
-    return float(np.sqrt(((shift - np.stack(mean, axis=1)) ** 2).sum(axis=1).mean()))
+    mean = np.stack([_running_mean(shift[:, axis], window) for axis in (0, 1)], axis=1)
+    return float(np.sqrt(((shift - mean) ** 2).sum(axis=1).mean()))
+
+
+def _running_mean(values: Array, window: int) -> Array:
+    """Mean over `window` values around each, over fewer at the ends, [n]."""
+    ones = np.ones(min(window, len(values)))
+    return np.convolve(values, ones, "same") / np.convolve(np.ones(len(values)), ones, "same")
 
 
 def _kind(rate: Array | None) -> str:
@@ -141,15 +158,15 @@ def _merged(stretches: list[_Stretch]) -> list[_Stretch]:
 
 
 class _Shot:
-    """One shot: its frames `first` to `last`, and its stretches of camera work."""
+    """One shot of at least two frames, and its stretches of camera work."""
 
-    def __init__(self, pictures: NDArray[np.uint8], times_s: Array, first: int, last: int) -> None:
-        self.pictures, self.times_s, self.last = pictures, times_s, last
+    def __init__(self, pictures: NDArray[np.uint8], times_s: Array) -> None:
+        self.pictures, self.times_s = pictures, times_s
         self.fps = frame_rate(times_s)
-        self.lag = max(1, round(self.fps / SAMPLES_HZ))
-        starts = np.arange(first, last - self.lag + 1, self.lag)
+        self.lag = min(max(1, round(self.fps / SAMPLES_HZ)), len(pictures) - 1)
+        starts = np.arange(0, len(pictures) - self.lag, self.lag)
         self.pairs = np.column_stack([starts, starts + self.lag])
-        rows, columns = picture_area(pictures[first : last + 1])
+        rows, columns = picture_area(pictures)
         self.inside = np.ascontiguousarray(pictures[:, rows, columns])
         self.motion = follow(self.inside, self.pairs)
         self.curve = self._rates(self.motion, self.pairs)
@@ -161,7 +178,9 @@ class _Shot:
     def stretches(self) -> list[_Stretch]:
         """All stretches, in order and without gaps."""
         shortest = max(2, round(SHORTEST_S * self.fps / self.lag))
-        clear = self.motion.support >= SUPPORT
+        support = self.motion.support
+        # It flickers while something large moves through the picture.
+        clear = (support >= SUPPORT) | ((support >= LEAST_SUPPORT) & (_running_mean(support, 7) >= SUPPORT))
         found: list[_Stretch] = []
         for start, end, known in _runs(clear, shortest):
             if not known:
@@ -211,7 +230,8 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
         first, end = np.searchsorted(thumbs.times_s, (start_s, end_s), side="left")
         if end - first < 3:
             continue
-        shot = _Shot(pictures, thumbs.times_s, int(first), int(end) - 1)
+        times = thumbs.times_s[first:end]
+        shot = _Shot(pictures[first:end], times)
         stretches = shot.stretches()
         for stretch in stretches:
             final = stretch is stretches[-1]
@@ -221,8 +241,8 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
                 {
                     "shot": number,
                     "kind": _kind(rate),
-                    "start_s": float(thumbs.times_s[shot.pairs[stretch.start, 0]]),
-                    "end_s": end_s if final else float(thumbs.times_s[shot.pairs[stretch.end, 0]]),
+                    "start_s": float(times[shot.pairs[stretch.start, 0]]),
+                    "end_s": end_s if final else float(times[shot.pairs[stretch.end, 0]]),
                     "pan_rate": pan,
                     "tilt_rate": tilt,
                     "zoom_rate": zoom,
