@@ -82,7 +82,8 @@ def write(folder: Path, *, small: bool) -> int:
 
     config = opt_2_7b()
     if small:
-        for part in (config.vision_config, config.text_config, config.qformer_config):
+        parts: list[Any] = [config.vision_config, config.text_config, config.qformer_config]
+        for part in parts:
             part.num_hidden_layers = 2
     part = folder.with_name(f".{folder.name}.part")
     size = write_random(config, part)

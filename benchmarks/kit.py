@@ -62,6 +62,11 @@ class Home:
 
         LocalHosts(self.scratch).stop()
 
+    def forget(self) -> None:
+        """Ends the hosts and removes what was decoded, so that the next run starts from nothing."""
+        self.stop_hosts()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
 
 @contextmanager
 def temporary_home() -> Iterator[Home]:
@@ -72,10 +77,20 @@ def temporary_home() -> Iterator[Home]:
     try:
         (root / "dagster").mkdir()
         shutil.copy(ROOT / "dagster_home" / "dagster.yaml", root / "dagster")
+        _make_storage(root / "dagster")
         yield home
     finally:
         home.stop_hosts()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _make_storage(folder: Path) -> None:
+    """Makes Dagster's databases: processes that find none and make them at once trip over each other."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        instance.get_runs(limit=1)
+        instance.get_dynamic_partitions("none")
 
 
 def child(module: str, arguments: Mapping[str, Any], variables: Mapping[str, str]) -> Any:

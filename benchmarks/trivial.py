@@ -36,7 +36,8 @@ def answer(executor: str, step_s: float) -> dict[str, Any]:
     Returns:
         ``wall_s`` of the whole run, and ``started`` and ``ended`` of its steps by Dagster's own statistics.
     """
-    recon = dg.build_reconstructable_job("benchmarks.trivial", "job", (executor, step_s), {})
+    named: Any = {"executor": executor, "step_s": step_s}
+    recon = dg.build_reconstructable_job("benchmarks.trivial", "job", reconstructable_kwargs=named)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
         began = time.perf_counter()
