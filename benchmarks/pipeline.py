@@ -13,7 +13,7 @@ from benchmarks import one_caption
 from benchmarks.blip2_hosts import BenchmarkBlip2
 from benchmarks.slow_host import SlowTextReader
 from resources.host import ModelResource
-from resources.tables import ANALYZER_RUNS, MODEL_LOADS
+from resources.tables import MODEL_LOADS
 from resources.warehouse import Warehouse
 from vid_assets.archive import register
 from vid_assets.contract import Analyzer
@@ -21,6 +21,7 @@ from vid_assets.defs.resources import defs as project_resources
 from vid_assets.discovery import discover
 from vid_assets.executor import warm_executor
 from vid_assets.factory import PARTITIONS, analyzer_asset, videos_asset
+from vid_assets.pipeline import read_records
 from vid_assets.settings import setting
 from vid_assets.tables import publish
 
@@ -107,11 +108,10 @@ def analyse(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> d
     result = dg.execute_job(recon, instance, run_config=QUIET, tags={"dagster/partition": video_id})
     wall_s = time.perf_counter() - wall
     records = {}
+    rows = read_records(video_id, warehouse)
     for analyzer in analyzers():
-        record = warehouse.read_partition(ANALYZER_RUNS.name, f"{video_id}.{analyzer.name}")
-        assert record is not None, f"{analyzer.name} left no record"
-        assert record["run_id"].item() == result.run_id, f"{analyzer.name} did not run"
-        row = record.row(0, named=True)
+        row = rows[analyzer.name]
+        assert row["run_id"] == result.run_id, f"{analyzer.name} did not run"
         records[analyzer.name] = {
             "status": row["status"],
             "reason": row["reason"],

@@ -190,7 +190,7 @@ VIDEOS = TableSpec(
 
 ANALYZER_RUNS = TableSpec(
     "analyzer_runs",
-    "One row a video and analyzer: how its latest run went. The partition's key is <video_id>.<analyzer>",
+    "One row a video and analyzer: how its latest run went",
     _columns(
         _VIDEO_ID,
         ("analyzer", pl.String, "text", "Name of the analyzer"),

@@ -12,7 +12,7 @@ from tests.conftest import make_analyzer
 from vid_assets.archive import register, reject
 from vid_assets.contract import NotApplicable, Undefined
 from vid_assets.errors import MediaError
-from vid_assets.pipeline import Run, Status, analyze, probe
+from vid_assets.pipeline import Run, Status, analyze, probe, read_records
 from vid_assets.scenes.clips import Clip, Shot, Sound, render
 from vid_assets.tables import table_spec
 
@@ -49,9 +49,7 @@ def video_id(clip, run):
 
 
 def record(run, video_id, analyzer="example"):
-    table = run.warehouse.read_partition("analyzer_runs", f"{video_id}.{analyzer}")
-    assert table is not None
-    return table.row(0, named=True)
+    return read_records(video_id, run.warehouse)[analyzer]
 
 
 def test_a_value_is_written_and_recorded(run, video_id):
@@ -171,7 +169,7 @@ def test_a_cancelled_run_writes_nothing(run, video_id):
     outcome = analyze(make_analyzer(), video_id, replace(run, cancelled=lambda: True), "1")
     assert outcome.status is Status.FAILED
     assert run.warehouse.read_partition("example", video_id) is None
-    assert run.warehouse.read_partition("analyzer_runs", f"{video_id}.example") is None
+    assert read_records(video_id, run.warehouse) == {}
 
 
 def test_a_broken_file_fails_with_one_line(run, tmp_path):

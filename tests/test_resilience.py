@@ -17,12 +17,12 @@ from polars.testing import assert_frame_equal
 from benchmarks.kit import child, temporary_home
 from benchmarks.pipeline import CHANGES
 from resources.local import LocalHosts
-from resources.tables import ANALYZER_RUNS
 from resources.usage import collect_usage
 from resources.warehouse import Warehouse
 from vid_assets.demo import SPEECH
 from vid_assets.discovery import discover
 from vid_assets.media import identify, open_media
+from vid_assets.pipeline import read_records
 from vid_assets.scenes.clips import Clip, Mover, Shape, Shot, Text, frames
 from vid_assets.scenes.render import write
 from vid_assets.scenes.sound import read
@@ -91,10 +91,9 @@ def pids(home, warehouse, video):
     """By model, the processes that answered last, as the run's records name them."""
     store = Warehouse(path=str(home.root / warehouse))
     found = {}
+    records = read_records(video["video_id"], store)
     for name in video["analyzers"]:
-        record = store.read_partition(ANALYZER_RUNS.name, f"{video['video_id']}.{name}")
-        assert record is not None
-        row = record.row(0, named=True)
+        row = records[name]
         if row["model"] is not None:
             found.setdefault(row["model"], set()).add(int(row["host"].rpartition(":")[2]))
     return found
@@ -119,7 +118,7 @@ def test_two_runs_at_once_get_over_two_kills(home, videos):
     killed = []
 
     def done(file):
-        return store.read_partition(ANALYZER_RUNS.name, f"{ids[file]}.text_overlay") is not None
+        return "text_overlay" in read_records(ids[file], store)
 
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(analyse, home, files, only=["text_overlay"]) for files in (first, second)]

@@ -419,7 +419,7 @@ def analysed(warehouse: Warehouse) -> Warehouse:
     ]
     for row in runs:
         frame = FIXED["analyzer_runs"].frame([row])
-        warehouse.replace_partition("analyzer_runs", f"{row['video_id']}.{row['analyzer']}", frame)
+        warehouse.merge_partition("analyzer_runs", row["video_id"], frame, on="analyzer")
     return warehouse
 
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from resources.tables import ANALYZER_RUNS, VIDEOS
+from resources.tables import VIDEOS
 from resources.warehouse import Warehouse
 from vid_assets.archive import register, reject
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError
+from vid_assets.pipeline import read_records
 from vid_assets.settings import setting
 from vid_assets.tables import publish
 
@@ -94,25 +94,16 @@ def _materialize(
         )
         bar = progress.add_task(title, total=len(names))
         while not running.done():
-            progress.update(bar, completed=len(names & _records(video_id, warehouse, since).keys()))
+            records = read_records(video_id, warehouse).values()
+            done = {record["analyzer"] for record in records if record["ended_at"] >= since}
+            progress.update(bar, completed=len(names & done))
             time.sleep(0.2)
-        progress.update(bar, completed=len(names & _records(video_id, warehouse, since).keys()))
     return running.result().success
-
-
-def _records(video_id: str, warehouse: Warehouse, since: datetime | None = None) -> dict[str, dict[str, Any]]:
-    """The rows of ``analyzer_runs`` of one video by analyzer, those that ended after `since`."""
-    rows = {}
-    for name in (VIDEOS.name, *(analyzer.name for analyzer in discover())):
-        record = warehouse.read_partition(ANALYZER_RUNS.name, f"{video_id}.{name}")
-        if record is not None and (since is None or record["ended_at"].item() >= since):
-            rows[name] = record.row(0, named=True)
-    return rows
 
 
 def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, console: Console) -> None:
     """A table of what each analyzer answered, or one line if the video could not be decoded."""
-    records = _records(video_id, warehouse)
+    records = read_records(video_id, warehouse)
     video = warehouse.read_partition(VIDEOS.name, video_id)
     if records[VIDEOS.name]["status"] == "failed" or video is None:
         _complain(records[VIDEOS.name]["reason"], console)

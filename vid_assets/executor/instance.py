@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-import sqlalchemy
 
 from vid_assets.executor import _dagster as inside
 from vid_assets.executor.order import step_priority
@@ -85,9 +84,13 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
     touched here instead. Other event logs are left alone.
     """
     storage = instance.event_log_storage
-    if type(storage) is not inside.SqliteEventLogStorage:
+    on_sqlite, busy_timeout_s = inside.sqlite_storage()
+    if type(storage) is not on_sqlite:
         yield
         return
+
+    import sqlalchemy
+
     engines: dict[str, Any] = {}
     theirs = storage._connect
 
@@ -102,7 +105,7 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
                 engines[shard] = sqlalchemy.create_engine(
                     storage.conn_string_for_shard(shard),
                     poolclass=sqlalchemy.StaticPool,
-                    connect_args={"timeout": inside.SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+                    connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
                 )
             with engines[shard].connect() as connection, connection.begin():
                 yield connection
