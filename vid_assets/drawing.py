@@ -79,6 +79,7 @@ def line_plot(
     picture = _canvas(len(series) * (tall + _MARGIN), duration_s)
     for place, (name, values) in enumerate(series.items()):
         top = _MARGIN + place * (tall + _MARGIN)
+        picture[top + tall + _MARGIN // 2, _LABEL_WIDTH:] = FAINT
         for start_s, end_s in spans:
             left, right = _x(start_s, duration_s), _x(end_s, duration_s)
             picture[top : top + tall, left : max(right, left + 1)] = (238, 240, 244)
@@ -117,6 +118,32 @@ def timeline(lanes: Mapping[str, Sequence[tuple[float, float, str]]], duration_s
     return picture
 
 
+def colour_bars(
+    times_s: NDArray[np.float64],
+    colours: Sequence[Sequence[str]],
+    shares: Sequence[Sequence[float]],
+    duration_s: float,
+) -> Picture:
+    """One column a picture, from its time to that of the next, its colours stacked by their share.
+
+    Args:
+        times_s: When each picture shows, ascending, in seconds.
+        colours: For each picture its colours, ``#rrggbb``.
+        shares: For each picture the share of each colour; they add up to 1.
+        duration_s: Length of the time axis.
+    """
+    tall = 160
+    picture = _canvas(tall + _MARGIN, duration_s)
+    ends = [*times_s[1:], duration_s]
+    for start_s, end_s, codes, parts in zip(times_s, ends, colours, shares, strict=True):
+        left, right = _x(float(start_s), duration_s), _x(float(end_s), duration_s)
+        edges = _MARGIN + np.rint(np.cumsum([0.0, *parts]) * tall).astype(int)
+        for code, top, bottom in zip(codes, edges, edges[1:], strict=False):
+            picture[top:bottom, left : max(right, left + 1)] = [int(code[at : at + 2], 16) for at in (1, 3, 5)]
+    _write(picture, "palette", _MARGIN, _MARGIN + 14, _LABEL_WIDTH)
+    return picture
+
+
 def _canvas(height: int, duration_s: float) -> Picture:
     """White, with a time axis below that has a tick about every eighth of its length."""
     picture = np.full((height + _MARGIN + 24, WIDTH, 3), 255, np.uint8)
@@ -124,7 +151,7 @@ def _canvas(height: int, duration_s: float) -> Picture:
     for tick in np.arange(0, duration_s + 1e-9, step):
         x = _x(float(tick), duration_s)
         picture[:height, x] = FAINT
-        _write(picture, f"{tick:g} s", x + 2, height + 22, 80)
+        _write(picture, f"{tick:g} s", min(x + 2, WIDTH - 40), height + 22, 80)
     return picture
 
 

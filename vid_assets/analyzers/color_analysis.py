@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
+from vid_assets.drawing import colour_bars
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Linear sRGB to CIE XYZ (IEC 61966-2-1), D65.
@@ -204,4 +205,15 @@ def run(frames: Frames) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=ANALYZER.schema)
 
 
-ANALYZER = Analyzer(name="color_analysis", version="1", group="picture", inputs=("frames",), run=run, table=TABLE)
+def preview(table: pl.DataFrame, frames: Frames) -> NDArray[np.uint8] | None:
+    """The palettes over time."""
+    if not table.height:
+        return None
+    times = table["time_s"].to_numpy()
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    return colour_bars(times, table["palette"].to_list(), table["palette_shares"].to_list(), float(times[-1]) + step)
+
+
+ANALYZER = Analyzer(
+    name="color_analysis", version="1", group="picture", inputs=("frames",), run=run, table=TABLE, preview=preview
+)

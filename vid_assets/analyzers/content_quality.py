@@ -28,6 +28,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
+from vid_assets.drawing import line_plot
 
 BRISQUE_FILE = Path(__file__).parents[1] / "data" / "brisque" / "brisque_live.npz"
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -286,6 +287,21 @@ def run(video: Video, frames: Frames) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=ANALYZER.schema)
 
 
+def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uint8] | None:
+    """Blur, noise, exposure, blockiness and BRISQUE over time."""
+    if not table.height:
+        return None
+    names = ("edge_blur", "noise_sigma", "clipped_dark", "clipped_bright", "blockiness", "brisque")
+    series = {name: table[name].fill_null(float("nan")).to_numpy() for name in names}
+    return line_plot(table["time_s"].to_numpy(), series, video.duration_s)
+
+
 ANALYZER = Analyzer(
-    name="content_quality", version="1", group="picture", inputs=("video", "frames"), run=run, table=TABLE
+    name="content_quality",
+    version="1",
+    group="picture",
+    inputs=("video", "frames"),
+    run=run,
+    table=TABLE,
+    preview=preview,
 )
