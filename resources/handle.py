@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from resources.host import Deployment, ModelHosts, ModelStatus, Stream
 
 
+PROFILE_TAG = "vid/profile"
+
+
 class ModelResource(dg.ConfigurableResource):
     """Base of every model handle. It loads nothing and is cheap to make; the weights live in a host process.
 
@@ -25,12 +28,19 @@ class ModelResource(dg.ConfigurableResource):
 
     model: ClassVar[str]
 
-    profile: str = Field(default="", description="auto, offline, cpu or gpu; empty: VID_PROFILE, else auto")
+    profile: str = Field(
+        default="", description=f"auto, offline, cpu or gpu; empty: the run's tag {PROFILE_TAG}, VID_PROFILE, else auto"
+    )
     scratch: str = Field(default="", description="scratch folder; empty: VID_SCRATCH, else data/scratch")
     models: str = Field(default="", description="folder of fetched weights; empty: VID_MODELS, else data/models")
     deadline_s: float = Field(default=300.0, description="seconds that one call may take once the model is warm", gt=0)
 
     _calls: Calls = PrivateAttr(default_factory=Calls)
+    _tagged: str = PrivateAttr("")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Read the run's tag."""
+        self._tagged = context.run.tags.get(PROFILE_TAG, "") if context.run else ""
 
     def options(self) -> dict[str, Any]:
         """Settings that the host gets, JSON types. Other settings mean another host process."""
@@ -42,7 +52,7 @@ class ModelResource(dg.ConfigurableResource):
         Raises:
             ModelUnavailable: The profile has no such model.
         """
-        return find(self.model, resolve_profile(self.profile))
+        return find(self.model, resolve_profile(self.profile or self._tagged))
 
     def prewarm(self) -> None:
         """Has the model loaded in the background; returns at once. Failures show in `status` and in the calls."""

@@ -11,7 +11,7 @@ from polars.datatypes import DataTypeClass
 from resources.errors import WarehouseError
 
 UTC = pl.Datetime("us", "UTC")
-STATUSES = ("value", "not_applicable", "undefined", "failed")
+STATUSES = ("value", "not_applicable", "undefined", "failed", "disabled")
 LOAD_KINDS = ("cold", "warm_disk", "hit")
 
 _SQL_TYPES: dict[Any, str] = {

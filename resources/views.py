@@ -76,7 +76,8 @@ WITH runs AS MATERIALIZED (SELECT video_id, analyzer, status, reason FROM analyz
 )
 SELECT video_id, count(*) AS analyzers, count(*) FILTER (status = 'value') AS "value",
     count(*) FILTER (status = 'not_applicable') AS not_applicable, count(*) FILTER (status = 'undefined') AS undefined,
-    count(*) FILTER (status = 'failed') AS failed, count(*) FILTER (status IS NULL) AS missing,
+    count(*) FILTER (status = 'failed') AS failed, count(*) FILTER (status = 'disabled') AS disabled,
+    count(*) FILTER (status IS NULL) AS missing,
     count(*) FILTER (status IN ('value', 'not_applicable')) / count(*) AS reconstruction_score,
     coalesce(list(struct_pack(analyzer := analyzer, status := status, reason := reason) ORDER BY analyzer)
         FILTER (status IN ('undefined', 'failed')), []) AS reasons
@@ -132,6 +133,7 @@ _DERIVED = (
             "not_applicable": ("1", "Analyzers whose question does not arise for this video"),
             "undefined": ("1", "Analyzers that could measure nothing"),
             "failed": ("1", "Analyzers that ended in an error"),
+            "disabled": ("1", "Analyzers that were switched off"),
             "missing": ("1", "Analyzers that have not run yet"),
             "reconstruction_score": ("1", "(value + not_applicable) / analyzers"),
             "reasons": ("text", "Analyzer, status and reason of each that is undefined or failed"),

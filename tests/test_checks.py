@@ -52,8 +52,8 @@ def test_nulls_only_where_allowed():
 def test_ranges():
     table = pl.DataFrame({"time_s": [0.0, 1.0], "share": [-0.25, 1.5]})
     assert problems(table)["ranges"] == (
-        "share goes down to -0.25, allowed from 0 1",
-        "share goes up to 1.5, allowed to 1 1",
+        "share goes down to -0.25, allowed from 0",
+        "share goes up to 1.5, allowed to 1",
     )
 
 
@@ -66,7 +66,7 @@ def test_numbers_must_be_finite():
 def test_ranges_hold_inside_lists():
     table = {"shares": Column(pl.List(pl.Float64), "1", "Shares.", ge=0, le=1)}
     assert problems(pl.DataFrame({"shares": [[0.5], [2.0]]}), table=table)["ranges"] == (
-        "shares goes up to 2.0, allowed to 1 1",
+        "shares goes up to 2.0, allowed to 1",
     )
 
 

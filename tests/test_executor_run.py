@@ -93,6 +93,18 @@ def test_warm_models_are_told_of_and_not_asked_again(instance):
     assert (warm.asked, cold.asked, resources["unused"].asked, resources["unused"].looked) == (0, 1, 0, 0)
 
 
+def test_models_of_idle_steps_are_not_loaded(instance):
+    class Spares:
+        def is_idle(self, step_key):
+            return step_key == "off"
+
+    resources = {"one": FakeModel(), "two": FakeModel(), "settings": Spares()}
+    defs = {name: dg.ResourceDefinition.hardcoded_resource(value) for name, value in resources.items()}
+    steps = [step("off", ["one", "settings"]), step("on", ["two", "settings"])]
+    assert run(flat(steps, resources=defs), instance).success
+    assert (resources["one"].asked, resources["two"].asked) == (0, 1)
+
+
 def test_a_dagster_resource_can_be_a_model(instance):
     result = run(flat([step("a", ["handle"])], resources={"handle": ModelHandle(load_s=0.05)}), instance)
     assert result.success

@@ -1,16 +1,20 @@
 """An analyzer as a Dagster asset: partitions, checks, metadata, and videos that fail alone."""
 
+from typing import ClassVar
+
 import dagster as dg
 import polars as pl
 import pytest
 
+from resources.handle import PROFILE_TAG, ModelResource
 from resources.warehouse import Warehouse
 from tests.conftest import make_analyzer
 from vid_assets.archive import add_partitions, register
-from vid_assets.contract import Column
+from vid_assets.contract import Column, Undefined
+from vid_assets.errors import SettingsError
 from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
 from vid_assets.scenes.clips import Clip, Shot, render
-from vid_assets.settings import Settings
+from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -30,7 +34,7 @@ def archive(clips, tmp_path):
     """The registered clips on an instance with storage of its own, and the resources of a run."""
     resources = {
         "warehouse": Warehouse(path=str(tmp_path / "warehouse")),
-        "settings": Settings(archive="", scratch=str(tmp_path / "scratch"), profile="offline"),
+        "settings": Settings(archive="", scratch=str(tmp_path / "scratch")),
     }
     with dg.DagsterInstance.ephemeral() as instance:
         ids = [register(clip, resources["warehouse"], instance).video_id for clip in clips]
@@ -59,6 +63,36 @@ def test_one_video(archive):
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
     assert set(evaluations) == {"schema", "ranges", "times"}
     assert all(item.passed and item.partition == one for item in evaluations.values())
+
+
+def test_a_tag_switches_analyzers_off_for_a_run(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer("color_analysis"))
+    result = materialize([asset], instance, resources, {DISABLED_TAG: "blip2, color_analysis"}, one)
+    (event,) = result.asset_materializations_for_node("color_analysis")
+    assert event.metadata["status"].value == "disabled"
+    with pytest.raises(SettingsError, match="disabled analyzers blip3: no such analyzer; use some of audio_analysis, "):
+        analyzers_named("blip3,")
+    causes = with_dependants({"cut_analysis"})
+    assert set(causes.values()) == {"cut_analysis"}
+    assert {"cut_analysis", "camera_analysis", "visual_effects"} <= set(causes)
+    assert "color_analysis" not in causes
+
+
+def test_a_tag_chooses_the_profile_of_a_run(archive):
+    instance, (one, *_), resources = archive
+
+    class Model(ModelResource):
+        model: ClassVar[str] = "blip2"
+
+    def say(video, model):
+        return Undefined(model.spec().repo)
+
+    asset = analyzer_asset(make_analyzer(model="blip2", run=say))
+    result = materialize([asset], instance, resources | {"blip2": Model()}, {PROFILE_TAG: "gpu"}, one)
+    (event,) = result.asset_materializations_for_node("example")
+    assert event.metadata["reason"].value == "Salesforce/blip2-opt-2.7b"
+    assert resources["warehouse"].read_partition("analyzer_runs", one)["profile"].to_list() == ["gpu"]
 
 
 def test_of_several_videos_the_bad_one_fails_alone(archive):
@@ -94,7 +128,7 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
     logs = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
     assert [(item.check_name, item.partition, item.description) for item in failed] == [
-        ("ranges", one, "share goes up to 2.0, allowed to 1 1")
+        ("ranges", one, "share goes up to 2.0, allowed to 1")
     ]
 
 
@@ -114,9 +148,11 @@ def test_the_asset_describes_itself():
 def test_code_version_follows_what_changes_answers():
     base = make_analyzer()
     other_unit = {**base.table, "share": Column(pl.Float64, "%", "How much.", ge=0, le=1, nullable=True)}
-    versions = [code_version(item) for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))]
+    versions = [
+        code_version(item, "offline") for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))
+    ]
     assert len(set(versions)) == 3
-    assert code_version(make_analyzer()) == versions[0]
+    assert code_version(make_analyzer(), "offline") == versions[0]
 
 
 def test_a_hundred_thousand_partitions(tmp_path):

@@ -94,7 +94,7 @@ def test_a_table_that_breaks_the_contract_is_not_written(run, video_id):
     outcome = analyze(late, video_id, run, "1")
     assert outcome.status is Status.FAILED
     assert [check.name for check in outcome.checks if not check.passed] == ["ranges", "times"]
-    assert "share goes up to 7.0, allowed to 1 1" in outcome.reason
+    assert "share goes up to 7.0, allowed to 1" in outcome.reason
     assert run.warehouse.read_partition("example", video_id)["share"].to_list() == [0.5], "the good rows stay"
 
 
@@ -161,6 +161,26 @@ def test_without_sound_the_question_does_not_arise(run, tmp_path):
         video_id = register(silent, run.warehouse, instance).video_id
     outcome = analyze(make_analyzer(inputs=("audio",), run=lambda audio: audio), video_id, run, "1")
     assert (outcome.status, outcome.reason) == (Status.NOT_APPLICABLE, "the file has no audio track")
+
+
+def test_a_disabled_analyzer_and_its_dependants_keep_their_tables(run, video_id):
+    from dataclasses import replace
+
+    dependant = make_analyzer("dependant", inputs=("example",), run=lambda example: example)
+    for item in (make_analyzer(), dependant):
+        analyze(item, video_id, run, "1")
+    off = replace(run, disabled={"example": "example", "dependant": "example"})
+    outcomes = [analyze(item, video_id, off, "1") for item in (make_analyzer(), dependant)]
+    assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
+        (Status.DISABLED, "switched off for this run"),
+        (Status.NOT_APPLICABLE, "example is disabled"),
+    ]
+    assert run.warehouse.read_partition("example", video_id)["share"].to_list() == [0.5]
+    assert run.warehouse.read_partition("dependant", video_id)["share"].to_list() == [0.5]
+    assert (record(run, video_id)["status"], record(run, video_id)["reason"]) == (
+        "disabled",
+        "switched off for this run",
+    )
 
 
 def test_a_cancelled_run_writes_nothing(run, video_id):

@@ -448,10 +448,10 @@ def test_video_quality_counts_over_the_analyzers_that_there_are(analysed: Wareho
     undefined = {"analyzer": "z", "status": "undefined", "reason": "no model"}
     failed = {"analyzer": "y", "status": "failed", "reason": 'it\'s "odd"'}
     assert query(analysed, "FROM video_quality") == [
-        ("a", 3, 1, 1, 1, 0, 0, 2 / 3, [undefined]),
-        ("b", 3, 1, 0, 0, 1, 1, 1 / 3, [failed]),
-        ("c", 3, 2, 0, 0, 0, 1, 2 / 3, []),
-        ("d", 3, 0, 0, 0, 0, 3, 0.0, []),
+        ("a", 3, 1, 1, 1, 0, 0, 0, 2 / 3, [undefined]),
+        ("b", 3, 1, 0, 0, 1, 0, 1, 1 / 3, [failed]),
+        ("c", 3, 2, 0, 0, 0, 0, 1, 2 / 3, []),
+        ("d", 3, 0, 0, 0, 0, 0, 3, 0.0, []),
     ]
 
 

@@ -83,10 +83,14 @@ def _range_problems(columns: Mapping[str, Column], table: pl.DataFrame) -> list[
         low: Any = values.min()
         high: Any = values.max()
         if low is not None and column.ge is not None and low < column.ge:
-            problems.append(f"{name} goes down to {low}, allowed from {column.ge} {column.unit}")
+            problems.append(f"{name} goes down to {low}, allowed from {_with_unit(column.ge, column)}")
         if high is not None and column.le is not None and high > column.le:
-            problems.append(f"{name} goes up to {high}, allowed to {column.le} {column.unit}")
+            problems.append(f"{name} goes up to {high}, allowed to {_with_unit(column.le, column)}")
     return problems
+
+
+def _with_unit(bound: float, column: Column) -> str:
+    return f"{bound}" if column.unit == "1" else f"{bound} {column.unit}"
 
 
 def _time_problems(table: pl.DataFrame, video: Video) -> list[str]:

@@ -17,12 +17,12 @@ from resources.warehouse import Warehouse
 from vid_assets.archive import register, reject
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, SettingsError
 from vid_assets.pipeline import read_records
-from vid_assets.settings import setting
+from vid_assets.settings import analyzers_named, setting
 from vid_assets.tables import publish
 
-_STYLES = {"value": "green", "not_applicable": "cyan", "undefined": "yellow", "failed": "red"}
+_STYLES = {"value": "green", "not_applicable": "cyan", "undefined": "yellow", "failed": "red", "disabled": "dim"}
 _PARTITION_TAG = "dagster/partition"
 
 
@@ -53,6 +53,11 @@ def analyze_job() -> dg.JobDefinition:
 
 
 def _analyze(files: Sequence[Path], console: Console) -> int:
+    try:
+        analyzers_named(setting("VID_DISABLED"))
+    except SettingsError as error:
+        _complain(f"VID_DISABLED: {error}", console)
+        return 1
     warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
     publish(warehouse)
     failed = 0

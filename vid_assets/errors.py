@@ -32,5 +32,9 @@ class ContractError(VidAssetsError):
     """An analyzer's answer breaks its own table: schema, range, nulls or times."""
 
 
+class SettingsError(VidAssetsError):
+    """A setting, a run's config or a run's tag names something that does not exist."""
+
+
 class RunCancelledError(VidAssetsError):
     """The run is being cancelled; what was computed is dropped."""

@@ -13,6 +13,7 @@ import dagster as dg
 
 from resources.catalog import find, resolve_profile
 from resources.errors import ModelUnavailable
+from resources.handle import PROFILE_TAG
 from resources.tables import VIDEOS
 from vid_assets.checks import CHECKS, CheckOutcome
 from vid_assets.contract import Analyzer
@@ -45,7 +46,6 @@ def videos_asset() -> dg.AssetsDefinition:
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     """The asset of one analyzer."""
-    version = code_version(analyzer)
     spec = dg.AssetSpec(
         analyzer.name,
         deps=[VIDEOS.name, *analyzer.upstream],
@@ -54,14 +54,14 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         kinds={"python", "duckdb"},
         owners=OWNERS,
         tags={"model": analyzer.model} if analyzer.model else {},
-        code_version=version,
+        code_version=code_version(analyzer, resolve_profile("")),
         metadata={"dagster/column_schema": _column_schema(analyzer)},
         partitions_def=PARTITIONS,
     )
 
     def work(resources: Any, video_id: str, run: Run) -> Outcome:
         model = getattr(resources, analyzer.model) if analyzer.model else None
-        return analyze(analyzer, video_id, run, version, model)
+        return analyze(analyzer, video_id, run, code_version(analyzer, run.profile), model)
 
     return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model)
 
@@ -93,18 +93,18 @@ def _asset(
     return asset
 
 
-def code_version(analyzer: Analyzer) -> str:
+def code_version(analyzer: Analyzer, profile: str) -> str:
     """Changes whenever the same video may get another answer: analyzer version, model revision, table schema."""
     schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
-    parts = [analyzer.version, _revision(analyzer.model), json.dumps(schema)]
+    parts = [analyzer.version, _revision(analyzer.model, profile), json.dumps(schema)]
     return f"{analyzer.version}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
 
 
-def _revision(model: str | None) -> str:
+def _revision(model: str | None, profile: str) -> str:
     if model is None:
         return ""
     try:
-        return find(model, resolve_profile("")).revision
+        return find(model, profile).revision
     except ModelUnavailable:
         return "unavailable"
 
@@ -148,13 +148,15 @@ def _over_partitions(
 def _run(context: dg.AssetExecutionContext) -> Run:
     record = context.instance.get_run_record_by_id(context.run.run_id)
     started = record.start_time if record is not None and record.start_time else datetime.now(UTC).timestamp()
+    settings = context.resources.settings
     publish(context.resources.warehouse)
     return Run(
         warehouse=context.resources.warehouse,
-        scratch=Path(context.resources.settings.scratch),
-        profile=resolve_profile(context.resources.settings.profile),
+        scratch=Path(settings.scratch),
+        profile=resolve_profile(context.run.tags.get(PROFILE_TAG, "")),
         run_id=context.run.run_id,
         started_at=datetime.fromtimestamp(started, UTC),
+        disabled=settings.left_out(),
         cancelled=cancelled,
     )
 

@@ -7,7 +7,7 @@ that the other analyzers and the other videos go on.
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ class Status(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     UNDEFINED = "undefined"
     FAILED = "failed"
+    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Run:
         warehouse: Where tables and records go.
         scratch: Folder of the decoded streams.
         profile: ``offline``, ``cpu`` or ``gpu``.
+        disabled: Analyzers that this run leaves out, each with the one that is switched off: itself, or an input.
         run_id: Dagster's id of the run.
         started_at: When the run started; its steps wait from then on.
         cancelled: Whether the run is being cancelled; asked before anything is written.
@@ -55,6 +57,7 @@ class Run:
     profile: str
     run_id: str
     started_at: datetime
+    disabled: Mapping[str, str] = field(default_factory=dict)
     cancelled: Callable[[], bool] = lambda: False
 
 
@@ -104,7 +107,16 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
 
 
 def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, model: object | None = None) -> Outcome:
-    """Run one analyzer over one video, write its table, and record what came of it; errors become ``failed``."""
+    """Run one analyzer over one video, write its table, and record what came of it; errors become ``failed``.
+
+    One that is left out of this run is recorded as such, and what it answered before stays.
+    """
+    if cause := run.disabled.get(analyzer.name):
+        with _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome:
+            itself = cause == analyzer.name
+            outcome.status = Status.DISABLED if itself else Status.NOT_APPLICABLE
+            outcome.reason = "switched off for this run" if itself else f"{cause} is disabled"
+        return outcome
     with (
         _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome,
         _opened(_source(run.warehouse, video_id), run, outcome) as media,
@@ -185,16 +197,17 @@ def _inputs(analyzer: Analyzer, media: Media, warehouse: Warehouse) -> list[Any]
         else:
             table = warehouse.read_partition(name, media.video.video_id)
             if table is None:
-                return _without_upstream(name, media.video.video_id, warehouse)
+                return _without_upstream(name, read_records(media.video.video_id, warehouse).get(name))
             inputs.append(table.drop("video_id"))
     return inputs
 
 
-def _without_upstream(name: str, video_id: str, warehouse: Warehouse) -> NotApplicable | Undefined:
-    """What to answer when an upstream analyzer has no table: its own kind of answer, with its reason."""
-    record = read_records(video_id, warehouse).get(name)
+def _without_upstream(name: str, record: dict[str, Any] | None) -> NotApplicable | Undefined:
+    """What to answer when an upstream analyzer gave no table: its own kind of answer, with its reason."""
     if record is None:
         return Undefined(f"{name} has not run for this video")
+    if record["status"] == Status.DISABLED:
+        return NotApplicable(f"{name} is disabled")
     reason = f"{name} answered {record['status']}: {record['reason']}"
     return NotApplicable(reason) if record["status"] == Status.NOT_APPLICABLE else Undefined(reason)
 

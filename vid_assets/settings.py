@@ -1,17 +1,22 @@
-"""Where things lie and which models are used: environment variables, each of which the launchpad can override."""
+"""Where things lie and what runs: environment variables, each of which a run's config or tags can override."""
 
 import os
+from collections.abc import Collection, Mapping
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
+
+from vid_assets.discovery import discover
+from vid_assets.errors import SettingsError
 
 DEFAULTS = {
     "VID_ARCHIVE": "data/videos",
     "VID_WAREHOUSE": "data/warehouse",
     "VID_SCRATCH": "data/scratch",
     "VID_MODELS": "data/models",
-    "VID_PROFILE": "auto",
+    "VID_DISABLED": "",
 }
+DISABLED_TAG = "vid/disabled"
 
 
 def setting(name: str) -> str:
@@ -29,4 +34,51 @@ class Settings(dg.ConfigurableResource):
 
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
-    profile: str = Field(description="Which models are used: auto, offline, cpu or gpu")
+    disabled: str = Field(
+        default="", description=f"Analyzers to leave out, with commas; the tag {DISABLED_TAG} adds some"
+    )
+
+    _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Read the run's tag as well.
+
+        Raises:
+            SettingsError: An analyzer that is to be left out does not exist.
+        """
+        tag = context.run.tags.get(DISABLED_TAG, "") if context.run else ""
+        self._left_out = with_dependants(analyzers_named(f"{self.disabled},{tag}"))
+
+    def left_out(self) -> Mapping[str, str]:
+        """The analyzers that do not run, each with the one whose being disabled is the cause: itself, or an input."""
+        return self._left_out
+
+    def is_idle(self, step_key: str) -> bool:
+        """Whether the step will not use its model, which then need not be loaded."""
+        return step_key in self._left_out
+
+
+def with_dependants(names: Collection[str]) -> dict[str, str]:
+    """The analyzers of these names and all that rest on them, each with the first cause."""
+    causes: dict[str, str] = {}
+    for analyzer in discover():
+        if analyzer.name in names:
+            causes[analyzer.name] = analyzer.name
+        elif found := [causes[name] for name in analyzer.upstream if name in causes]:
+            causes[analyzer.name] = found[0]
+    return causes
+
+
+def analyzers_named(text: str) -> frozenset[str]:
+    """The analyzers that a text names, with commas between them.
+
+    Raises:
+        SettingsError: One does not exist.
+    """
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    known = {analyzer.name for analyzer in discover()}
+    if unknown := sorted(names - known):
+        raise SettingsError(
+            f"disabled analyzers {', '.join(unknown)}", "no such analyzer", f"use some of {', '.join(sorted(known))}"
+        )
+    return names

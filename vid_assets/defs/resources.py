@@ -15,7 +15,7 @@ defs = dg.Definitions(
         "settings": Settings(
             archive=configured("VID_ARCHIVE"),
             scratch=configured("VID_SCRATCH"),
-            profile=configured("VID_PROFILE"),
+            disabled=configured("VID_DISABLED"),
         ),
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),

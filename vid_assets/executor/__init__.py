@@ -1,11 +1,12 @@
 """The warm-loading executor: a run's steps on threads of the run process, gated by the models they need.
 
-`warm_executor` is the executor definition. `Warmable` is what a resource offers to have its model loaded ahead.
+`warm_executor` is the executor definition. `Warmable` is what a resource offers to have its model loaded ahead, and
+`Sparing` what one offers that knows steps that will not use theirs.
 `cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
 """
 
-from vid_assets.executor.models import ModelStatus, Warmable
+from vid_assets.executor.models import ModelStatus, Sparing, Warmable
 from vid_assets.executor.warm import warm_executor
 from vid_assets.executor.workers import cancelled
 
-__all__ = ["ModelStatus", "Warmable", "cancelled", "warm_executor"]
+__all__ = ["ModelStatus", "Sparing", "Warmable", "cancelled", "warm_executor"]

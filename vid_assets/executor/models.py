@@ -48,6 +48,15 @@ class Warmable(Protocol):
         ...
 
 
+@runtime_checkable
+class Sparing(Protocol):
+    """A resource that knows which steps will not use their models in this run."""
+
+    def is_idle(self, step_key: str) -> bool:
+        """Whether nothing has to be loaded for the step."""
+        ...
+
+
 @dataclass(slots=True)
 class Model:
     """One model of a run.

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
-from vid_assets.executor.models import Warmable
+from vid_assets.executor.models import Sparing, Warmable
 
 
 def step_events(step: inside.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
@@ -41,9 +41,13 @@ def models_by_step(
         stand under their unresolved key (``op[?]``).
     """
     resources = job.scoped_resources_builder.resource_instance_dict
+    sparing = [resource for resource in resources.values() if isinstance(resource, Sparing)]
     found: dict[str, Warmable] = {}
     needs: dict[str, list[str]] = {}
     for step in _steps_to_execute(plan):
+        if any(resource.is_idle(step.key) for resource in sparing):
+            needs[step.key] = []
+            continue
         keys = inside.get_transitive_required_resource_keys(
             inside.get_required_resource_keys_for_step(job.job_def, step, plan), job.job_def.resource_defs
         )
