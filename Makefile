@@ -34,6 +34,7 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 test: .venv/.installed  ## The tests that take minutes, not more
+	@$(BIN)/python -m resources.host pull --profile offline
 	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds

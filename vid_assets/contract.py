@@ -133,18 +133,6 @@ class Undefined:
 Answer = pl.DataFrame | NotApplicable | Undefined
 
 
-class ShotModel(Protocol):
-    """Scores each frame for being the last one of a shot."""
-
-    def transitions(self, thumbs: Frames) -> pl.DataFrame:
-        """One row a frame, in order: ``cut`` and ``transition``, Float64 0..1.
-
-        ``cut`` is the probability that the frame is the last before a boundary; ``transition`` that it lies in any
-        transition, gradual ones included.
-        """
-        ...
-
-
 class TextModel(Protocol):
     """Finds and reads text in pictures."""
 

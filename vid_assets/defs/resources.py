@@ -4,7 +4,6 @@ import dagster as dg
 
 from resources.blip2 import Blip2Resource
 from resources.text_reader import TextReaderResource
-from resources.transnet import TransnetResource
 from resources.video_llava import VideoLlavaResource
 from resources.warehouse import Warehouse
 from resources.whisper import WhisperResource
@@ -20,7 +19,6 @@ defs = dg.Definitions(
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),
         "text_reader": TextReaderResource(),
-        "transnet": TransnetResource(),
         "video_llava": VideoLlavaResource(),
         "whisper": WhisperResource(),
     }
