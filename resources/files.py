@@ -7,6 +7,7 @@ write makes a file ``<key>@<stamp>.parquet`` of its own, the newest counts, and 
 """
 
 import fcntl
+import heapq
 import os
 import re
 import time
@@ -57,6 +58,13 @@ def latest(table: Path) -> dict[str, Path]:
     return {key: file_of(table, version) for key, version in newest.items() if not version.removes}
 
 
+def newest(table: Path, count: int) -> list[str]:
+    """The keys of the partitions that were written last, newest first, at most so many; removed ones are left out."""
+    in_force = {version.key: version for version in versions(table)}.values()
+    written = (version for version in in_force if not version.removes)
+    return [version.key for version in heapq.nlargest(count, written, key=lambda version: version.stamp)]
+
+
 def file_of(table: Path, version: Version) -> Path:
     """The path of a version's file."""
     return table / _shard(version.key) / version.name
@@ -76,9 +84,9 @@ def add_version(table: Path, key: str, written: Path | None) -> Path:
     beside = sorted(_listed(folder))
     before = [version for version in beside if version.key == key]
     if before and written is not None and not before[-1].removes:
-        newest = folder / before[-1].name
-        if newest.stat().st_size == written.stat().st_size and newest.read_bytes() == written.read_bytes():
-            return newest
+        current = folder / before[-1].name
+        if current.stat().st_size == written.stat().st_size and current.read_bytes() == written.read_bytes():
+            return current
     _remove_superseded(folder, beside, STALE_S)
     # A clock that was set back must not make the new version the older one.
     stamp = max(time.time_ns() // 1000, before[-1].stamp + 1 if before else 0)

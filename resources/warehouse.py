@@ -36,6 +36,7 @@ from resources.files import (
     file_of,
     latest,
     locked,
+    newest,
     remove_stale,
     remove_superseded,
     temporary,
@@ -138,6 +139,10 @@ class Warehouse(dg.ConfigurableResource):
     def partitions(self, table: str) -> list[str]:
         """The keys of the table's partitions, sorted."""
         return list(latest(self._folder(table)))
+
+    def newest(self, table: str, count: int) -> list[str]:
+        """The keys of the partitions that were written last, newest first, at most so many."""
+        return newest(self._folder(table), count)
 
     def read_table(self, table: str) -> pl.LazyFrame:
         """All rows of a published table, in the declared types: columns that a file lacks are null, others left out.

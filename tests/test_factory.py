@@ -10,9 +10,11 @@ from resources.handle import PROFILE_TAG, ModelResource
 from resources.warehouse import Warehouse
 from tests.conftest import make_analyzer
 from vid_assets.archive import add_partitions, register
+from vid_assets.checks import CHECKS
 from vid_assets.contract import Column, Undefined
 from vid_assets.errors import SettingsError
 from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
+from vid_assets.quality import JUDGEMENTS
 from vid_assets.scenes.clips import Clip, Shot, render
 from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
 
@@ -61,7 +63,9 @@ def test_one_video(archive):
     assert event.metadata["status"].value == "value"
     assert event.metadata["dagster/row_count"].value == 1
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
-    assert set(evaluations) == {"schema", "ranges", "times"}
+    assert set(evaluations) == {*CHECKS, *JUDGEMENTS}
+    assert {item.check_name for item in evaluations.values() if item.blocking} == set(CHECKS)
+    assert evaluations["realtime_factor"].metadata["budget_s"].value == pytest.approx(2.008)
     assert all(item.passed and item.partition == one for item in evaluations.values())
 
 
@@ -128,7 +132,13 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
     logs = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
     assert [(item.check_name, item.partition, item.description) for item in failed] == [
-        ("ranges", one, "share goes up to 2.0, allowed to 1")
+        ("ranges", one, "share goes up to 2.0, allowed to 1"),
+        (
+            "answered",
+            one,
+            "failed: example: ranges: share goes up to 2.0, allowed to 1; nothing was written; mend the analyzer or its"
+            " table",
+        ),
     ]
 
 

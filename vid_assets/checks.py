@@ -1,7 +1,7 @@
 """What is checked before an answer is written: schema, nulls, ranges, times. One list of problems a check."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -16,10 +16,12 @@ class CheckOutcome:
     Attributes:
         name: Name of the asset check.
         problems: One line each; none means passed.
+        values: What was measured for it.
     """
 
     name: str
     problems: tuple[str, ...]
+    values: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -27,7 +29,7 @@ class CheckOutcome:
         return not self.problems
 
 
-CHECKS: Mapping[str, str] = {
+CHECKS: dict[str, str] = {
     "schema": "The table has exactly the declared columns and types, and nulls only where they are allowed.",
     "ranges": "Every number is finite and within the bounds its column declares.",
     "times": "Every time lies within the video, and no row ends before it starts.",

@@ -188,6 +188,7 @@ class Analyzer:
         run: Pure function ``run(*inputs)``, or ``run(*inputs, model)`` if `model` is named. Deterministic.
         table: The columns it answers with, without ``video_id``, which the pipeline adds in front.
         model: Name of a model in ``resources/catalog.py``; it is handed to `run` as its last argument.
+        coverage: Least share of the video that the rows must span; None where rows are events that may be rare.
         preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or None if there is nothing to see.
 
     Raises:
@@ -201,6 +202,7 @@ class Analyzer:
     run: Callable[..., Answer]
     table: Mapping[str, Column]
     model: str | None = None
+    coverage: float | None = None
     preview: Callable[..., NDArray[np.uint8] | None] | None = None
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
 from vid_assets.executor import cancelled
 from vid_assets.pipeline import Outcome, Run, Status, analyze, probe
+from vid_assets.quality import JUDGEMENTS
 from vid_assets.tables import publish
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="videos")
@@ -167,9 +168,13 @@ def _check_specs(analyzer: Analyzer) -> list[dg.AssetCheckSpec]:
         warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
         return [
             dg.AssetCheckSpec(
-                name, asset=analyzer.name, description=description, blocking=True, partitions_def=PARTITIONS
+                name,
+                asset=analyzer.name,
+                description=description,
+                blocking=name in CHECKS,
+                partitions_def=PARTITIONS,
             )
-            for name, description in CHECKS.items()
+            for name, description in (CHECKS | JUDGEMENTS).items()
         ]
 
 
@@ -178,9 +183,10 @@ def _evaluation(asset_key: dg.AssetKey, check: CheckOutcome, video_id: str) -> d
         asset_key=asset_key,
         check_name=check.name,
         passed=check.passed,
-        severity=dg.AssetCheckSeverity.ERROR,
-        blocking=True,
+        severity=dg.AssetCheckSeverity.ERROR if check.name in CHECKS else dg.AssetCheckSeverity.WARN,
+        blocking=check.name in CHECKS,
         partition=video_id,
+        metadata={name: round(value, 4) for name, value in check.values.items()},
         description="; ".join(check.problems) or None,
     )
 

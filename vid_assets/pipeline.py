@@ -26,6 +26,7 @@ from vid_assets.contract import STREAMS, Analyzer, NotApplicable, Undefined
 from vid_assets.drawing import Picture
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, VidAssetsError
 from vid_assets.media import Media, open_media
+from vid_assets.quality import covered_share, judge, paces_before
 
 
 class Status(StrEnum):
@@ -69,12 +70,14 @@ class Outcome:
         status: One of the four answers.
         reason: Why it is not ``value``; empty otherwise.
         rows: Rows written.
-        checks: The checks that were made before the write.
+        checks: The checks that were made before the write, and those of the answer as a whole.
+        covered: Share of the video that the rows span, where they have times.
         queue_s: From the moment the inputs were there until the start.
         load_s: Waited for the model to be loaded.
         decode_s: Spent in decoding, by whoever decodes.
         compute_s: Spent in the analyzer and in its model.
         write_s: Spent in checks and in writing.
+        record: The row of ``analyzer_runs``.
         usage: What the model host did for it.
         preview: Picture of the result.
         path: The Parquet file.
@@ -85,11 +88,13 @@ class Outcome:
     reason: str = ""
     rows: int = 0
     checks: list[CheckOutcome] = field(default_factory=list)
+    covered: float | None = None
     queue_s: float = 0.0
     load_s: float = 0.0
     decode_s: float = 0.0
     compute_s: float = 0.0
     write_s: float = 0.0
+    record: dict[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     preview: Picture | None = None
     path: Path | None = None
@@ -117,10 +122,12 @@ def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, mode
             outcome.status = Status.DISABLED if itself else Status.NOT_APPLICABLE
             outcome.reason = "switched off for this run" if itself else f"{cause} is disabled"
         return outcome
+    duration_s, before = 0.0, paces_before(run.warehouse.path, run.run_id)
     with (
         _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome,
         _opened(_source(run.warehouse, video_id), run, outcome) as media,
     ):
+        duration_s = media.video.duration_s
         inputs = _inputs(analyzer, media, run.warehouse)
         if isinstance(inputs, list):
             inputs += [model] if analyzer.model else []
@@ -129,6 +136,7 @@ def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, mode
             _set_answer(inputs, outcome)
     if outcome.status in (Status.NOT_APPLICABLE, Status.UNDEFINED):
         run.warehouse.remove_partition(analyzer.name, video_id)
+    outcome.checks += judge(analyzer, outcome.record, duration_s, outcome.covered, before.get(analyzer.name, []))
     return outcome
 
 
@@ -173,6 +181,7 @@ def _compute(analyzer: Analyzer, arguments: list[Any], media: Media, run: Run, o
         raise ContractError(analyzer.name, "; ".join(problems), "nothing was written; mend the analyzer or its table")
     table = answer.select(pl.lit(media.video.video_id, pl.String).alias("video_id"), pl.all())
     _write(analyzer.name, media.video.video_id, table, run, outcome)
+    outcome.covered = covered_share(answer, media.video)
     if analyzer.preview and table.height:
         outcome.preview = analyzer.preview(answer, *arguments[: len(analyzer.inputs)])
     outcome.write_s = time.perf_counter() - start
@@ -278,8 +287,9 @@ def _recorded(name: str, code_version: str, video_id: str, run: Run, upstream: t
         outcome.status, outcome.reason = Status.FAILED, f"{type(error).__name__}: {error}"
         outcome.details = traceback.format_exc()
     outcome.load_s = outcome.usage.wait_s
+    outcome.record = _record(name, code_version, video_id, run, outcome, started_at)
     if not run.cancelled():
-        _put_record(_record(name, code_version, video_id, run, outcome, started_at), run.warehouse)
+        _put_record(outcome.record, run.warehouse)
         _record_load(run, outcome.usage)
 
 

@@ -330,5 +330,12 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
 
 
 ANALYZER = Analyzer(
-    name="audio_analysis", version="1", group="sound", inputs=("audio",), run=run, table=TABLE, preview=preview
+    name="audio_analysis",
+    version="1",
+    group="sound",
+    inputs=("audio",),
+    run=run,
+    table=TABLE,
+    coverage=0.9,
+    preview=preview,
 )

@@ -215,5 +215,12 @@ def preview(table: pl.DataFrame, frames: Frames) -> NDArray[np.uint8] | None:
 
 
 ANALYZER = Analyzer(
-    name="color_analysis", version="1", group="picture", inputs=("frames",), run=run, table=TABLE, preview=preview
+    name="color_analysis",
+    version="1",
+    group="picture",
+    inputs=("frames",),
+    run=run,
+    table=TABLE,
+    coverage=0.9,
+    preview=preview,
 )

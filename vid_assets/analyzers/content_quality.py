@@ -303,5 +303,6 @@ ANALYZER = Analyzer(
     inputs=("video", "frames"),
     run=run,
     table=TABLE,
+    coverage=0.9,
     preview=preview,
 )

@@ -152,4 +152,5 @@ ANALYZER = Analyzer(
     run=run,
     preview=preview,
     table=TABLE,
+    coverage=0.9,
 )

@@ -142,4 +142,5 @@ ANALYZER = Analyzer(
     run=run,
     preview=preview,
     table=TABLE,
+    coverage=0.9,
 )
