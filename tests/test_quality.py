@@ -15,7 +15,6 @@ from vid_assets.budgets import BUDGETS, DEFAULT, FIXED_S, budget_s
 from vid_assets.discovery import discover
 from vid_assets.quality import JUDGEMENTS, covered_share, judge, paces_before
 
-
 WITH_MODEL = make_analyzer(model="m", run=lambda video, model: None)
 
 
