@@ -183,6 +183,20 @@ def test_a_disabled_analyzer_and_its_dependants_keep_their_tables(run, video_id)
     )
 
 
+def test_an_optional_input_that_is_missing_is_none(run, video_id):
+    table = pl.DataFrame({"time_s": [0.0], "share": [0.5]})
+    seen = []
+
+    def look(audio, other):
+        seen.extend([audio, other])
+        return table
+
+    asking = make_analyzer(inputs=("audio", "other"), optional=frozenset({"other"}), run=look)
+    assert analyze(asking, video_id, run, "1").status is Status.VALUE
+    assert seen[0] is not None
+    assert seen[1] is None
+
+
 def test_a_cancelled_run_writes_nothing(run, video_id):
     from dataclasses import replace
 

@@ -188,6 +188,7 @@ class Analyzer:
         run: Pure function ``run(*inputs)``, or ``run(*inputs, model)`` if `model` is named. Deterministic.
         table: The columns it answers with, without ``video_id``, which the pipeline adds in front.
         model: Name of a model in ``resources/catalog.py``; it is handed to `run` as its last argument.
+        optional: Those of `inputs` that the analyzer does without where they are missing; it then gets None.
         coverage: Least share of the video that the rows must span; None where rows are events that may be rare.
         preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or None if there is nothing to see.
 
@@ -202,6 +203,7 @@ class Analyzer:
     run: Callable[..., Answer]
     table: Mapping[str, Column]
     model: str | None = None
+    optional: frozenset[str] = frozenset()
     coverage: float | None = None
     preview: Callable[..., NDArray[np.uint8] | None] | None = None
 
@@ -215,6 +217,8 @@ class Analyzer:
             raise AnalyzerDefinitionError(
                 self.name, "the table has no column of its own or names video_id", "declare what it answers with"
             )
+        if unknown := sorted(self.optional - set(self.inputs)):
+            raise AnalyzerDefinitionError(self.name, f"optional names {unknown}, which are no inputs", "name inputs only")
         expected = [*self.inputs, *(["model"] if self.model else [])]
         actual = list(inspect.signature(self.run).parameters)
         if actual != expected:

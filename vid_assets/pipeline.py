@@ -200,14 +200,14 @@ def _inputs(analyzer: Analyzer, media: Media, warehouse: Warehouse) -> list[Any]
             inputs.append(media.video)
         elif name in STREAMS:
             stream = getattr(media, name)
-            if stream is None:
+            if stream is None and name not in analyzer.optional:
                 return NotApplicable("the file has no audio track" if name == "audio" else "the file has no picture")
             inputs.append(stream)
         else:
             table = warehouse.read_partition(name, media.video.video_id)
-            if table is None:
+            if table is None and name not in analyzer.optional:
                 return _without_upstream(name, read_records(media.video.video_id, warehouse).get(name))
-            inputs.append(table.drop("video_id"))
+            inputs.append(None if table is None else table.drop("video_id"))
     return inputs
 
 
