@@ -1,5 +1,7 @@
 """How fast is spoken."""
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
@@ -70,5 +72,5 @@ def test_phrases_keep_all_words_and_part_at_pauses_only(gaps):
     runs = phrases(words)
     assert [word for run in runs for word in run] == words
     for one in runs:
-        assert all(after[1] - word[2] < PAUSE_S for word, after in zip(one, one[1:], strict=False))
-    assert all(two[0][1] - one[-1][2] >= PAUSE_S for one, two in zip(runs, runs[1:], strict=False))
+        assert all(after[1] - word[2] < PAUSE_S for word, after in pairwise(one))
+    assert all(two[0][1] - one[-1][2] >= PAUSE_S for one, two in pairwise(runs))

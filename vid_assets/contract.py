@@ -218,7 +218,9 @@ class Analyzer:
                 self.name, "the table has no column of its own or names video_id", "declare what it answers with"
             )
         if unknown := sorted(self.optional - set(self.inputs)):
-            raise AnalyzerDefinitionError(self.name, f"optional names {unknown}, which are no inputs", "name inputs only")
+            raise AnalyzerDefinitionError(
+                self.name, f"optional names {unknown}, which are no inputs", "name inputs only"
+            )
         expected = [*self.inputs, *(["model"] if self.model else [])]
         actual = list(inspect.signature(self.run).parameters)
         if actual != expected:
