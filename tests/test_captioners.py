@@ -12,14 +12,15 @@ from resources.captioning import CaptioningResource
 from resources.catalog import WEIGHTS, find
 from resources.checkpoints import load_checkpoint, quantized_folder
 from resources.errors import ModelUnavailable
-from resources.host import Request, Stream
+from resources.host import Request
 from resources.refusal import Refusal
 from resources.video_llava import VideoLlavaResource, spread
 from tools import tiny_card
 from tools.tiny_negatives import KINDS
 from tools.tiny_scenes import Scene, answers, paint, sample_picture
 from tools.tiny_spans import FRAMES, Motion, Story, Take, sample_take
-from vid_assets.scenes.shapes import Shape
+from vid_assets.contract import Frames
+from vid_assets.scenes.shapes import COLOURS, Shape
 
 SHARED = Path(__file__).parents[2] / "shared" / "media"
 SEED = 4_000_000  # far from every seed that training, fitting and the cards use
@@ -108,9 +109,6 @@ def test_batches_over_several_requests_mix_nothing_up(blip2):
         assert set(other.filter(pl.col("prompt") == "objects")["text"]) == {name}
 
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
-
-
 def test_the_vision_tower_sees_each_picture_once(blip2):
     seen = []
     hook = blip2.model.vision_model.register_forward_hook(lambda _module, _inputs, out: seen.append(len(out[0])))
@@ -134,6 +132,25 @@ def test_the_host_says_what_the_class_itself_generates(blip2):
         tokens = model.generate(**inputs, max_new_tokens=30, do_sample=False)
         text = processor.tokenizer.decode(tokens[0, inputs.input_ids.shape[1] :], skip_special_tokens=True)
         assert text.strip() == said[name]
+
+
+def test_handles_get_their_answers_from_a_host_process(tmp_path):
+    frames = np.stack([painted(RED_CIRCLE, BLUE_SQUARE, background=name) for name in ("black", "brown")])
+    places = np.arange(2)
+    pictures = Frames(frames, places / 2, places, video_id="clip-0123456789ab")
+    homes = {"scratch": str(tmp_path / "s"), "models": str(tmp_path / "m"), "profile": "offline", "device": "cpu"}
+    handle = Blip2Resource(**homes)
+    try:
+        table = handle.caption(pictures, [1, 0])
+    finally:
+        handle._hosts().stop()
+    said = table.filter(pl.col("prompt") == "scene")
+    assert table.columns == ["row", "prompt", "text", "confidence", "refused"]
+    assert said["row"].to_list() == [1, 0]
+    assert said["text"].to_list() == [
+        "a red circle and a blue square on a brown background",
+        "a red circle and a blue square on a black background",
+    ]
 
 
 def test_a_span_tells_what_moves_where(video_llava):
@@ -202,10 +219,11 @@ def test_spans_are_spread_over_their_rows():
 
 
 def test_an_empty_question_starts_no_host():
-    frames = Stream(np.zeros((2, 8, 8, 3), np.uint8))
-    assert Blip2Resource(profile="offline").caption(frames, []).is_empty()  # pyright: ignore[reportArgumentType]
+    frames = Frames(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2.0), np.arange(2))
+    assert Blip2Resource(profile="offline").caption(frames, []).is_empty()
+    assert VideoLlavaResource(profile="offline").describe(frames, []).is_empty()
     with pytest.raises(ValueError, match="no rows"):
-        VideoLlavaResource(profile="offline").describe(frames, [[]])  # pyright: ignore[reportArgumentType]
+        VideoLlavaResource(profile="offline").describe(frames, [[]])
 
 
 def test_cards_say_what_was_reached_and_weights_are_small():

@@ -8,6 +8,7 @@ import pickle
 from dataclasses import dataclass, replace
 from multiprocessing import Pool as Processes
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,8 @@ def _chunk(task: tuple[int, int, float, dict[int, int]]) -> tuple[dict[int, NDAr
 
 def picture_pool(
     count: int, seed: int, sides: dict[int, int], *, unlike: float, processes: int, folder: Path
-) -> dict[int, PicturePool]:
-    """Draws the pool, or reads it from `folder` if it was drawn before.
+) -> dict[int, Path]:
+    """Draws the pool, unless `folder` has it already.
 
     Args:
         count: Pictures, rounded down to whole chunks.
@@ -112,23 +113,26 @@ def picture_pool(
         unlike: Share of pictures that are no scenes.
         processes: How many draw.
         folder: Where to keep it.
+
+    Returns:
+        By size, the file of its `PicturePool`, for `load`.
     """
-    path = folder / f"pictures-{count}-{seed}-{unlike}.pickle"
-    if not path.exists():
+    paths = {side: folder / f"pictures-{count}-{seed}-{unlike}-{side}.pickle" for side in sides}
+    if not all(path.exists() for path in paths.values()):
         folder.mkdir(parents=True, exist_ok=True)
         tasks = [(seed, number, unlike, sides) for number in range(count // CHUNK)]
         with Processes(processes) as crew:
             parts = crew.map(_chunk, tasks, chunksize=1)
         scenes = [scene for part in parts for scene in part[2]]
-        pools = {
-            side: PicturePool(
-                np.concatenate([part[0][side] for part in parts]),
-                np.concatenate([part[1][side] for part in parts]),
-                scenes,
-            )
-            for side in sides
-        }
-        with path.open("wb") as file:
-            pickle.dump(pools, file, protocol=5)
+        for side, path in paths.items():
+            pictures = np.concatenate([part[0][side] for part in parts])
+            maps = np.concatenate([part[1][side] for part in parts])
+            with path.open("wb") as file:
+                pickle.dump(PicturePool(pictures, maps, scenes), file, protocol=5)
+    return paths
+
+
+def load(path: Path) -> Any:
+    """A pool from its file."""
     with path.open("rb") as file:
         return pickle.load(file)

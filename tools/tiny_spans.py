@@ -279,8 +279,8 @@ def _chunk(task: tuple[int, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[
     return np.stack(pictures), np.stack(maps), stories
 
 
-def span_pool(count: int, seed: int, side: int, cells: int, *, processes: int, folder: Path) -> SpanPool:
-    """Draws the pool, or reads it from `folder` if it was drawn before.
+def span_pool(count: int, seed: int, side: int, cells: int, *, processes: int, folder: Path) -> Path:
+    """Draws the pool, unless `folder` has it already.
 
     Args:
         count: Spans, rounded down to whole chunks.
@@ -289,6 +289,9 @@ def span_pool(count: int, seed: int, side: int, cells: int, *, processes: int, f
         cells: Of the motion maps, a side.
         processes: How many draw.
         folder: Where to keep it.
+
+    Returns:
+        The file of its `SpanPool`, for `tiny_pool.load`.
     """
     path = folder / f"spans-{count}-{seed}-{side}.pickle"
     if not path.exists():
@@ -300,5 +303,4 @@ def span_pool(count: int, seed: int, side: int, cells: int, *, processes: int, f
         pool = SpanPool(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), stories)
         with path.open("wb") as file:
             pickle.dump(pool, file, protocol=5)
-    with path.open("rb") as file:
-        return pickle.load(file)
+    return path

@@ -118,8 +118,8 @@ def train_tower(
 class MotionTutor(nn.Linear):
     """Tells from the second layer's view of a patch which way the shapes in it have gone; thrown away afterwards.
 
-    Words alone teach this slowly: one of five directions for a few words a span. Here every place of every picture counts,
-    and the layers after it need only copy.
+    Words alone teach this slowly: one of five directions for a few words a span. Here every place of every picture
+    counts, and the layers after it need only copy.
     """
 
     def __init__(self) -> None:

@@ -134,7 +134,7 @@ def find_offset(seen_s: Array, heard_s: Array, half_frame_s: float) -> tuple[flo
     # the moment of a sound is known best by those that agree best
     offset = float(np.median(near))
     span = max(float(heard_s[-1] - heard_s[0]), float(seen_s[-1] - seen_s[0]), 1.0)
-    chance = min(2 * reach * len(heard_s) / span, 1.0)
+    chance = min(2 * reach * max(len(seen_s), len(heard_s)) / span, 1.0)
     tries = min(len(seen_s), len(heard_s))
     tail = sum(math.comb(tries, k) * chance**k * (1 - chance) ** (tries - k) for k in range(most, tries + 1))
     return offset, math.log10(max(min(tail * LONGEST_S / reach, 1.0), 1e-12)), most
