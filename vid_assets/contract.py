@@ -155,6 +155,17 @@ class SpeechModel(Protocol):
         ...
 
 
+class SoundModel(Protocol):
+    """Tells speech, singing and music apart, and what else it knows."""
+
+    def tag(self, audio: Audio) -> pl.DataFrame:
+        """One row a stretch and label: ``start_s end_s`` Float64, ``label`` String, ``score`` Float64 0..1.
+
+        Stretches follow each other without gaps; ``speech``, ``singing`` and ``music`` stand in every one.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from resources.blip2 import Blip2Resource
+from resources.sound_tagger import SoundTaggerResource
 from resources.text_reader import TextReaderResource
 from resources.video_llava import VideoLlavaResource
 from resources.warehouse import Warehouse
@@ -18,6 +19,7 @@ defs = dg.Definitions(
         ),
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),
+        "sound_tagger": SoundTaggerResource(),
         "text_reader": TextReaderResource(),
         "video_llava": VideoLlavaResource(),
         "whisper": WhisperResource(),

@@ -1,0 +1,155 @@
+"""What kind of sound there is over time: speech, singing, music, noise or silence.
+
+A model gives the probabilities of speech, singing and music; silence is a level below -60 dB against full scale, and
+noise is whatever else sounds. Of several kinds at once the first of speech, singing, music with a probability of at
+least 0.5 counts, for singing and music in the mean over a second. Stretches shorter than 0.3 s go to the likelier of
+their neighbours. The level is the root mean square, in dB against a full-scale square wave. Tags are the model's own
+words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``); the model of profile ``offline`` has none,
+and tags are null.
+
+Speech over music is speech. Steady tones, alarms and engines are noise. Quiet rooms recorded with gain are noise, not
+silence.
+"""
+
+from itertools import groupby
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vid_assets.contract import Analyzer, Answer, Audio, Column, SoundModel
+from vid_assets.drawing import timeline
+
+Array = NDArray[np.float64]
+
+STEP_S = 0.1
+KINDS = ("speech", "singing", "music")
+ALL_KINDS = (*KINDS, "noise", "silence")
+SLOW, SLOW_S = ("singing", "music"), 1.0  # these last, so that their probability is taken over a second
+LEAST = 0.5
+SILENCE_DBFS = -60.0
+SHORTEST_S = 0.3
+FLOOR_DBFS = -120.0
+
+
+def levels(audio: Audio) -> Array:
+    """Level of each tenth of a second in dBFS, the last one shorter, [n]; -120 for digital silence."""
+    step = round(STEP_S * audio.sample_rate)
+    count = -(-len(audio.samples) // step)
+    edges = np.arange(count) * step
+    power = np.add.reduceat(np.square(audio.samples, dtype=np.float64), edges) if count else np.zeros(0)
+    power /= np.minimum(edges + step, len(audio.samples)) - edges
+    return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DBFS / 10)))
+
+
+def on_grid(tags: pl.DataFrame, count: int) -> dict[str, Array]:
+    """Probability of each of `KINDS` in each step; steps behind the model's last stretch are like it."""
+    middle = (np.arange(count) + 0.5) * STEP_S
+    found: dict[str, Array] = {}
+    for kind in KINDS:
+        rows = tags.filter(pl.col("label") == kind).sort("start_s")
+        if rows.is_empty():
+            found[kind] = np.zeros(count)
+            continue
+        place = np.searchsorted(rows["start_s"].to_numpy(), middle, side="right") - 1
+        found[kind] = rows["score"].to_numpy()[np.maximum(place, 0)]
+        if kind in SLOW:
+            ones = np.ones(min(round(SLOW_S / STEP_S), count))
+            found[kind] = np.convolve(found[kind], ones, "same") / np.convolve(np.ones(count), ones, "same")
+    return found
+
+
+def choose(scores: dict[str, Array], level: Array) -> tuple[list[str], Array]:
+    """Kind of each step and how sure that is, [n] each."""
+    kinds = ["noise"] * len(level)
+    sure = 1 - np.max([scores[kind] for kind in KINDS], axis=0)
+    for at in range(len(level)):
+        named = next((kind for kind in KINDS if scores[kind][at] >= LEAST), None)
+        if level[at] < SILENCE_DBFS:
+            kinds[at], sure[at] = "silence", 1.0
+        elif named is not None:
+            kinds[at], sure[at] = named, scores[named][at]
+    return kinds, sure
+
+
+def runs_of(kinds: list[str]) -> list[tuple[str, int, int]]:
+    """Kind, first step and step after of each stretch of one kind."""
+    found: list[tuple[str, int, int]] = []
+    first = 0
+    for kind, group in groupby(kinds):
+        end = first + sum(1 for _ in group)
+        found.append((kind, first, end))
+        first = end
+    return found
+
+
+def smoothed(kinds: list[str], scores: dict[str, Array]) -> list[str]:
+    """The same without stretches shorter than `SHORTEST_S`: each goes to the likelier of its neighbours."""
+    runs, result = runs_of(kinds), list(kinds)
+    shortest = round(SHORTEST_S / STEP_S)
+    for place, (_, first, end) in enumerate(runs):
+        if end - first >= shortest or len(runs) == 1:
+            continue
+        near = ([result[first - 1]] if first else []) + ([runs[place + 1][0]] if end < len(kinds) else [])
+        best = max(near, key=lambda name: float(scores[name][first:end].sum()) if name in scores else 0.0)
+        result[first:end] = [best] * (end - first)
+    return result
+
+
+def run(audio: Audio, model: SoundModel) -> Answer:
+    """One row a stretch of one kind, in order and without gaps."""
+    duration_s = len(audio.samples) / audio.sample_rate
+    level = levels(audio)
+    if not len(level):
+        return ANALYZER.empty()
+    tags = model.tag(audio)
+    scores = on_grid(tags, len(level))
+    kinds, sure = choose(scores, level)
+    own = tags.filter(~pl.col("label").is_in(KINDS))
+    rows: list[dict[str, object]] = []
+    for kind, first, end in runs_of(smoothed(kinds, scores)):
+        start_s, end_s = round(first * STEP_S, 3), min(round(end * STEP_S, 3), duration_s)
+        inside = own.filter(pl.col("start_s") < end_s, pl.col("end_s") > start_s).sort("score", descending=True)
+        rows.append({
+            "start_s": start_s,
+            "end_s": end_s,
+            "kind": kind,
+            "confidence": float(np.mean([sure[at] if kinds[at] == kind else 0.0 for at in range(first, end)])),
+            "level_db": float(10 * np.log10(np.mean(10 ** (level[first:end] / 10)))),
+            "tags": inside["label"].unique(maintain_order=True).head(5).to_list() if own.height else None,
+        })  # fmt: skip
+    return pl.DataFrame(rows, schema=ANALYZER.schema)
+
+
+def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
+    """One lane a kind."""
+    if table.is_empty():
+        return None
+    lanes = {
+        kind: [(start, end, f"{level:.0f} dB") for start, end, level in part.iter_rows()]
+        for kind in ALL_KINDS
+        if (part := table.filter(pl.col("kind") == kind).select("start_s", "end_s", "level_db")).height
+    }
+    return timeline(lanes, len(audio.samples) / audio.sample_rate)
+
+
+TABLE = {
+    "start_s": Column(pl.Float64, "s", "Start of the stretch.", ge=0),
+    "end_s": Column(pl.Float64, "s", "End of the stretch, where the next one starts.", ge=0),
+    "kind": Column(pl.String, "text", f"What sounds: {', '.join(ALL_KINDS)}."),
+    "confidence": Column(pl.Float64, "1", "Mean probability of the kind.", ge=0, le=1),
+    "level_db": Column(pl.Float64, "dBFS", "Root mean square level.", ge=FLOOR_DBFS, le=1),
+    "tags": Column(pl.List(pl.String), "text", "The model's own words, the likeliest first.", nullable=True),
+}
+
+ANALYZER = Analyzer(
+    name="audio_environment",
+    version="1",
+    group="sound",
+    inputs=("audio",),
+    run=run,
+    table=TABLE,
+    model="sound_tagger",
+    coverage=0.99,
+    preview=preview,
+)
