@@ -71,6 +71,7 @@ _whisper = functools.partial(ModelSpec, name="whisper", host="resources.whisper:
 _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 _blip2 = functools.partial(ModelSpec, name="blip2", host="resources.blip2:Blip2Host", licence="MIT")
 _video_llava = functools.partial(ModelSpec, name="video_llava", host="resources.video_llava:VideoLlavaHost")
+_detector = functools.partial(ModelSpec, name="detector", licence="Apache-2.0")
 _TRANSFORMERS_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
@@ -131,6 +132,37 @@ def catalogue() -> tuple[ModelSpec, ...]:
             licence="Apache-2.0",
             precision="fp32",
             memory_mb=700,
+        ),
+        _detector(
+            profiles=("offline",),
+            host="resources.detector:CenterNetHost",
+            source="vendored",
+            repo="centernet",
+            revision=sealed_revision(WEIGHTS / "centernet"),
+            licence="MIT",
+            precision="fp32",
+            memory_mb=250,
+        ),
+        _detector(
+            profiles=("cpu",),
+            host="resources.detector:RtDetrHost",
+            source="hub",
+            repo="PekingU/rtdetr_v2_r18vd",
+            revision="main",
+            patterns=_TRANSFORMERS_FILES,
+            precision="fp32",
+            memory_mb=1200,
+        ),
+        _detector(
+            profiles=("gpu",),
+            host="resources.detector:RtDetrHost",
+            source="hub",
+            repo="PekingU/rtdetr_v2_r50vd",
+            revision="main",
+            patterns=_TRANSFORMERS_FILES,
+            precision="fp32",
+            memory_mb=1800,
+            gpu_share=0.03,
         ),
         ModelSpec(
             name="sound_tagger",

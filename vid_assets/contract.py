@@ -166,6 +166,18 @@ class SoundModel(Protocol):
         ...
 
 
+class DetectionModel(Protocol):
+    """Finds objects in pictures."""
+
+    def detect(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
+        """One row an object in ``frames.array[rows]``.
+
+        Columns: ``row`` Int64 (index into `frames`), ``label`` String (COCO class), ``score`` Float64 0..1, and its
+        box, ``x0 y0 x1 y1``, Float64 as shares of the picture's width and height.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 
