@@ -196,14 +196,12 @@ def _unlike(rng: np.random.Generator, width: int, height: int) -> list[NDArray[n
 def sample_story(rng: np.random.Generator, aspect: float) -> Story:
     """A random story for pictures of this aspect ratio; of no takes with a probability of 0.2."""
     draw = rng.random()
-    if draw < 0.5:
-        take = sample_take(rng, aspect, int(rng.choice((1, 2, 3), p=(0.35, 0.4, 0.25))))
+    if draw < 0.45:
+        take = sample_take(rng, aspect, 1)
         seen = int(rng.choice((2, 3, 4, 5, 6, 7, FRAMES), p=(0.05, 0.08, 0.08, 0.08, 0.08, 0.08, 0.55)))
         return Story((take,), seen=seen)
-    if draw < 0.65:
-        return sample_turns(rng, aspect)
     if draw < 0.8:
-        takes = tuple(sample_take(rng, aspect, int(rng.integers(1, 3))) for _ in range(2))
+        takes = (sample_take(rng, aspect, 1), sample_take(rng, aspect, 1))
         return Story(takes, cut=int(rng.integers(3, FRAMES - 2)))
     return Story()
 

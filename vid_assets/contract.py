@@ -178,6 +178,17 @@ class DetectionModel(Protocol):
         ...
 
 
+class SegmentationModel(Protocol):
+    """Parts foreground and background."""
+
+    def segment(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
+        """One row a picture of ``frames.array[rows]``: ``row`` Int64, and ``mask`` Binary.
+
+        A mask is 64 x 64 bytes, row by row: how likely each place is foreground, 0 to 255 for 0 to 1.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from resources.blip2 import Blip2Resource
 from resources.detector import DetectorResource
+from resources.segmenter import SegmenterResource
 from resources.sound_tagger import SoundTaggerResource
 from resources.text_reader import TextReaderResource
 from resources.video_llava import VideoLlavaResource
@@ -21,6 +22,7 @@ defs = dg.Definitions(
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),
         "detector": DetectorResource(),
+        "segmenter": SegmenterResource(),
         "sound_tagger": SoundTaggerResource(),
         "text_reader": TextReaderResource(),
         "video_llava": VideoLlavaResource(),
