@@ -5,7 +5,7 @@ where that is wide, at its two halves as well. The others use RT-DETRv2 (Lv et a
 transformers library has it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -87,7 +87,7 @@ class CenterNetHost(OnnxHost):
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """The objects in each request's rows of ``frames``."""
-        return [_table(request, self._find) for request in requests]
+        return [table_of(request, self._find) for request in requests]
 
     def _find(self, picture: np.ndarray) -> list[Found]:
         height, width = picture.shape[:2]
@@ -134,7 +134,7 @@ class RtDetrHost(TransformersHost):
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """The objects in each request's rows of ``frames``."""
-        return [_table(request, self._find) for request in requests]
+        return [table_of(request, self._find) for request in requests]
 
     def _find(self, picture: np.ndarray) -> list[Found]:
         import torch
@@ -155,11 +155,11 @@ class RtDetrHost(TransformersHost):
         ]
 
 
-def without_doubles(found: list[Found]) -> list[Found]:
-    """The best-scored of boxes of one class that overlap (greedy non-maximum suppression)."""
+def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
+    """The best-scored of boxes of one class, or `across` the classes, that overlap (greedy non-maximum suppression)."""
     kept: list[Found] = []
     for one in sorted(found, key=lambda item: -item[1]):
-        if all(one[0] != other[0] or _overlap(one[2:], other[2:]) < OVERLAP for other in kept):
+        if all(not (across or one[0] == other[0]) or _overlap(one[2:], other[2:]) < OVERLAP for other in kept):
             kept.append(one)
     return kept
 
@@ -175,7 +175,8 @@ def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     return max(common / (first + second - common), common / min(first, second) - 0.35)
 
 
-def _table(request: Request, find) -> pl.DataFrame:  # noqa: ANN001
+def table_of(request: Request, find: Callable[[np.ndarray], list[Found]]) -> pl.DataFrame:
+    """What `find` finds in each of the request's rows of ``frames``, with the columns of `SCHEMA`."""
     pictures = request.arrays["frames"]
     lines = [(row, *item) for row in request.rows("frames") for item in find(np.ascontiguousarray(pictures[row]))]
     return pl.DataFrame(lines, SCHEMA, orient="row")

@@ -189,6 +189,33 @@ class SegmentationModel(Protocol):
         ...
 
 
+class FaceModel(Protocol):
+    """Finds faces and reads their mesh and irises."""
+
+    def faces(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
+        """One row a face in ``frames.array[rows]``.
+
+        Columns: ``row`` Int64 (index into `frames`), ``score`` Float64 0..1, the box ``x0 y0 x1 y1`` Float64 as shares
+        of the picture, ``mesh`` List(Float64): x, y, z of MediaPipe's 468 points, and ``irises`` List(Float64): x, y of
+        five points of the person's right and then left iris, the centre first; both in px of the picture.
+        """
+        ...
+
+
+class AgeModel(Protocol):
+    """Tells how old faces look."""
+
+    def ages(
+        self, frames: Frames, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]]
+    ) -> pl.DataFrame:
+        """One row a face: ``face`` Int64 (index into `rows`), ``ages`` List(Float64), shares of the years 0 to 99.
+
+        Face k is in ``frames.array[rows[k]]``, in ``boxes[k]``, x0 y0 x1 y1 as shares of the picture. Faces too small
+        to be cut out are left out.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 

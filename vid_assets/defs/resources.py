@@ -4,6 +4,9 @@ import dagster as dg
 
 from resources.blip2 import Blip2Resource
 from resources.detector import DetectorResource
+from resources.face_age import FaceAgeResource
+from resources.face_mesh import FaceMeshResource
+from resources.product_finder import ProductFinderResource
 from resources.segmenter import SegmenterResource
 from resources.sound_tagger import SoundTaggerResource
 from resources.text_reader import TextReaderResource
@@ -22,6 +25,9 @@ defs = dg.Definitions(
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),
         "detector": DetectorResource(),
+        "face_age": FaceAgeResource(),
+        "face_mesh": FaceMeshResource(),
+        "product_finder": ProductFinderResource(),
         "segmenter": SegmenterResource(),
         "sound_tagger": SoundTaggerResource(),
         "text_reader": TextReaderResource(),
