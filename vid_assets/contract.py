@@ -216,6 +216,17 @@ class AgeModel(Protocol):
         ...
 
 
+class EmotionModel(Protocol):
+    """Tells emotions from voices."""
+
+    def emotions(self, audio: Audio, spans: Sequence[tuple[float, float]]) -> pl.DataFrame:
+        """One row a span and emotion: ``span`` Int64 (index into `spans`), ``emotion`` String, ``score`` Float64.
+
+        Spans are start and end in seconds; the scores of a span add up to 1, and spans that are too short have none.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 
@@ -249,7 +260,8 @@ class Analyzer:
         run: Pure function ``run(*inputs)``, or ``run(*inputs, model)`` if `model` is named. Deterministic.
         table: The columns it answers with, without ``video_id``, which the pipeline adds in front.
         model: Name of a model in ``resources/catalog.py``; it is handed to `run` as its last argument.
-        optional: Those of `inputs` that the analyzer does without where they are missing; it then gets None.
+        optional: Those of `inputs` that the analyzer does without where they are missing; it then gets None. ``model``
+            among them stands for a model that the profile may lack.
         coverage: Least share of the video that the rows must span; None where rows are events that may be rare.
         preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or None if there is nothing to see.
 
@@ -278,7 +290,7 @@ class Analyzer:
             raise AnalyzerDefinitionError(
                 self.name, "the table has no column of its own or names video_id", "declare what it answers with"
             )
-        if unknown := sorted(self.optional - set(self.inputs)):
+        if unknown := sorted(self.optional - {*self.inputs, *(["model"] if self.model else [])}):
             raise AnalyzerDefinitionError(
                 self.name, f"optional names {unknown}, which are no inputs", "name inputs only"
             )

@@ -27,6 +27,7 @@ PARTITIONS = dg.DynamicPartitionsDefinition(name="videos")
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
 VIDEOS_VERSION = "1"
+UNAVAILABLE = "unavailable"
 # Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
@@ -61,7 +62,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     )
 
     def work(resources: Any, video_id: str, run: Run) -> Outcome:
-        model = getattr(resources, analyzer.model) if analyzer.model else None
+        model = getattr(resources, analyzer.model) if analyzer.model and has_model(analyzer, run.profile) else None
         return analyze(analyzer, video_id, run, code_version(analyzer, run.profile), model)
 
     return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model)
@@ -94,6 +95,11 @@ def _asset(
     return asset
 
 
+def has_model(analyzer: Analyzer, profile: str) -> bool:
+    """Whether the analyzer is to be given its model: always, unless it does without one that the profile lacks."""
+    return "model" not in analyzer.optional or _revision(analyzer.model, profile) != UNAVAILABLE
+
+
 def code_version(analyzer: Analyzer, profile: str) -> str:
     """Changes whenever the same video may get another answer: analyzer version, model revision, table schema."""
     schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
@@ -107,7 +113,7 @@ def _revision(model: str | None, profile: str) -> str:
     try:
         return find(model, profile).revision
     except ModelUnavailable:
-        return "unavailable"
+        return UNAVAILABLE
 
 
 def _over_partitions(

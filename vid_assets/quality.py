@@ -114,7 +114,7 @@ def _regression(factor: float | None, usual: float | None, duration_s: float) ->
 
 def _attribution(analyzer: Analyzer, record: Mapping[str, Any]) -> tuple[str, ...]:
     needed = ["content_hash", "code_version"]
-    if analyzer.model and record["status"] == "value":
+    if analyzer.model and record["status"] == "value" and "model" not in analyzer.optional:
         needed.append("revision")
     return tuple(f"{name} is missing" for name in needed if not record[name])
 

@@ -1,5 +1,7 @@
 """Tracks of simulated people: they walk and cross, boxes are noisy, some are missed, covered ones are not seen."""
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 
@@ -75,7 +77,7 @@ def measure(seed: int) -> list[Figure]:
             for box, who in zip(row, whos, strict=True):
                 walks.setdefault(who, []).append(tracks[int(frames.indices[place]), box[2], box[3]])
         for walk in walks.values():
-            switches += sum(one != two for one, two in zip(walk, walk[1:], strict=False))
+            switches += sum(one != two for one, two in pairwise(walk))
             continued += len(walk) - 1
             kept += max(walk.count(track) for track in walk)
             boxes += len(walk)

@@ -9,6 +9,7 @@ from resources.face_mesh import FaceMeshResource
 from resources.product_finder import ProductFinderResource
 from resources.segmenter import SegmenterResource
 from resources.sound_tagger import SoundTaggerResource
+from resources.speech_emotion import SpeechEmotionResource
 from resources.text_reader import TextReaderResource
 from resources.video_llava import VideoLlavaResource
 from resources.warehouse import Warehouse
@@ -30,6 +31,7 @@ defs = dg.Definitions(
         "product_finder": ProductFinderResource(),
         "segmenter": SegmenterResource(),
         "sound_tagger": SoundTaggerResource(),
+        "speech_emotion": SpeechEmotionResource(),
         "text_reader": TextReaderResource(),
         "video_llava": VideoLlavaResource(),
         "whisper": WhisperResource(),
