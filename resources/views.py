@@ -9,7 +9,16 @@ from resources.tables import AnalyzerSpec, TableSpec, quoted, sql_type
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class ViewSpec:
+    """One view.
+
+    Attributes:
+        name: An identifier.
+        description: What one row is, in one sentence.
+        query: The SELECT behind it; it may use the tables' views, and the views before it.
+        columns: Unit and description of each column, by name, all of them.
+    """
+
     name: str
     description: str
     query: str
@@ -91,7 +100,7 @@ _SPENT = {
 }
 
 _DERIVED = (
-    _View(
+    ViewSpec(
         "realtime_factor",
         "One row a video: how long its latest analysis took, measured against its length",
         _REALTIME_FACTOR,
@@ -107,7 +116,7 @@ _DERIVED = (
             "runs": ("1", "Runs that the rows in force come from"),
         },
     ),
-    _View(
+    ViewSpec(
         "realtime_factor_by_analyzer",
         "One row an analyzer: what it costs over all videos",
         _REALTIME_FACTOR_BY_ANALYZER,
@@ -122,7 +131,7 @@ _DERIVED = (
             "write_s": ("s", "Checking and writing, added up"),
         },
     ),
-    _View(
+    ViewSpec(
         "video_quality",
         "One row a registered video: how much of it the analyzers could tell",
         _VIDEO_QUALITY,
@@ -139,7 +148,7 @@ _DERIVED = (
             "reasons": ("text", "Analyzer, status and reason of each that is undefined or failed"),
         },
     ),
-    _View(
+    ViewSpec(
         "data_dictionary",
         "One row a column of every view here: type, and meaning with unit",
         "SELECT table_name, column_name, data_type, comment AS meaning FROM duckdb_columns() "
@@ -159,9 +168,15 @@ _TIMECODE = """CREATE MACRO timecode(seconds) AS
         (round(seconds * 1000)::BIGINT // 60000) % 60, (round(seconds * 1000)::BIGINT % 60000) / 1000.0)"""
 
 
-def statements(root: Path, tables: Sequence[TableSpec], analyzers: Sequence[AnalyzerSpec]) -> list[str]:
-    """The SQL that builds an empty database into the views over the tables below the absolute folder `root`."""
-    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *_DERIVED]
+def statements(
+    root: Path,
+    tables: Sequence[TableSpec],
+    analyzers: Sequence[AnalyzerSpec],
+    more: Sequence[ViewSpec] = (),
+    macros: Sequence[str] = (),
+) -> list[str]:
+    """The SQL that builds an empty database into views over the tables below the absolute folder `root`, and macros."""
+    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *_DERIVED, *more]
     script = [_TIMECODE]
     for view in views:
         script.append(f"CREATE VIEW {quoted(view.name)} AS {view.query.strip()}")
@@ -170,10 +185,10 @@ def statements(root: Path, tables: Sequence[TableSpec], analyzers: Sequence[Anal
             f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {_literal(f'{description} [{unit}]')}"
             for column, (unit, description) in view.columns.items()
         ]
-    return script
+    return [*script, *macros]
 
 
-def _table_view(root: Path, table: TableSpec) -> _View:
+def _table_view(root: Path, table: TableSpec) -> ViewSpec:
     # `schema` fixes names, order and types whatever the files hold: a column that a file lacks is null, one that the
     # table has no longer is left out. Unlike `union_by_name` it opens no file before the scan.
     fields = ", ".join(
@@ -185,10 +200,10 @@ def _table_view(root: Path, table: TableSpec) -> _View:
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
     files = _literal(f"{folder}/**/*@*.parquet")
     query = _AT_ONE_MOMENT.format(files=files, fields=fields, suffix=_SUFFIX, settled=_SETTLED)
-    return _View(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
+    return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 
 
-def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> _View:
+def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
     rows = [
         f"({_literal(a.name)}, {_literal(a.group)}, {_literal(a.version)}, "
         f"{'NULL' if a.model is None else _literal(a.model)}, [{', '.join(map(_literal, a.inputs))}])"
@@ -207,7 +222,7 @@ def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> _View:
         "model": ("text", "Model that it needs; null without one"),
         "inputs": ("text", "Streams and analyzers that it reads"),
     }
-    return _View("analyzers", "One row an analyzer of the pipeline", query, columns)
+    return ViewSpec("analyzers", "One row an analyzer of the pipeline", query, columns)
 
 
 def _literal(text: str) -> str:

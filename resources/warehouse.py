@@ -44,12 +44,12 @@ from resources.files import (
     write_parquet,
 )
 from resources.tables import FIXED_TABLES, AnalyzerSpec, ColumnSpec, TableSpec, sql_type
-from resources.views import DERIVED_NAMES, SETTLE_S, statements
+from resources.views import DERIVED_NAMES, SETTLE_S, ViewSpec, statements
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "Warehouse"]
+__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "ViewSpec", "Warehouse"]
 
 _KEY = re.compile(r"\w[\w.+-]*")
 _KEY_BYTES = 220  # with stamp and suffix, within the 255 of file systems
@@ -173,7 +173,13 @@ class Warehouse(dg.ConfigurableResource):
         time.sleep(max(0.0, _written_at.get(self.root, -math.inf) + SETTLE_S - time.monotonic()))
         return Database(self.root).connect()
 
-    def publish(self, tables: Sequence[TableSpec], analyzers: Sequence[AnalyzerSpec] = ()) -> bool:
+    def publish(
+        self,
+        tables: Sequence[TableSpec],
+        analyzers: Sequence[AnalyzerSpec] = (),
+        views: Sequence[ViewSpec] = (),
+        macros: Sequence[str] = (),
+    ) -> bool:
         """Makes the tables, the pipeline's own among them, and the views over them known to readers.
 
         ``results.duckdb`` is built anew only when the definitions or the location have changed, beside the old one and
@@ -183,6 +189,8 @@ class Warehouse(dg.ConfigurableResource):
         Args:
             tables: The analyzers' tables.
             analyzers: What `video_quality` expects of every video, and the view `analyzers` lists.
+            views: Further views over these, in an order in which they can be made.
+            macros: Statements that make macros over all of them.
 
         Returns:
             Whether anything had to be built.
@@ -193,10 +201,10 @@ class Warehouse(dg.ConfigurableResource):
         if "?" in str(self.root):
             raise WarehouseError(str(self.root), "DuckDB takes what follows a ? for options", "choose another folder")
         specs = (*FIXED_TABLES, *tables)
-        names = [*DERIVED_NAMES, *(spec.name for spec in specs)]
+        names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WarehouseError(f"tables {twice}", "the name stands for more than one table or view", "rename one")
-        script = ";\n".join(statements(self.root, specs, analyzers)) + ";\n"
+        script = ";\n".join(statements(self.root, specs, analyzers, views, macros)) + ";\n"
         database = Database(self.root)
         if database.is_current(script) and all((self.root / spec.name / SCHEMA_FILE).exists() for spec in specs):
             return False

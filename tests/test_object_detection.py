@@ -12,6 +12,7 @@ from resources.catalog import WEIGHTS, find
 from resources.detector import COCO, SCHEMA, CenterNetHost, RtDetrHost, without_doubles
 from resources.host import Request
 from tests.conftest import make_video
+from tools.accuracy import object_detection as accuracy
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.object_detection import ANALYZER, BOX, preview, run
 from vid_assets.checks import check_table
@@ -131,6 +132,25 @@ def test_doubles_are_dropped_within_a_class_only():
     one, same, inner = box(0.1), box(0.12, score=0.5), ("car", 0.4, 0.12, 0.32, 0.2, 0.4)
     other = box(0.12, label="bus", score=0.5)
     assert without_doubles([same, one, inner, other]) == [one, other]
+
+
+def test_tracks_of_simulated_walkers():
+    assert [figure for figure in accuracy.measure(7) if not figure.met] == []
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
+def test_people_in_a_street_are_found(tmp_path):
+    there = [3, 9, 10, 15, 16, 17]  # pictures with somebody taller than a tenth, by eye; of the last only a leg
+    host = CenterNetHost(find("detector", "offline"), WEIGHTS / "centernet", {})
+    host.load()
+    source = identify(SHARED / "bikes.mp4")
+    media = open_media(source.path, source.video_id, tmp_path)
+    (found,) = host.detect([Request(arrays={"frames": media.frames.array})])
+    people = found.filter((pl.col("label") == "person") & (pl.col("score") >= 0.35))
+    seen = set(people.filter(pl.col("y1") - pl.col("y0") > 0.1)["row"])
+    assert len(seen & set(there)) >= 0.8 * len(there)
+    assert seen <= set(there)
+    media.close()
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")

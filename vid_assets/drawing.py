@@ -144,6 +144,21 @@ def colour_bars(
     return picture
 
 
+def bar_chart(values: Mapping[str, float]) -> Picture:
+    """One horizontal bar a value, with its name, in the order given; the longest fills the width."""
+    tall = 22
+    picture = np.full((_MARGIN + len(values) * (tall + 4), WIDTH, 3), 255, np.uint8)
+    most = max([*values.values(), 1e-9])
+    for place, (name, value) in enumerate(values.items()):
+        top = _MARGIN + place * (tall + 4)
+        _write(picture, name, _MARGIN, top + 15, _LABEL_WIDTH + 40)
+        left = _LABEL_WIDTH + 50
+        right = left + round(max(value, 0.0) / most * (WIDTH - left - 80))
+        picture[top : top + tall - 4, left : max(right, left + 1)] = PALETTE[0]
+        _write(picture, f"{value:.3g}", max(right, left + 1) + 6, top + 15, 70)
+    return picture
+
+
 def _canvas(height: int, duration_s: float) -> Picture:
     """White, with a time axis below that has a tick about every eighth of its length."""
     picture = np.full((height + _MARGIN + 24, WIDTH, 3), 255, np.uint8)

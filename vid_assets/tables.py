@@ -8,6 +8,7 @@ from resources.tables import AnalyzerSpec, ColumnSpec, TableSpec
 from resources.warehouse import Warehouse
 from vid_assets.contract import Analyzer
 from vid_assets.discovery import discover
+from vid_assets.questions import MACROS, views
 
 _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
 
@@ -23,6 +24,8 @@ def _publish_once(path: str) -> None:
     Warehouse(path=path).publish(
         [table_spec(analyzer) for analyzer in analyzers],
         [AnalyzerSpec(item.name, item.group, item.version, item.model, item.inputs) for item in analyzers],
+        views(analyzers),
+        MACROS,
     )
 
 

@@ -1,0 +1,241 @@
+"""Products in the video: what, from when to when, where, and the text that stands on them.
+
+A product is a thing as shops sell it and people carry or use it: bags, clothing accessories, tableware and bottles,
+electronics, household devices, sports gear, books, toys. Vehicles, furniture, food on plates, animals and people are
+none, even where they are advertised. Two sources are put together: the tracks of `object_detection` whose class is such
+a thing, and what the product finder sees in one picture every four seconds. What the finder sees in a box of a track is
+that track's product, under the finder's name; the rest are joined as `vid_assets.tracking` does it, within a shot. A
+track seen in one picture alone counts only if the finder saw it too.
+
+Brand is the text of `text_overlay` whose line lies on the product's box, at least six tenths of it, while both show.
+
+Text is not checked against names of brands: a price or caption laid over a product counts as its brand, a logo without
+letters does not. The finder misses what shows between its pictures and is not of a class that `object_detection` knows.
+In profile ``offline`` both are the same small network: it knows three dozen kinds of goods, no packages or cosmetics,
+finds a cup half as tall as the picture about every other time and one of a fifth of it seldom.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from vid_assets.contract import Analyzer, Column, DetectionModel, Frames, Video
+from vid_assets.drawing import Box, contact_sheet
+from vid_assets.tracking import SURE, Tracker, colour_histogram
+
+EVERY_S = 4.0
+SAME = 0.5  # overlap from which two boxes show one thing
+ON_BOX = 0.6
+BOX = ("x0", "y0", "x1", "y1")
+GOODS = (
+    "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "wine glass", "cup", "bowl",
+    "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "refrigerator", "book",
+    "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One product in one picture; `row` is the picture's place among the sampled ones."""
+
+    row: int
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(slots=True)
+class Product:
+    """What was seen of one product; `track` is its number in `object_detection`, if it has one."""
+
+    track: int | None
+    seen: list[Sighting] = field(default_factory=list[Sighting])
+    found: list[Sighting] = field(default_factory=list[Sighting])
+
+    @property
+    def best(self) -> Sighting:
+        """The surest sighting, the finder's if it has any."""
+        return max(self.found or self.seen, key=lambda sighting: (sighting.score, -sighting.row))
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """All of them, in the order of time."""
+        return sorted([*self.seen, *self.found], key=lambda sighting: sighting.row)
+
+
+def run(
+    video: Video,
+    frames: Frames,
+    cut_analysis: pl.DataFrame,
+    object_detection: pl.DataFrame,
+    text_overlay: pl.DataFrame | None,
+    model: DetectionModel,
+) -> pl.DataFrame:
+    """One row a product, in the order of time; none if there are none.
+
+    Args:
+        video: Its duration ends the last sighting.
+        frames: Sampled pictures, [n, height, width, 3].
+        cut_analysis: Shot boundaries.
+        object_detection: Objects and their tracks.
+        text_overlay: Lines of text; None where they are not known.
+        model: The product finder.
+    """
+    products = _tracked(object_detection, frames)
+    looks = rows_to_look_at(frames.times_s)
+    rest = _confirm(products, _sightings(model.detect(frames, looks), "row"))
+    products = [product for product in products if product.found or len(product.seen) > 1]
+    products += _joined(rest, looks, frames, cut_analysis)
+    products.sort(key=lambda product: (product.sightings[0].row, -product.best.score, product.best.box))
+    ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
+    rows: list[dict[str, object]] = []
+    for number, product in enumerate(products):
+        sightings, best = product.sightings, product.best
+        brand, confidence = _text_on(sightings, frames, text_overlay)
+        rows.append({
+            "product": number, "track": product.track, "label": best.label, "score": best.score,
+            "start_s": float(frames.times_s[sightings[0].row]), "end_s": float(ends[sightings[-1].row]),
+            "sightings": len({sighting.row for sighting in sightings}), "time_s": float(frames.times_s[best.row]),
+            "frame": int(frames.indices[best.row]), **dict(zip(BOX, best.box, strict=True)),
+            "brand": brand, "brand_confidence": confidence,
+        })  # fmt: skip
+    return pl.DataFrame(rows, schema=ANALYZER.schema)
+
+
+def rows_to_look_at(times_s: NDArray[np.float64]) -> list[int]:
+    """The picture in the middle of every `EVERY_S` seconds, ascending; at least one if there are any."""
+    if not len(times_s):
+        return []
+    spans = ((times_s - times_s[0]) // EVERY_S).astype(int)
+    return [int(np.median(np.flatnonzero(spans == span))) for span in np.unique(spans)]
+
+
+def _sightings(table: pl.DataFrame, row: str) -> list[Sighting]:
+    """The rows of a table of boxes, the surest first in each picture."""
+    table = table.sort([row, "score", *BOX], descending=[False, True, *[False] * 4])
+    return [
+        Sighting(at, label, score, tuple(box))
+        for at, label, score, *box in table.select(row, "label", "score", *BOX).rows()
+    ]
+
+
+def _tracked(object_detection: pl.DataFrame, frames: Frames) -> list[Product]:
+    """A product for each track of goods."""
+    goods = object_detection.filter(pl.col("label").is_in(GOODS))
+    rows = pl.Series("row", np.searchsorted(frames.indices, goods["frame"].to_numpy()), dtype=pl.Int64)
+    parts = goods.with_columns(rows).partition_by("track", as_dict=True, maintain_order=True)
+    return [Product(int(track), seen=_sightings(part, "row")) for (track,), part in parts.items()]
+
+
+def _confirm(products: list[Product], finds: list[Sighting]) -> list[Sighting]:
+    """Give each find to the product whose box it overlaps most; those that overlap none are returned."""
+    there: dict[int, list[tuple[Box, Product]]] = {}
+    for product in products:
+        for sighting in product.seen:
+            there.setdefault(sighting.row, []).append((sighting.box, product))
+    rest: list[Sighting] = []
+    for find in finds:
+        candidates = [(overlap(find.box, box), product) for box, product in there.get(find.row, [])]
+        most, product = max(candidates, key=lambda item: item[0], default=(0.0, None))
+        if product is not None and most >= SAME:
+            product.found.append(find)
+        else:
+            rest.append(find)
+    return rest
+
+
+def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysis: pl.DataFrame) -> list[Product]:
+    """Finds without a track as products; one of the same name goes on from look to look within a shot."""
+    shots = np.searchsorted(cut_analysis["end_s"].sort().to_numpy(), frames.times_s, side="right")
+    tracker = Tracker()
+    products: dict[int, Product] = {}
+    for place, row in enumerate(looks):
+        if place and shots[row] != shots[looks[place - 1]]:
+            tracker.cut()
+        here = [find for find in finds if find.row == row]
+        for label in sorted({*(find.label for find in here), *tracker.labels()}):
+            same = [find for find in here if find.label == label]
+            boxes = np.array([find.box for find in same]).reshape(-1, 4)
+            colours = np.array([colour_histogram(frames.array[row], box) for box in boxes])
+            # All count as sure: the finder has its own threshold.
+            for find, number in zip(same, tracker.add(label, boxes, np.full(len(same), SURE), colours), strict=True):
+                if number is not None:
+                    products.setdefault(number, Product(None)).found.append(find)
+    return list(products.values())
+
+
+def _text_on(
+    sightings: list[Sighting], frames: Frames, text_overlay: pl.DataFrame | None
+) -> tuple[str | None, float | None]:
+    """The lines on the product in reading order, each text once, and the confidence of the least sure; or nothing."""
+    if text_overlay is None:
+        return None, None
+    lines: dict[str, tuple[str, float]] = {}
+    for line in text_overlay.sort("y0", "x0", "start_s").iter_rows(named=True):
+        box = line["x0"], line["y0"], line["x1"], line["y1"]
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        for sighting in sightings:
+            shown = line["start_s"] <= frames.times_s[sighting.row] < line["end_s"]
+            if shown and _common(box, sighting.box) >= ON_BOX * area:
+                lines.setdefault(line["text"].casefold(), (line["text"], line["confidence"]))
+                break
+    if not lines:
+        return None, None
+    return " ".join(text for text, _ in lines.values()), min(confidence for _, confidence in lines.values())
+
+
+def _common(one: Box, two: Box) -> float:
+    """Area that two boxes share."""
+    wide, tall = min(one[2], two[2]) - max(one[0], two[0]), min(one[3], two[3]) - max(one[1], two[1])
+    return max(wide, 0.0) * max(tall, 0.0)
+
+
+def overlap(one: Box, two: Box) -> float:
+    """Intersection over union."""
+    common = _common(one, two)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
+    return common / (areas - common) if common else 0.0
+
+
+def preview(table: pl.DataFrame, video: Video, frames: Frames, *_: pl.DataFrame | None) -> NDArray[np.uint8] | None:
+    """The surest sightings of up to eight products, in the order of time."""
+    if table.is_empty():
+        return None
+    shown = table.sort("score", "product", descending=[True, False]).head(8).sort("product")
+    rows: list[int] = np.searchsorted(frames.indices, shown["frame"].to_numpy()).tolist()
+    labels = [label + (f": {brand}" if brand else "") for label, brand in shown.select("label", "brand").rows()]
+    return contact_sheet(frames, rows, labels, [[box] for box in shown.select(BOX).rows()])
+
+
+TABLE = {
+    "product": Column(pl.Int64, "1", "Number of the product in this video, from 0.", ge=0),
+    "track": Column(pl.Int64, "1", "Its track in object_detection; null if only the finder saw it.", 0, nullable=True),
+    "label": Column(pl.String, "text", "What it is."),
+    "score": Column(pl.Float64, "1", "How sure the model is at the surest sighting.", ge=0, le=1),
+    "start_s": Column(pl.Float64, "s", "Time of the first sampled picture that shows it.", ge=0),
+    "end_s": Column(pl.Float64, "s", "Time of the sampled picture after the last, or the end of the video.", ge=0),
+    "sightings": Column(pl.Int64, "1", "Sampled pictures in which it was seen.", ge=1),
+    "time_s": Column(pl.Float64, "s", "Time of the surest sighting.", ge=0),
+    "frame": Column(pl.Int64, "frame", "The surest sighting's picture among all frames of the video, from 0.", ge=0),
+    "x0": Column(pl.Float64, "width", "Left edge there, share of the width.", ge=0, le=1),
+    "y0": Column(pl.Float64, "height", "Upper edge there, share of the height.", ge=0, le=1),
+    "x1": Column(pl.Float64, "width", "Right edge there, share of the width.", ge=0, le=1),
+    "y1": Column(pl.Float64, "height", "Lower edge there, share of the height.", ge=0, le=1),
+    "brand": Column(pl.String, "text", "Text on it, at any sighting; null if none was read.", nullable=True),
+    "brand_confidence": Column(pl.Float64, "1", "The reader's confidence in its least sure line.", 0, 1, nullable=True),
+}
+
+ANALYZER = Analyzer(
+    name="product_detection",
+    version="1",
+    group="objects_and_scene",
+    inputs=("video", "frames", "cut_analysis", "object_detection", "text_overlay"),
+    optional=frozenset({"text_overlay"}),
+    run=run,
+    table=TABLE,
+    model="product_finder",
+    preview=preview,
+)
