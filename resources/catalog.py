@@ -71,6 +71,10 @@ _whisper = functools.partial(ModelSpec, name="whisper", host="resources.whisper:
 _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 _blip2 = functools.partial(ModelSpec, name="blip2", host="resources.blip2:Blip2Host", licence="MIT")
 _video_llava = functools.partial(ModelSpec, name="video_llava", host="resources.video_llava:VideoLlavaHost")
+_depth = functools.partial(
+    ModelSpec, name="depth", host="resources.depth:DepthHost", source="hub", revision="main", precision="fp32",
+    patterns=("*.json", "*.safetensors"),
+)  # fmt: skip
 _detector = functools.partial(ModelSpec, name="detector", licence="Apache-2.0")
 _TRANSFORMERS_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
@@ -211,6 +215,16 @@ def catalogue() -> tuple[ModelSpec, ...]:
             precision="fp32",
             memory_mb=1000,
             gpu_share=0.02,
+        ),
+        _depth(
+            profiles=("cpu",), repo="depth-anything/Depth-Anything-V2-Small-hf", licence="Apache-2.0", memory_mb=1200
+        ),
+        _depth(
+            profiles=("gpu",),
+            repo="depth-anything/Depth-Anything-V2-Base-hf",
+            licence="CC-BY-NC-4.0",
+            memory_mb=2000,
+            gpu_share=0.03,
         ),
         ModelSpec(
             name="speech_emotion",

@@ -227,6 +227,18 @@ class EmotionModel(Protocol):
         ...
 
 
+class DepthModel(Protocol):
+    """Tells how near the places of a picture are."""
+
+    def nearness(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
+        """One row a picture of ``frames.array[rows]``: ``row`` Int64, and ``nearness`` Binary.
+
+        A map is 64 x 64 bytes, row by row: 0 for the farthest place of that picture, 255 for the nearest, linear in
+        inverse depth.
+        """
+        ...
+
+
 class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 

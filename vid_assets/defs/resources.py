@@ -3,6 +3,7 @@
 import dagster as dg
 
 from resources.blip2 import Blip2Resource
+from resources.depth import DepthResource
 from resources.detector import DetectorResource
 from resources.face_age import FaceAgeResource
 from resources.face_mesh import FaceMeshResource
@@ -25,6 +26,7 @@ defs = dg.Definitions(
         ),
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
         "blip2": Blip2Resource(),
+        "depth": DepthResource(),
         "detector": DetectorResource(),
         "face_age": FaceAgeResource(),
         "face_mesh": FaceMeshResource(),
