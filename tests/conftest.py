@@ -9,13 +9,6 @@ import pytest
 from vid_assets.contract import Analyzer, Column, Video
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The captioners' accuracy falls short of what its tests ask; they run with the slow ones until it is reached."""
-    for item in items:
-        if item.path.stem == "test_captioners":
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(autouse=True)
 def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that logs an ERROR fails, unless it is marked as one that means to."""

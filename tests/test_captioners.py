@@ -154,25 +154,23 @@ def test_handles_get_their_answers_from_a_host_process(tmp_path):
 
 
 def test_a_span_tells_what_moves_where(video_llava):
-    moving = Take("black", (Motion(RED_CIRCLE, "down", 0.3), Motion(BLUE_SQUARE, "left", 0.25)))
+    moving = Take("black", (Motion(RED_CIRCLE, "down", 0.3),))
     span = [painted(*moving.at(n / 7).shapes, background="black", seed=n) for n in range(FRAMES)]
     said = tiny_card.describe(video_llava, [span])[0]
-    assert said["text"] == "a red circle moves down and a blue square moves left on a black background"
+    assert said["text"] == "a red circle moves down on a black background"
     assert not said["refused"]
 
 
 def test_a_span_tells_the_order_of_events(video_llava):
-    texts = []
-    for first in (0, 1):
-        times = ((0.0, 0.5), (0.5, 1.0))
-        motions = (
-            Motion(RED_CIRCLE, "up", 0.3, *times[first]),
-            Motion(BLUE_SQUARE, "down", 0.3, *times[1 - first]),
-        )
-        story = Story((Take("brown", motions),), first)
-        span = [painted(*story.takes[0].at(n / 7).shapes, background="brown", seed=n) for n in range(FRAMES)]
-        texts.append((tiny_card.describe(video_llava, [span])[0]["text"], story.text))
-    assert [said for said, _ in texts] == [right for _, right in texts]
+    takes = Take("brown", (Motion(RED_CIRCLE, "up", 0.3),)), Take("grey", (Motion(BLUE_SQUARE, None, 0.0),))
+    for story in (Story(takes), Story(takes[::-1])):
+        span = [
+            painted(*story.takes[number].at(moment).shapes, background=story.takes[number].background, seed=n)
+            for n, (number, moment) in enumerate(story.moments())
+        ]
+        said = tiny_card.describe(video_llava, [span])[0]
+        assert said["text"] == story.text
+        assert story.text.count(", then ") == 1
 
 
 def test_held_out_spans_are_described_exactly(video_llava):

@@ -147,12 +147,7 @@ def finish_video_llava(folder: Path, count: int = 500) -> dict[str, Any]:
     refused = describe(host, [span for span, _ in strange])
     right: dict[str, list[bool]] = {}
     for answer, (_, story) in zip(said, held_out, strict=True):
-        if len(story.takes) == 2:
-            kind = "two shots"
-        elif story.first is not None:
-            kind = "one after the other"
-        else:
-            kind = f"{len(story.takes[0].motions)} at once"
+        kind = ("one shot", "two shots")[len(story.takes) - 1]
         right.setdefault(kind, []).append(answer["text"] == story.text and not answer["refused"])
     return _seal(folder, {
         "spans": count,

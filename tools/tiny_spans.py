@@ -30,14 +30,12 @@ class Motion:
     shape: Shape
     direction: str | None
     reach: float
-    start: float = 0.0
-    end: float = 1.0
 
     def at(self, moment: float) -> Shape:
         """The shape at a moment 0..1."""
         if self.direction is None:
             return self.shape
-        done = self.reach * min(max((moment - self.start) / (self.end - self.start), 0.0), 1.0)
+        done = self.reach * moment
         across, down = DIRECTIONS[self.direction]
         return replace(self.shape, x=self.shape.x + across * done, y=self.shape.y + down * done)
 
@@ -71,13 +69,11 @@ class Story:
 
     Attributes:
         takes: In order of time.
-        first: In a take where one shape moves after the other, which of them moves first; else None.
         seen: Different pictures of a single take; with fewer than FRAMES some stand several times.
         cut: Pictures of the first of two takes.
     """
 
     takes: tuple[Take, ...] = ()
-    first: int | None = None
     seen: int = FRAMES
     cut: int = FRAMES // 2
 
@@ -86,11 +82,7 @@ class Story:
         """What is to be said."""
         if not self.takes:
             return UNKNOWN
-        if self.first is None:
-            return ", then ".join(take.text for take in self.takes)
-        take = self.takes[0]
-        one, two = take.motions[self.first], take.motions[1 - self.first]
-        return f"{one.text}, then {two.text} on a {take.background} background"
+        return ", then ".join(take.text for take in self.takes)
 
     def moments(self) -> list[tuple[int, float]]:
         """Of each of the FRAMES places, the take and the moment 0..1 in it that it shows."""
@@ -114,7 +106,7 @@ class Story:
             )
             for take in self.takes
         )
-        return replace(self, takes=takes, first=None if self.first is None else 1 - self.first)
+        return replace(self, takes=takes)
 
 
 def _motion(rng: np.random.Generator, shape: Shape, aspect: float, moving: bool) -> Motion | None:
@@ -154,20 +146,6 @@ def sample_take(rng: np.random.Generator, aspect: float, count: int) -> Take:
         known = [motion for motion in motions if motion is not None]
         if len(known) == count and _clear(known, aspect):
             return Take(scene.background, tuple(known))
-
-
-def sample_turns(rng: np.random.Generator, aspect: float) -> Story:
-    """Two shapes of which one moves first and then the other."""
-    while True:
-        scene = sample_scene(rng, aspect, 2)
-        one, two = (_motion(rng, shape, aspect, True) for shape in scene.shapes)
-        if one is None or two is None:
-            continue
-        turn, first = float(rng.uniform(0.42, 0.58)), int(rng.integers(2))
-        one = replace(one, end=turn) if first == 0 else replace(one, start=turn)
-        two = replace(two, end=turn) if first == 1 else replace(two, start=turn)
-        if _clear([one, two], aspect):
-            return Story((Take(scene.background, (one, two)),), first)
 
 
 def _unlike(rng: np.random.Generator, width: int, height: int) -> list[NDArray[np.uint8]]:
