@@ -36,6 +36,10 @@ CONTEXT_S = 2.0
 MARGIN_S = 0.3
 # A word that lies farther than this from any speech was made up by the decoder.
 FAR_S = 0.3
+# Whisper decodes half a minute at a time, into at most 224 tokens. The fastest speakers need 8 a second, with times.
+WINDOW_S = 30.0
+MOST_TOKENS = 224
+TOKENS_A_SECOND = 8.0
 # What a transcription may take, as a multiple of the sound's duration, where that is more than the handle's deadline.
 SLOWEST = 5.0
 
@@ -120,23 +124,40 @@ class WhisperHost(Host):
         spoken = speech(samples)
         if not spoken:
             return pl.DataFrame(schema=SCHEMA)
-        segments, info = self._model.transcribe(
-            np.ascontiguousarray(samples, np.float32),
-            language=None if self._model.model.is_multilingual else "en",
-            # One temperature: the fallback to sampling would make answers random.
-            temperature=0.0,
-            condition_on_previous_text=False,
-            word_timestamps=True,
-            clip_timestamps=passages(spoken, len(samples) / SAMPLE_RATE),
-        )
-        words = [(number, segment, word) for number, segment in enumerate(segments) for word in segment.words or ()]
-        places = placed([Span(float(word.start), float(word.end)) for _, _, word in words], spoken)
+        parts = passages(spoken, len(samples) / SAMPLE_RATE)
+        sounds = [samples[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)] for part in parts]
+        language = self._language(max(sounds, key=len))
+        words: list[tuple[int, str, Span, float, float]] = []
+        number = 0
+        for part, sound in zip(parts, sounds, strict=True):
+            segments, _ = self._model.transcribe(
+                np.ascontiguousarray(sound, np.float32),
+                language=language,
+                # One temperature: the fallback to sampling would make answers random.
+                temperature=0.0,
+                condition_on_previous_text=False,
+                word_timestamps=True,
+                # CTranslate2 takes half of it.
+                max_new_tokens=2 * most_tokens(part.end - part.start),
+            )
+            for segment in segments:
+                for word in segment.words or ():
+                    place = Span(part.start + float(word.start), part.start + float(word.end))
+                    words.append((number, word.word.strip(), place, word.probability, segment.no_speech_prob))
+                number += 1
+        places = placed([place for _, _, place, _, _ in words], spoken)
         rows = [
-            (number, word.word.strip(), place.start, place.end, word.probability, segment.no_speech_prob, info.language)
-            for (number, segment, word), place in zip(words, places, strict=True)
-            if place is not None and word.word.strip()
+            (segment, word, place.start, place.end, probability, no_speech, language)
+            for (segment, word, _, probability, no_speech), place in zip(words, places, strict=True)
+            if place is not None and word
         ]
         return pl.DataFrame(rows, SCHEMA, orient="row")
+
+    def _language(self, sound: np.ndarray) -> str:
+        """ISO 639-1 code of what is spoken."""
+        if not self._model.model.is_multilingual:
+            return "en"
+        return self._model.detect_language(np.ascontiguousarray(sound, np.float32))[0]
 
 
 def speech(samples: np.ndarray) -> list[Span]:
@@ -152,16 +173,20 @@ def speech(samples: np.ndarray) -> list[Span]:
     return [Span(each["start"] / SAMPLE_RATE, each["end"] / SAMPLE_RATE) for each in found]
 
 
-def passages(spoken: Sequence[Span], duration_s: float) -> list[float]:
-    """What to decode: stretches of speech joined over short pauses, with a margin; start, end, start, end, ..."""
+def passages(spoken: Sequence[Span], duration_s: float) -> list[Span]:
+    """What to decode: stretches of speech joined over short pauses, with a margin."""
     joined: list[Span] = []
     for span in spoken:
         if joined and span.start - joined[-1].end < CONTEXT_S:
             joined[-1] = Span(joined[-1].start, span.end)
         else:
             joined.append(span)
-    edges = ((max(0.0, span.start - MARGIN_S), min(duration_s, span.end + MARGIN_S)) for span in joined)
-    return [time for edge in edges for time in edge]
+    return [Span(max(0.0, span.start - MARGIN_S), min(duration_s, span.end + MARGIN_S)) for span in joined]
+
+
+def most_tokens(seconds: float) -> int:
+    """Tokens that a passage may take, of those for half a minute at most: more are the decoder going in circles."""
+    return min(MOST_TOKENS, 16 + round(TOKENS_A_SECOND * min(seconds, WINDOW_S)))
 
 
 def placed(words: Sequence[Span], spoken: Sequence[Span]) -> list[Span | None]:

@@ -20,7 +20,7 @@ from resources.errors import ModelUnavailable
 from resources.host import ModelResource
 from resources.text_reader import TextReaderResource
 from resources.weights import pull
-from resources.whisper import Span, WhisperResource, passages, placed
+from resources.whisper import Span, WhisperResource, most_tokens, passages, placed
 
 T = TypeVar("T", bound=ModelResource)
 ROOT = Path(__file__).parents[1]
@@ -194,5 +194,11 @@ def test_no_word_leaves_speech_or_runs_backwards(
 
 
 def test_speech_is_decoded_with_its_context_and_silence_is_not() -> None:
-    assert passages([Span(1.0, 2.0), Span(3.9, 6.0)], 6.1) == [0.7, 6.1]
-    assert passages([Span(0.1, 1.0), Span(9.0, 10.0)], 20.0) == [0.0, 1.3, 8.7, 10.3]
+    assert passages([Span(1.0, 2.0), Span(3.9, 6.0)], 6.1) == [Span(0.7, 6.1)]
+    assert passages([Span(0.1, 1.0), Span(9.0, 10.0)], 20.0) == [Span(0.0, 1.3), Span(8.7, 10.3)]
+
+
+def test_a_passage_has_room_for_fast_speech_and_no_more() -> None:
+    assert most_tokens(0.5) == 20
+    assert most_tokens(10.0) == 96
+    assert most_tokens(26.0) == most_tokens(3600.0) == 224
