@@ -36,9 +36,9 @@ CONTEXT_S = 2.0
 MARGIN_S = 0.3
 # A word that lies farther than this from any speech was made up by the decoder.
 FAR_S = 0.3
-# Whisper decodes half a minute at a time, into at most 224 tokens. The fastest speakers need 8 a second, with times.
+# Whisper decodes half a minute at a time into 224 tokens, its prompt among them. The fastest speakers need 8 a second.
 WINDOW_S = 30.0
-MOST_TOKENS = 224
+MOST_TOKENS = 220
 TOKENS_A_SECOND = 8.0
 # What a transcription may take, as a multiple of the sound's duration, where that is more than the handle's deadline.
 SLOWEST = 5.0
