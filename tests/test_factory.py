@@ -65,7 +65,7 @@ def test_one_video(archive):
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
     assert set(evaluations) == {*CHECKS, *JUDGEMENTS}
     assert {item.check_name for item in evaluations.values() if item.blocking} == set(CHECKS)
-    assert evaluations["realtime_factor"].metadata["budget_s"].value == pytest.approx(2.008)
+    assert evaluations["realtime_factor"].metadata["budget_s"].value == pytest.approx(2.002)
     assert all(item.passed and item.partition == one for item in evaluations.values())
 
 

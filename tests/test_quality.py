@@ -38,7 +38,7 @@ def test_a_good_answer_has_no_problems():
     [
         ({"status": "failed", "reason": "broken"}, {"answered": ("failed: broken",)}),
         ({"status": "undefined"}, {"answered": ("undefined without a reason",)}),
-        ({"compute_s": 3.0}, {"realtime_factor": ("took 3.00 s, the budget is 2.20 s",)}),
+        ({"compute_s": 3.0}, {"realtime_factor": ("took 3.00 s, the budget is 2.05 s",)}),
         ({"content_hash": None}, {"attribution": ("content_hash is missing",)}),
         ({"analyzer": WITH_MODEL}, {"attribution": ("revision is missing",)}),
         ({"analyzer": make_analyzer(coverage=0.9), "covered": 0.9}, {}),

@@ -4,16 +4,21 @@ All of them together stay under the goal of 1.0, real time on such a machine.
 """
 
 FIXED_S = 2.0  # on top, whatever the length: first calls, small files
-DEFAULT = 0.02
+DEFAULT = 0.005
 BUDGETS = {
-    "audio_analysis": 0.06,
-    "blip2": 0.05,
-    "camera_analysis": 0.03,
-    "color_analysis": 0.03,
-    "composition_analysis": 0.03,
-    "content_quality": 0.06,
-    "speech_transcription": 0.15,
-    "text_overlay": 0.30,
+    "age_estimation": 0.01,
+    "audio_analysis": 0.02,
+    "background_segmentation": 0.015,
+    "blip2": 0.015,
+    "color_analysis": 0.02,
+    "composition_analysis": 0.02,
+    "content_quality": 0.03,
+    "eye_tracking": 0.075,
+    "object_detection": 0.27,
+    "product_detection": 0.065,
+    "speech_transcription": 0.08,
+    "text_overlay": 0.27,
+    "vid2seq": 0.015,
 }
 
 
