@@ -194,9 +194,10 @@ class LocalHosts(ModelHosts):
         """A link to the living host, which is started if there is none.
 
         Raises:
-            ResourceError: It cannot be started, or there was no room for it in time.
+            ResourceError: It cannot be started, there was no room for it in time, or it died twice before it answered.
         """
         give_up = began + deployment.spec.load_deadline_s
+        since, dead = time.time(), set[int]()
         while True:
             calls.check()
             record = rundir.live_record(self.folder, identity.stem)
@@ -207,6 +208,13 @@ class LocalHosts(ModelHosts):
                 if time.time() - record.started > UNANSWERED_S and time.monotonic() - began > UNANSWERED_S:
                     budget.kill(self.folder, record)
             elif not rundir.is_held(self.folder / f"{identity.stem}.lock"):
+                left = rundir.read_record(self.folder, identity.stem)
+                # One that ends in order takes its record along, or says in it why.
+                if left is not None and left.error is None and left.started > since:
+                    dead.add(left.pid)
+                if len(dead) > 1:
+                    log = self.folder / f"{identity.stem}.log"
+                    raise ModelError(deployment.spec.name, "its host died twice while it started", f"see {log}")
                 self._starter.start(deployment, identity, calls, ahead=ahead)
             if time.monotonic() > give_up:
                 problem = f"no host within {deployment.spec.load_deadline_s:.0f} s ({self._starter.why(identity)})"

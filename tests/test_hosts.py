@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from resources.errors import ModelCancelled, ModelDeadline, ModelError, ModelUnavailable
 from resources.host import Stream, collect_usage
+from resources.link import Link
 from tests.host_kit import EchoResource, handle, home, in_process, is_running, wait_until
 
 __all__ = ["home"]
@@ -218,6 +220,14 @@ def test_fifty_kills_during_calls_lose_and_double_nothing(home: Path) -> None:
 def test_a_host_that_dies_again_is_an_error(home: Path) -> None:
     with pytest.raises(ModelError, match="died twice"):
         handle(home, crash=True).echo()
+
+
+def test_a_host_that_dies_before_anyone_can_call_it_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Link, "is_up", lambda _link: False)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="died twice while it started"):
+        handle(home, crash=True).echo()
+    assert time.monotonic() - began < 20
 
 
 def test_a_failed_load_is_told_once_and_not_tried_again_at_once(home: Path) -> None:
