@@ -36,6 +36,7 @@ SIGNATURES = {
     inside.InstanceConcurrencyContext: ["instance", "dagster_run"],
     inside.InstanceConcurrencyContext.claim: ["self", "concurrency_key", "step_key", "step_priority"],
     inside.InstanceConcurrencyContext.free_step: ["self", "step_key"],
+    inside.StepExecutionContext.get_output_context: ["self", "step_output_handle", "output_metadata"],
     inside.PlanExecutionContext: ["plan_data", "execution_data", "log_manager", "output_capture", "event_loop"],
     inside.PlanExecutionContext.for_step: ["self", "step", "known_state"],
     inside.PlanExecutionContextManager: [
@@ -131,6 +132,14 @@ def test_the_loop_is_used_in_one_way_only():
     )
 
 
+def test_an_output_stands_for_a_subset_of_partitions_that_can_be_replaced():
+    subset = inside.DefaultPartitionsSubset({"one"})
+    output = inside.OutputContext(step_key="step", name="result", asset_partitions_subset=subset)
+    assert output.has_asset_partitions
+    output._asset_partitions_subset = inside.DefaultPartitionsSubset({"two"})
+    assert output.asset_partition_keys == ["two"]
+
+
 def test_only_one_file_reaches_inside():
     users = [
         path.relative_to(PACKAGE).as_posix()
@@ -158,7 +167,7 @@ def test_every_import_from_inside_is_pinned_here():
         for alias in node.names
     }
     here = Path(__file__).read_text()
-    types_only = {"PlanOrchestrationContext", "StepExecutionContext", "IExecutionStep"}
+    types_only = {"PlanOrchestrationContext", "IExecutionStep"}
     on_demand = {"SqliteEventLogStorage", "SQLITE_BUSY_TIMEOUT_SECONDS"}
     assert {name for name in taken if f"inside.{name}" not in here} == types_only | on_demand
     assert issubclass(inside.DagsterExecutionInterruptedError, BaseException)

@@ -14,10 +14,12 @@ from vid_assets.checks import CHECKS
 from vid_assets.contract import Column, Undefined
 from vid_assets.errors import SettingsError
 from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
+from vid_assets.pipeline import read_records
 from vid_assets.quality import JUDGEMENTS
 from vid_assets.scenes.clips import Clip, Shot, render
 from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
 
+SECOND: dict = {"inputs": ("example",), "run": lambda example: example}
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -101,11 +103,43 @@ def test_a_tag_chooses_the_profile_of_a_run(archive):
 
 def test_of_several_videos_the_bad_one_fails_alone(archive):
     instance, (one, two, three), resources = archive
-    result = materialize([videos_asset()], instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assets = [videos_asset(), analyzer_asset(make_analyzer()), analyzer_asset(make_analyzer("second", **SECOND))]
+    result = materialize(assets, instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    for name in ("videos", "example", "second"):
+        assert materialized(instance, name) == {one, three}, name
+        assert {event.partition for event in result.asset_materializations_for_node(name)} == {one, three}
+    records = read_records(two, resources["warehouse"])
+    assert {record["status"] for record in records.values()} == {"failed"}
+    assert "cannot be read as video" in records["videos"]["reason"]
+    assert records["second"]["reason"] == f"videos: failed for {two}; {records['videos']['reason']}"
+
+
+def test_a_video_that_fails_in_one_analyzer_goes_on_in_the_others(archive):
+    instance, (one, two, three), resources = archive
+    instance.delete_dynamic_partition("videos", two)
+
+    def run(video):
+        if video.video_id == one:
+            raise ValueError("not this one")
+        return pl.DataFrame({"time_s": [0.0], "share": [0.5]})
+
+    example, second = make_analyzer(run=run), make_analyzer("second", **SECOND)
+    assets = [analyzer_asset(analyzer) for analyzer in (example, second, make_analyzer("third"))]
+    result = materialize(assets, instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    assert materialized(instance, "example") == materialized(instance, "second") == {three}
+    assert materialized(instance, "third") == {one, three}
+    assert read_records(one, resources["warehouse"])["second"]["reason"] == "example: failed; ValueError: not this one"
+
+
+def test_when_all_videos_fail_the_run_fails(archive):
+    instance, (_, two, _), resources = archive
+    result = materialize([videos_asset()], instance, resources, partition_key=two)
     assert not result.success
-    assert materialized(instance, "videos") == {one, three}
     (failure,) = [event for event in result.all_node_events if event.is_step_failure]
-    assert failure.step_failure_data.user_failure_data.description.startswith(f"{two}: ")
+    assert str(failure.step_failure_data.user_failure_data).count(f"{two}: ") == 1
+    assert materialized(instance, "videos") == set()
 
 
 def test_several_good_videos_are_told_apart(archive):

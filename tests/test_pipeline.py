@@ -1,5 +1,7 @@
 """One analyzer over one video: what is written, what is recorded, and what an error becomes."""
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -75,6 +77,15 @@ def test_probe_decodes_once_for_everybody(run, video_id):
     assert (row["decode_passes"], row["frame_count"], row["width"], row["height"]) == (1, 25, 64, 36)
     assert (row["file_name"], row["has_audio"], row["duration_s"]) == ("A clip.mp4", True, pytest.approx(1.0, abs=0.05))
     assert record(run, video_id, "three")["reason"] == "25"
+
+
+def test_decoded_streams_make_room_for_others(run, video_id):
+    probe(video_id, run, "1")
+    assert (run.scratch / video_id).is_dir()
+    folder = run.scratch / "other-0123456789ab"
+    shutil.copytree(run.scratch / video_id, folder)
+    probe(video_id, replace(run, scratch_gb=0.0), "1")
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ class ContractError(VidAssetsError):
     """An analyzer's answer breaks its own table: schema, range, nulls or times."""
 
 
+class UpstreamError(VidAssetsError):
+    """What an analyzer rests on failed for this video."""
+
+
 class SettingsError(VidAssetsError):
     """A setting, a run's config or a run's tag names something that does not exist."""
 

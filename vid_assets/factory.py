@@ -18,7 +18,7 @@ from resources.tables import VIDEOS
 from vid_assets.checks import CHECKS, CheckOutcome
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
-from vid_assets.executor import cancelled
+from vid_assets.executor import cancelled, deliver_only
 from vid_assets.pipeline import Outcome, Run, Status, analyze, probe
 from vid_assets.quality import JUDGEMENTS
 from vid_assets.tables import publish
@@ -121,8 +121,8 @@ def _over_partitions(
 ) -> None:
     """Do the work for each video of the run; a bad one fails alone, the good ones are materialized.
 
-    When all are good, Dagster itself records the materializations, with what `add_asset_metadata` says of each. When
-    one failed, the step has to fail, and the good ones are recorded here.
+    While one is good the step succeeds, so that the steps behind it have theirs for the good ones. A bad one has its
+    reason in the log and in its record, and its partition stays missing.
     """
     run = _run(context)
     keys = list(context.partition_keys)
@@ -138,18 +138,13 @@ def _over_partitions(
             context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
         else:
             done[video_id] = _metadata(outcome)
-    if not failed:
-        for video_id, metadata in done.items():
-            # naming the partition of a run with one makes Dagster list all partitions for nothing
-            context.add_asset_metadata(metadata, partition_key=video_id if len(keys) > 1 else None)
-        return
+    if not done:
+        raise dg.Failure("; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()), allow_retries=False)
     for video_id, metadata in done.items():
-        context.log_event(dg.AssetMaterialization(asset_key, partition=video_id, metadata=metadata))
-    raise dg.Failure(
-        description="; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()),
-        metadata={"failed": len(failed), "materialized": len(done)},
-        allow_retries=False,
-    )
+        # naming the partition of a run with one makes Dagster list all partitions for nothing
+        context.add_asset_metadata(metadata, partition_key=video_id if len(keys) > 1 else None)
+    if failed:
+        deliver_only(context.get_step_execution_context(), done)
 
 
 def _run(context: dg.AssetExecutionContext) -> Run:
@@ -160,6 +155,7 @@ def _run(context: dg.AssetExecutionContext) -> Run:
     return Run(
         warehouse=context.resources.warehouse,
         scratch=Path(settings.scratch),
+        scratch_gb=settings.scratch_gb,
         profile=resolve_profile(context.run.tags.get(PROFILE_TAG, "")),
         run_id=context.run.run_id,
         started_at=datetime.fromtimestamp(started, UTC),

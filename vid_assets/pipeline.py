@@ -4,6 +4,7 @@ This is the boundary at which any error of an analyzer is caught: it becomes the
 that the other analyzers and the other videos go on.
 """
 
+import math
 import socket
 import time
 import traceback
@@ -24,8 +25,8 @@ from resources.warehouse import Warehouse
 from vid_assets.checks import CheckOutcome, check_table
 from vid_assets.contract import STREAMS, Analyzer, NotApplicable, Undefined
 from vid_assets.drawing import Picture
-from vid_assets.errors import ContractError, MediaError, RunCancelledError, VidAssetsError
-from vid_assets.media import Media, open_media
+from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError
+from vid_assets.media import Media, open_media, trim_scratch
 from vid_assets.quality import covered_share, judge, paces_before
 
 
@@ -46,6 +47,7 @@ class Run:
     Attributes:
         warehouse: Where tables and records go.
         scratch: Folder of the decoded streams.
+        scratch_gb: What they may take before another one is added; those in use stay.
         profile: ``offline``, ``cpu`` or ``gpu``.
         disabled: Analyzers that this run leaves out, each with the one that is switched off: itself, or an input.
         run_id: Dagster's id of the run.
@@ -58,6 +60,7 @@ class Run:
     profile: str
     run_id: str
     started_at: datetime
+    scratch_gb: float = math.inf
     disabled: Mapping[str, str] = field(default_factory=dict)
     cancelled: Callable[[], bool] = lambda: False
 
@@ -105,6 +108,7 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
     """Decode one video, unless that is done already, and write its row of ``videos``."""
     with _recorded(VIDEOS.name, code_version, video_id, run, upstream=()) as outcome:
         source = _source(run.warehouse, video_id)
+        trim_scratch(run.scratch, run.scratch_gb * 1e9)
         with _opened(source, run, outcome) as media:
             row = _video_row(media, source)
         _write(VIDEOS.name, video_id, VIDEOS.frame([row]), run, outcome)
@@ -125,7 +129,7 @@ def analyze(analyzer: Analyzer, video_id: str, run: Run, code_version: str, mode
     duration_s, before = 0.0, paces_before(run.warehouse.path, run.run_id)
     with (
         _recorded(analyzer.name, code_version, video_id, run, analyzer.upstream) as outcome,
-        _opened(_source(run.warehouse, video_id), run, outcome) as media,
+        _opened(_decodable_source(video_id, run), run, outcome) as media,
     ):
         duration_s = media.video.duration_s
         inputs = _inputs(analyzer, media, run.warehouse)
@@ -212,9 +216,15 @@ def _inputs(analyzer: Analyzer, media: Media, warehouse: Warehouse) -> list[Any]
 
 
 def _without_upstream(name: str, record: dict[str, Any] | None) -> NotApplicable | Undefined:
-    """What to answer when an upstream analyzer gave no table: its own kind of answer, with its reason."""
+    """What to answer when an upstream analyzer gave no table: its own kind of answer, with its reason.
+
+    Raises:
+        UpstreamError: It failed; then this one has, too.
+    """
     if record is None:
         return Undefined(f"{name} has not run for this video")
+    if record["status"] == Status.FAILED:
+        raise UpstreamError(name, "failed", record["reason"])
     if record["status"] == Status.DISABLED:
         return NotApplicable(f"{name} is disabled")
     reason = f"{name} answered {record['status']}: {record['reason']}"
@@ -226,6 +236,14 @@ def _source(warehouse: Warehouse, video_id: str) -> dict[str, Any]:
     if source is None:
         raise MediaError(video_id, "no file is registered for it", "add one with `make analyze VIDEO=path/to/clip.mp4`")
     return source.row(0, named=True)
+
+
+def _decodable_source(video_id: str, run: Run) -> dict[str, Any]:
+    """The same, unless this run has tried to decode it in vain: nobody tries that 27 times."""
+    record = read_records(video_id, run.warehouse).get(VIDEOS.name)
+    if record is not None and record["run_id"] == run.run_id and record["status"] == Status.FAILED:
+        raise UpstreamError(VIDEOS.name, f"failed for {video_id}", record["reason"])
+    return _source(run.warehouse, video_id)
 
 
 @contextmanager

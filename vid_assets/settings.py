@@ -13,6 +13,7 @@ DEFAULTS = {
     "VID_ARCHIVE": "data/videos",
     "VID_WAREHOUSE": "data/warehouse",
     "VID_SCRATCH": "data/scratch",
+    "VID_SCRATCH_GB": "20",
     "VID_MODELS": "data/models",
     "VID_DISABLED": "",
 }
@@ -34,6 +35,7 @@ class Settings(dg.ConfigurableResource):
 
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
+    scratch_gb: float = Field(default=20.0, ge=0, description="What decoded streams may take, in GB")
     disabled: str = Field(
         default="", description=f"Analyzers to leave out, with commas; the tag {DISABLED_TAG} adds some"
     )

@@ -15,13 +15,14 @@ from resources.text_reader import TextReaderResource
 from resources.video_llava import VideoLlavaResource
 from resources.warehouse import Warehouse
 from resources.whisper import WhisperResource
-from vid_assets.settings import Settings, configured
+from vid_assets.settings import Settings, configured, setting
 
 defs = dg.Definitions(
     resources={
         "settings": Settings(
             archive=configured("VID_ARCHIVE"),
             scratch=configured("VID_SCRATCH"),
+            scratch_gb=float(setting("VID_SCRATCH_GB")),
             disabled=configured("VID_DISABLED"),
         ),
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),

@@ -6,10 +6,12 @@ stream of one step and the claims on pools are private. No other file of this pr
 
 from typing import TYPE_CHECKING
 
+from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.compute_logs import create_compute_log_file_key
+from dagster._core.execution.context.output import OutputContext
 from dagster._core.execution.context.system import (
     PlanExecutionContext,
     PlanOrchestrationContext,
@@ -50,6 +52,7 @@ __all__ = [
     "DagsterExecutionInterruptedError",
     "DagsterLogHandler",
     "DagsterLogManager",
+    "DefaultPartitionsSubset",
     "EngineEventData",
     "ErrorSource",
     "EventStoreHandler",
@@ -58,6 +61,7 @@ __all__ = [
     "ExecutionStep",
     "IExecutionStep",
     "InstanceConcurrencyContext",
+    "OutputContext",
     "PlanExecutionContext",
     "PlanExecutionContextManager",
     "PlanOrchestrationContext",

@@ -101,7 +101,7 @@ def discard(folder: Path) -> None:
     shutil.rmtree(trash)
 
 
-def trim_scratch(scratch: Path, max_bytes: int, keep: Collection[str] = ()) -> list[str]:
+def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) -> list[str]:
     """Remove decoded videos, the longest unopened first, until the rest fits.
 
     Args:

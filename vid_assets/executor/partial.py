@@ -1,0 +1,24 @@
+"""Lets a step over several partitions deliver some of them, and the steps after it go on.
+
+Dagster knows two ends of a step: all of its partitions are materialized, or the step failed and every step behind it is
+skipped, for the good partitions too. A step that calls `deliver_only` succeeds, and only the partitions named are
+materialized; the others stay as they were.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from vid_assets.executor._dagster import DefaultPartitionsSubset, OutputContext, StepExecutionContext
+
+
+def deliver_only(step: StepExecutionContext, partitions: Collection[str]) -> None:
+    """From now on the step's outputs stand for these of its partitions only."""
+    whole = step.get_output_context
+
+    def narrowed(*arguments: Any, **named: Any) -> OutputContext:
+        output = whole(*arguments, **named)
+        if output.has_asset_partitions:
+            output._asset_partitions_subset = DefaultPartitionsSubset(set(partitions))
+        return output
+
+    step.get_output_context = narrowed
