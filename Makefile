@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROFILE ?= offline
 SEED ?= 1
+DAYS ?= 30
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze ui test test-slow check models models-pull down bench-warm clean
+.PHONY: help install demo analyze backfill prune ui test test-slow browser-test check models models-pull down bench-warm clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,6 +31,12 @@ demo: .venv/.installed  ## Three real clips through every analyzer, with a table
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
 	@$(BIN)/python -m vid_assets analyze "$$VIDEO"
 
+backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only tells
+	@$(BIN)/python -m vid_assets backfill $(if $(DRY),--dry-run)
+
+prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only tells
+	@$(BIN)/python -m vid_assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)
+
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
@@ -39,6 +46,11 @@ test: .venv/.installed  ## The tests that take minutes, not more
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+browser-test: .venv/.installed  ## The reports and the UI in headless chromium; installs it by apt if it is missing
+	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]"
+	$(BIN)/python -m pytest -m browser
 
 check: .venv/.installed  ## ruff, basedpyright, import-linter
 	$(BIN)/ruff format --check .

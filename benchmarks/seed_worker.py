@@ -101,10 +101,10 @@ def work(name: str, file: str, upstream: Mapping[str, pl.DataFrame]) -> pl.DataF
     with tempfile.TemporaryDirectory(prefix="seed-") as folder:
         streams = decode(Path(file), analyzer.inputs, Path(folder))
         inputs = {**streams, **upstream}
-        missing = [item for item in analyzer.inputs if inputs.get(item) is None]
+        missing = [item for item in analyzer.inputs if inputs.get(item) is None and item not in analyzer.optional]
         if missing:
             return f"no {missing[0]}"
-        arguments: list[Any] = [inputs[item] for item in analyzer.inputs]
+        arguments: list[Any] = [inputs.get(item) for item in analyzer.inputs]
         try:
             result = analyzer.run(*arguments, *([handles()[analyzer.model]] if analyzer.model else []))
         except ModelUnavailable as error:

@@ -159,6 +159,7 @@ SOURCES = TableSpec(
         ("size_bytes", pl.Int64, "B", "Size of the file"),
         ("modified_at", UTC, "UTC", "Modification time of the file"),
         ("registered_at", UTC, "UTC", "When the pipeline first saw it"),
+        ("vanished_at", UTC, "UTC", "When it was found to be gone; null while it is there"),
     ),
 )
 
@@ -213,6 +214,7 @@ ANALYZER_RUNS = TableSpec(
         ("code_version", pl.String, "text", "Version of analyzer, model and schema together"),
         ("content_hash", pl.String, "text", "SHA-256 of the video's bytes, in hex"),
         ("profile", pl.String, "text", "Model profile: gpu, cpu or offline"),
+        ("failures", pl.Int64, "1", "How many times in a row this code failed for this video; 0 if it did not"),
     ),
 )
 

@@ -19,7 +19,8 @@ def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureReque
         record.getMessage()
         for when in ("setup", "call")
         for record in caplog.get_records(when)
-        if record.levelno >= logging.ERROR and not record.name.startswith("dagster")
+        # the pool speaks of Dagster's in-memory storage, when a thread of an instance that is gone lets go of it
+        if record.levelno >= logging.ERROR and not record.name.startswith(("dagster", "sqlalchemy.pool"))
     ]
     assert not errors
 

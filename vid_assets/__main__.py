@@ -1,4 +1,4 @@
-"""Commands: ``python -m vid_assets demo`` and ``python -m vid_assets analyze FILE``."""
+"""Commands: ``python -m vid_assets demo``, ``analyze FILE``, ``backfill`` and ``prune``."""
 
 import sys
 

@@ -1,6 +1,7 @@
-"""What ``make demo`` and ``make analyze`` run: register files, materialize everything for them, show the outcome."""
+"""What the make targets run: register files, materialize everything for them, show the outcome, clear away."""
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,18 @@ from rich.table import Table
 
 from resources.tables import VIDEOS
 from resources.warehouse import Warehouse
-from vid_assets.archive import register, reject
+from vid_assets.archive import register, reject, take_in
+from vid_assets.automation.prune import prune
+from vid_assets.automation.scan import Archive
+from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError, SettingsError
+from vid_assets.factory import PARTITIONS
 from vid_assets.pipeline import read_records
+from vid_assets.report import write_report
+from vid_assets.report.archive import INDEX, write_index
+from vid_assets.report.write import is_stale
 from vid_assets.settings import analyzers_named, setting
 from vid_assets.tables import publish
 
@@ -37,7 +45,17 @@ def main(arguments: Sequence[str]) -> int:
     commands.add_parser("demo", help="three clips through every analyzer")
     one = commands.add_parser("analyze", help="every analyzer for the files given")
     one.add_argument("file", nargs="+", type=Path)
+    backfill = commands.add_parser("backfill", help="what is missing, failed or out of date, newest videos first")
+    prune = commands.add_parser("prune", help="clear away what nobody has used for long")
+    prune.add_argument("--older-than", type=float, default=30.0, metavar="DAYS")
+    prune.add_argument("--results", action="store_true", help="also the results of videos whose file has vanished")
+    for command in (backfill, prune):
+        command.add_argument("--dry-run", action="store_true", help="tell what would be done")
     options = parser.parse_args(arguments)
+    if options.command == "backfill":
+        return _backfill(Console(), dry_run=options.dry_run)
+    if options.command == "prune":
+        return _prune(options.older_than, Console(), results=options.results, dry_run=options.dry_run)
     if options.command == "demo":
         from vid_assets.demo import put_clips
 
@@ -73,6 +91,7 @@ def _analyze(files: Sequence[Path], console: Console) -> int:
             start = time.perf_counter()
             succeeded = _materialize(video_id, file.name, warehouse, instance, console)
             failed += not succeeded
+            _ensure_report(video_id, warehouse)
             _show(video_id, file.name, time.perf_counter() - start, warehouse, console)
     if failed < len(files):
         _show_next_steps(warehouse, console)
@@ -90,13 +109,7 @@ def _materialize(
     since = datetime.now(UTC)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console, transient=True) as progress:
-        running = pool.submit(
-            dg.execute_job,
-            dg.reconstructable(analyze_job),
-            instance,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={_PARTITION_TAG: video_id},
-        )
+        running = pool.submit(_execute, instance, {_PARTITION_TAG: video_id})
         bar = progress.add_task(title, total=len(names))
         while not running.done():
             records = read_records(video_id, warehouse).values()
@@ -104,6 +117,73 @@ def _materialize(
             progress.update(bar, completed=len(names & done))
             time.sleep(0.2)
     return running.result().success
+
+
+def _execute(
+    instance: dg.DagsterInstance, tags: dict[str, str], selection: Sequence[dg.AssetKey] | None = None
+) -> dg.JobExecutionResult:
+    """Run the job in this process, silently."""
+    return dg.execute_job(
+        dg.reconstructable(analyze_job),
+        instance,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags=tags,
+        asset_selection=selection,
+    )
+
+
+def _ensure_report(video_id: str, warehouse: Warehouse) -> None:
+    """Write the page that Dagster skipped because an analyzer failed."""
+    reports = Path(setting("VID_REPORTS"))
+    if is_stale(warehouse, reports, video_id, discover()):
+        write_report(warehouse, Path(setting("VID_SCRATCH")), reports, video_id, discover())
+        write_index(reports)
+
+
+def _backfill(console: Console, *, dry_run: bool) -> int:
+    """Take in the archive, then run what is due, one run after the other."""
+    warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
+    publish(warehouse)
+    scratch = Path(setting("VID_SCRATCH"))
+    failed = 0
+    with dg.DagsterInstance.get() as instance:
+        try:
+            with Archive(setting("VID_ARCHIVE"), scratch) as archive:
+                refused = take_in(archive, scratch, warehouse, instance, seconds=math.inf).refused
+        except MediaError as error:
+            _complain(str(error), console)
+            return 1
+        for problem in refused:
+            _complain(problem, console)
+        made = planned(instance, warehouse)
+        for batch in made:
+            what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))
+            line = f"{batch.reason}: {batch.videos} videos from {batch.first} to {batch.last}: {what}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            if not dry_run:
+                failed += not _execute(instance, tags_of(batch), selection_of(batch)).success
+    if not made:
+        console.print("Nothing is missing, failed or out of date.")
+    return int(failed > 0)
+
+
+def _prune(days: float, console: Console, *, results: bool, dry_run: bool) -> int:
+    """Clear away what is old, and say what it was."""
+    warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
+    publish(warehouse)
+    tables = [analyzer.name for analyzer in discover()]
+    with dg.DagsterInstance.get() as instance:
+        busy = under_way(instance, instance.get_dynamic_partitions(str(PARTITIONS.name)))
+        scratch = Path(setting("VID_SCRATCH"))
+        made = prune(instance, warehouse, scratch, tables, days, results=results, busy=busy, dry_run=dry_run)
+    console.print(
+        f"{'would remove' if dry_run else 'removed'}: decoded streams of {len(made.streams)} videos, "
+        f"{len(made.copies)} fetched copies, {len(made.runs)} runs with their logs, results of {len(made.results)} "
+        f"videos, {made.leftovers} leftovers in the warehouse",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
 
 
 def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, console: Console) -> None:
@@ -149,6 +229,7 @@ def _show_next_steps(warehouse: Warehouse, console: Console) -> None:
     database = warehouse.root / "results.duckdb"
     lines = [
         f"Results: {database}",
+        f"Reports: {Path(setting('VID_REPORTS')).absolute() / INDEX}",
         "Next:",
         "  make ui                         # assets, runs and pictures in the browser",
         "  make analyze VIDEO=clip.mp4     # a video of your own",

@@ -2,9 +2,15 @@
 
 import dagster as dg
 
-from vid_assets.defs import analyzers, jobs, resources, videos
+from vid_assets.defs import analyzers, automation, jobs, report, resources, videos
 from vid_assets.executor import warm_executor
 
 defs = dg.Definitions.merge(
-    videos.defs, analyzers.defs, jobs.defs, resources.defs, dg.Definitions(executor=warm_executor)
+    videos.defs,
+    analyzers.defs,
+    report.defs,
+    jobs.defs,
+    automation.defs,
+    resources.defs,
+    dg.Definitions(executor=warm_executor),
 )

@@ -59,6 +59,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         code_version=code_version(analyzer, resolve_profile("")),
         metadata={"dagster/column_schema": _column_schema(analyzer)},
         partitions_def=PARTITIONS,
+        automation_condition=after_changes(),
     )
 
     def work(resources: Any, video_id: str, run: Run) -> Outcome:
@@ -93,6 +94,18 @@ def _asset(
         yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
 
     return asset
+
+
+def after_changes() -> dg.AutomationCondition:
+    """Run again when the analyzer's own code version, or a table that it reads, has changed.
+
+    Only videos that have an answer are run again; those without one are the nightly backfill's, which in turn finds
+    nothing out of date where this condition has been at work.
+    """
+    condition = dg.AutomationCondition
+    handled = condition.newly_requested() | condition.newly_updated()
+    changed = (condition.code_version_changed() | condition.any_deps_updated()).since(handled)
+    return changed & ~condition.missing() & ~condition.in_progress() & ~condition.any_deps_in_progress()
 
 
 def has_model(analyzer: Analyzer, profile: str) -> bool:
@@ -138,11 +151,28 @@ def _over_partitions(
             context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
         else:
             done[video_id] = _metadata(outcome)
+    deliver(context, done, failed)
+
+
+def deliver(
+    context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str]
+) -> None:
+    """End a step over videos: those that are done are materialized, the others stay missing.
+
+    Args:
+        context: The step's.
+        done: Metadata by video.
+        failed: Reason by video.
+
+    Raises:
+        dagster.Failure: None is done.
+    """
     if not done:
         raise dg.Failure("; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()), allow_retries=False)
     for video_id, metadata in done.items():
         # naming the partition of a run with one makes Dagster list all partitions for nothing
-        context.add_asset_metadata(metadata, partition_key=video_id if len(keys) > 1 else None)
+        partition = video_id if len(done) + len(failed) > 1 else None
+        context.add_asset_metadata(metadata, partition_key=partition)
     if failed:
         deliver_only(context.get_step_execution_context(), done)
 

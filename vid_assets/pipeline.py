@@ -27,6 +27,7 @@ from vid_assets.contract import STREAMS, Analyzer, NotApplicable, Undefined
 from vid_assets.drawing import Picture
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError
 from vid_assets.media import Media, open_media, trim_scratch
+from vid_assets.media.remote import local_path
 from vid_assets.quality import covered_share, judge, paces_before
 
 
@@ -250,7 +251,8 @@ def _decodable_source(video_id: str, run: Run) -> dict[str, Any]:
 def _opened(source: dict[str, Any], run: Run, outcome: Outcome) -> Iterator[Media]:
     """The video's streams, kept in the scratch folder for as long as the block lasts."""
     start = time.perf_counter()
-    media = open_media(Path(source["path"]), source["video_id"], run.scratch)
+    path = local_path(source["path"], source["content_hash"], run.scratch)
+    media = open_media(path, source["video_id"], run.scratch)
     outcome.decode_s = time.perf_counter() - start
     with closing(media):
         yield media
@@ -322,6 +324,8 @@ def _record(
     name: str, code_version: str, video_id: str, run: Run, outcome: Outcome, started_at: datetime
 ) -> dict[str, Any]:
     source = run.warehouse.read_partition("sources", video_id)
+    before = read_records(video_id, run.warehouse).get(name)
+    again = before is not None and before["code_version"] == code_version
     usage = outcome.usage
     return {
         "video_id": video_id,
@@ -345,6 +349,7 @@ def _record(
         "code_version": code_version,
         "content_hash": None if source is None else source["content_hash"].item(),
         "profile": run.profile,
+        "failures": (1 + (before["failures"] if before and again else 0)) if outcome.status is Status.FAILED else 0,
     }
 
 

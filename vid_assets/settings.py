@@ -15,7 +15,10 @@ DEFAULTS = {
     "VID_SCRATCH": "data/scratch",
     "VID_SCRATCH_GB": "20",
     "VID_MODELS": "data/models",
+    "VID_REPORTS": "data/reports",
     "VID_DISABLED": "",
+    "VID_BACKFILL_VIDEOS": "1000",
+    "VID_BACKFILL_HOURS": "",
 }
 DISABLED_TAG = "vid/disabled"
 
@@ -36,6 +39,7 @@ class Settings(dg.ConfigurableResource):
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
     scratch_gb: float = Field(default=20.0, ge=0, description="What decoded streams may take, in GB")
+    reports: str = Field(default=DEFAULTS["VID_REPORTS"], description="Folder of the HTML reports")
     disabled: str = Field(
         default="", description=f"Analyzers to leave out, with commas; the tag {DISABLED_TAG} adds some"
     )

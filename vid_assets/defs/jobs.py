@@ -2,17 +2,12 @@
 
 import dagster as dg
 
-from vid_assets.factory import PARTITIONS
-
 ANALYZE_JOB = "analyze_video"
 
-defs = dg.Definitions(
-    jobs=[
-        dg.define_asset_job(
-            ANALYZE_JOB,
-            selection=dg.AssetSelection.all(),
-            partitions_def=PARTITIONS,
-            description="Decode a video and run every analyzer on it.",
-        )
-    ]
+analyze_videos = dg.define_asset_job(
+    ANALYZE_JOB,
+    selection=dg.AssetSelection.all(),
+    description="Decode a video and run every analyzer on it.",
 )
+
+defs = dg.Definitions(jobs=[analyze_videos])

@@ -23,6 +23,7 @@ defs = dg.Definitions(
             archive=configured("VID_ARCHIVE"),
             scratch=configured("VID_SCRATCH"),
             scratch_gb=float(setting("VID_SCRATCH_GB")),
+            reports=configured("VID_REPORTS"),
             disabled=configured("VID_DISABLED"),
         ),
         "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),

@@ -49,7 +49,12 @@ def identify(path: Path) -> Source:
     with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    return Source(f"{slug(path.stem)}-{digest[:DIGEST_LENGTH]}", path, digest, size)
+    return Source(video_id(path.stem, digest), path, digest, size)
+
+
+def video_id(stem: str, content_hash: str) -> str:
+    """Partition key of a file, from its name without suffix and the SHA-256 of its bytes."""
+    return f"{slug(stem)}-{content_hash[:DIGEST_LENGTH]}"
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -1,0 +1,243 @@
+"""The reports as text: what they hold, that it is escaped, and that they load nothing."""
+
+import json
+import os
+from html.parser import HTMLParser
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.warehouse import Warehouse
+from tests.conftest import make_analyzer
+from tests.report_archive import HOSTILE, SHOWN, make_archive
+from vid_assets.analyzers import cut_analysis
+from vid_assets.contract import Column
+from vid_assets.defs.report import loaded_from_elsewhere
+from vid_assets.discovery import discover
+from vid_assets.factory import analyzer_asset, videos_asset
+from vid_assets.report import collect, write_index, write_report
+from vid_assets.report.lanes import BARS, ROWS, lane
+from vid_assets.report.page import clock, ticks
+from vid_assets.report.write import is_stale
+from vid_assets.settings import Settings
+
+VOID = {"meta", "link", "img", "input", "source", "br"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags nest and ids are unique; collects texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    with dg.DagsterInstance.ephemeral() as instance:
+        return make_archive(tmp_path_factory.mktemp("archive"), instance)
+
+
+def outline(path):
+    page = Outline()
+    page.feed(path.read_text())
+    page.close()
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    return page
+
+
+def test_the_page_holds_every_analyzer_and_escapes_words(archive):
+    path = archive.reports / f"{archive.two_shots}.html"
+    page = outline(path)
+    lanes = {attributes["data-analyzer"] for _, attributes in page.tags if "data-analyzer" in attributes}
+    assert lanes == {analyzer.name for analyzer in SHOWN}
+    assert HOSTILE in page.text
+    assert HOSTILE not in path.read_text()
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert "did not run" in page.text
+    cuts = [attributes for _, attributes in page.tags if attributes.get("class") == "cut"]
+    assert [cut["data-t"] for cut in cuts] == ["Shot 2 starts"]
+    assert float(cuts[0]["style"].removeprefix("left:").removesuffix("%")) == pytest.approx(
+        100 * 2.0 / collect(archive.warehouse, archive.two_shots, SHOWN).duration_s, abs=0.01
+    )
+
+
+def test_pages_load_nothing(archive):
+    for video_id in (archive.two_shots, archive.dark, archive.broken):
+        assert loaded_from_elsewhere((archive.reports / f"{video_id}.html").read_text()) == []
+    assert loaded_from_elsewhere('<img src="http://example.invalid/a.png">') == ["http://example.invalid/a.png"]
+    assert loaded_from_elsewhere("<style>a{background:url(b.png)}</style>") == ["url(b.png"]
+
+
+def test_a_broken_file_has_a_page_with_the_reason(archive):
+    page = outline(archive.reports / f"{archive.broken}.html")
+    reason = collect(archive.warehouse, archive.broken, SHOWN).records["videos"]["reason"]
+    assert f"This file could not be decoded: {reason}" in page.text
+    assert not any(tag == "img" for tag, _ in page.tags)
+
+
+def test_figures(archive):
+    facts = collect(archive.warehouse, archive.two_shots, SHOWN)
+    assert facts.missing == ["never_run"]
+    assert facts.reconstruction_score == pytest.approx(4 / 5)
+    assert facts.duration_s == pytest.approx(4.0, abs=0.1)
+    assert facts.wall_s is not None
+    assert facts.realtime_factor == pytest.approx(facts.wall_s / facts.duration_s)
+    busy_s = sum((row["ended_at"] - row["started_at"]).total_seconds() for row in facts.records.values())
+    assert 0 < facts.wall_s <= busy_s + 1e-6
+
+
+def test_the_archive_page_links_every_report(archive):
+    page = outline(archive.reports / "index.html")
+    links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    assert links == {f"{video_id}.html" for video_id in (archive.two_shots, archive.dark, archive.broken)}
+    pictures = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == 2
+    assert all((archive.reports / source).is_file() for source in pictures)
+    assert "3 reports" in page.text
+
+
+def test_an_empty_archive_has_a_page(tmp_path):
+    assert "There is no report yet" in outline(write_index(tmp_path)).text
+
+
+def test_a_page_is_stale_once_an_analyzer_has_answered_since(archive):
+    arguments = (archive.warehouse, archive.reports, archive.two_shots, SHOWN)
+    assert not is_stale(*arguments)
+    page = archive.reports / f"{archive.two_shots}.html"
+    written = page.stat()
+    os.utime(page, (0, 0))
+    assert is_stale(*arguments)
+    os.utime(page, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert is_stale(archive.warehouse, archive.reports / "elsewhere", archive.two_shots, SHOWN)
+
+
+def test_reports_are_the_same_again(archive):
+    page = archive.reports / f"{archive.dark}.html"
+    before = page.read_bytes()
+    write_report(archive.warehouse, archive.scratch, archive.reports, archive.dark, SHOWN)
+    assert page.read_bytes() == before
+    card = json.loads((archive.reports / "cards" / f"{archive.dark}.json").read_text())
+    assert card["title"] == "dark.mp4"
+
+
+def test_the_asset_checks_itself(archive, monkeypatch):
+    from vid_assets.defs import report as defs
+
+    monkeypatch.setattr(defs, "discover", lambda: (cut_analysis.ANALYZER,))
+    resources = {
+        "warehouse": Warehouse(path=archive.warehouse.path),
+        "settings": Settings(archive="", scratch=str(archive.scratch), reports=str(archive.reports / "again")),
+    }
+    assets = [videos_asset(), analyzer_asset(cut_analysis.ANALYZER), defs.report_asset()]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("videos", [archive.two_shots])
+        result = dg.materialize(assets, instance=instance, resources=resources, partition_key=archive.two_shots)
+        (event,) = result.asset_materializations_for_node("video_report")
+    assert event.partition == archive.two_shots
+    assert event.metadata["reconstruction_score"].value == 1.0
+    assert str(event.metadata["preview"].value).startswith("![preview](data:image/webp;base64,")
+    checks = {
+        item.check_name: item for item in result.get_asset_check_evaluations() if item.asset_key.path == [defs.REPORT]
+    }
+    assert set(checks) == {"complete", "self_contained", "size"}
+    assert all(check.passed and check.partition == archive.two_shots for check in checks.values())
+
+
+@pytest.mark.parametrize("analyzer", discover(), ids=lambda analyzer: analyzer.name)
+def test_any_analyzer_has_a_lane(analyzer):
+    assert lane(analyzer, analyzer.empty(), 10.0) is not None
+
+
+@given(st.lists(st.tuples(st.floats(0, 99), st.floats(0, 1), st.sampled_from("abcdefghij")), max_size=40))
+def test_bars_keep_the_axis_and_every_row(rows):
+    table = {
+        "kind": Column(pl.String, "text", "Kind"),
+        "start_s": Column(pl.Float64, "s", "Start"),
+        "end_s": Column(pl.Float64, "s", "End"),
+    }
+    frame = pl.DataFrame(
+        {
+            "kind": [kind for *_, kind in rows],
+            "start_s": [at for at, *_ in rows],
+            "end_s": [at + long for at, long, _ in rows],
+        },
+        schema={name: column.dtype for name, column in table.items()},
+    )
+    found = lane(make_analyzer(table=table), frame, 100.0)
+    assert len(found.bars) <= ROWS
+    drawn = [bar for bars in found.bars for bar in bars.bars]
+    assert sum(bar.count for bar in drawn) == len(rows)
+    assert all(0 <= bar.start_s <= bar.end_s <= 100 for bar in drawn)
+
+
+def test_many_bars_are_drawn_as_few():
+    times = np.arange(20_000) / 10
+    table = {
+        "kind": Column(pl.String, "text", "Kind"),
+        "start_s": Column(pl.Float64, "s", "Start"),
+        "end_s": Column(pl.Float64, "s", "End"),
+    }
+    frame = pl.DataFrame({"kind": "word", "start_s": times, "end_s": times + 0.05})
+    (bars,) = lane(make_analyzer(table=table), frame, 2000.0).bars
+    assert 0 < len(bars.bars) <= BARS
+    assert sum(bar.count for bar in bars.bars) == 20_000
+
+
+def test_sightings_become_spans():
+    table = {
+        "time_s": Column(pl.Float64, "s", "Time"),
+        "track": Column(pl.Int64, "1", "Track"),
+        "label": Column(pl.String, "text", "Label"),
+    }
+    frame = pl.DataFrame({"time_s": [0.0, 0.5, 1.0, 1.5, 6.0], "track": [0, 0, 0, 0, 0], "label": ["dog"] * 5})
+    (bars,) = lane(make_analyzer(table=table), frame, 10.0).bars
+    assert [(bar.start_s, bar.end_s, bar.count) for bar in bars.bars] == [(0.0, 1.5, 4), (6.0, 6.0, 1)]
+
+
+def test_curves_break_where_nothing_was_measured():
+    table = {
+        "time_s": Column(pl.Float64, "s", "Time"),
+        "level": Column(pl.Float64, "dB", "Level", nullable=True),
+        "flat": Column(pl.Float64, "1", "Flat"),
+    }
+    frame = pl.DataFrame({"time_s": [0.0, 1.0, 2.0, 3.0], "level": [1.0, None, 3.0, 2.0], "flat": [1.0] * 4})
+    (curve,) = lane(make_analyzer(table=table), frame, 4.0).curves
+    assert (curve.name, curve.low, curve.high) == ("level", 1.0, 3.0)
+    assert curve.pieces == (((0.0, 1.0),), ((2.0, 3.0), (3.0, 2.0)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00.0"), (59.96, "1:00.0"), (62.5, "1:02.5"), (3602.5, "1:00:02.5")]
+)
+def test_times_in_words(seconds, text):
+    assert clock(seconds) == text
+
+
+@given(st.floats(0.01, 200_000))
+def test_the_axis_is_never_crowded(duration_s):
+    assert 1 <= len(ticks(duration_s)) <= 11
+    assert all(0 <= tick <= duration_s * 1.000001 for tick in ticks(duration_s))

@@ -1,0 +1,149 @@
+"""What runs by itself: the sensor that takes in the archive, the nightly backfill, re-runs after changes of code."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+
+from resources.catalog import resolve_profile
+from resources.warehouse import Warehouse
+from vid_assets.archive import take_in
+from vid_assets.automation.plan import Batch, Budget, Due, batches, due, within
+from vid_assets.automation.scan import Archive
+from vid_assets.defs.jobs import analyze_videos
+from vid_assets.defs.report import REPORT
+from vid_assets.discovery import discover
+from vid_assets.errors import MediaError
+from vid_assets.factory import PARTITIONS, VIDEOS_VERSION, code_version
+from vid_assets.settings import Settings, analyzers_named, setting, with_dependants
+from vid_assets.tables import publish
+
+REASON_TAG = "vid/reason"
+PRIORITIES = {"new": "10", "missing": "0", "failed": "-5", "stale": "-10"}
+_RANGE_TAGS: tuple[str, str] = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_PARTITION_TAG = "dagster/partition"
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.sensor(job=analyze_videos, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def archive_sensor(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.SensorResult | dg.SkipReason:
+    """Registers new and changed files of the archive, marks vanished ones, and requests runs for the new videos.
+
+    Videos that somebody else registered are left to whoever did, or to the nightly backfill.
+    """
+    publish(warehouse)
+    scratch = Path(settings.scratch)
+    try:
+        with Archive(settings.archive, scratch) as archive:
+            taken = take_in(archive, scratch, warehouse, context.instance)
+    except MediaError as error:
+        return dg.SkipReason(str(error))
+    for problem in taken.refused:
+        context.log.error(problem)
+    for video_id in taken.vanished:
+        context.log.warning(f"{video_id}: its file is gone; its results stay")
+    if not taken.new:
+        waiting = taken.settling + taken.left
+        return dg.SkipReason(f"nothing new; {waiting} files are still being written or read")
+    everything = frozenset(current_versions())
+    order = context.instance.get_dynamic_partitions(str(PARTITIONS.name))
+    made = batches([Due(video_id, everything, "new") for video_id in taken.new], order)
+    return dg.SensorResult(run_requests=[request(batch) for batch in made])
+
+
+@dg.schedule(job=analyze_videos, cron_schedule="0 1 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def nightly_backfill(
+    context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Requests runs for what is missing, failed or out of date, newest videos first, within a night's budget.
+
+    ``VID_BACKFILL_VIDEOS`` and ``VID_BACKFILL_HOURS`` (of video) are the budget. What is under way is left out.
+    """
+    publish(warehouse)
+    newest = context.instance.get_backfills(limit=100)
+    if active := [backfill.backfill_id for backfill in newest if backfill.status.name in ("REQUESTED", "CANCELING")]:
+        yield dg.SkipReason(f"backfill {active[0]} is under way")
+        return
+    made = planned(context.instance, warehouse)
+    night = context.scheduled_execution_time
+    yield from (request(batch, night) for batch in made)
+    if not made:
+        yield dg.SkipReason("nothing is missing, failed or out of date")
+
+
+def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
+    """What a backfill would run now, as `nightly_backfill` says."""
+    order = instance.get_dynamic_partitions(str(PARTITIONS.name))
+    busy = under_way(instance, order)
+    keys = [key for key in reversed(order) if key not in busy]
+    upstream = {analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()} | {"videos": ()}
+    budget = Budget(float(setting("VID_BACKFILL_VIDEOS") or math.inf), float(setting("VID_BACKFILL_HOURS") or math.inf))
+    return batches(within(due(warehouse, keys, current_versions(), upstream), budget), order)
+
+
+def current_versions() -> dict[str, str]:
+    """The code version of each asset that is switched on, each after those that it rests on."""
+    profile = resolve_profile("")
+    off = with_dependants(analyzers_named(setting("VID_DISABLED")))
+    analyzers = {item.name: code_version(item, profile) for item in discover() if item.name not in off}
+    return {"videos": VIDEOS_VERSION} | analyzers
+
+
+def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
+    """The run of a batch; the same batch is requested only once a night, or once at all."""
+    text = f"{night}|{batch.first}|{batch.last}|{sorted(batch.assets)}"
+    return dg.RunRequest(
+        run_key=hashlib.sha256(text.encode()).hexdigest()[:16],
+        tags=tags_of(batch) | {"dagster/priority": PRIORITIES[batch.reason]},
+        asset_selection=selection_of(batch),
+    )
+
+
+def tags_of(batch: Batch) -> dict[str, str]:
+    """The tags that name the partitions of a run, and why it is made."""
+    return dict(zip(_RANGE_TAGS, (batch.first, batch.last), strict=True)) | {REASON_TAG: batch.reason}
+
+
+def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
+    """The assets of a run, the page that shows them among them; None for all of the job."""
+    if batch.assets >= set(current_versions()):
+        return None
+    return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
+
+
+def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:
+    """Keys of the videos that unfinished runs are for."""
+    places = {key: place for place, key in enumerate(order)}
+    keys: set[str] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        keys.update(_videos_of(run.tags, order, places))
+    return keys
+
+
+def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[str, int]) -> Sequence[str]:
+    first, last = (tags.get(name, "") for name in _RANGE_TAGS)
+    if first in places and last in places:
+        return order[places[first] : places[last] + 1]
+    return [tags[_PARTITION_TAG]] if _PARTITION_TAG in tags else []
+
+
+after_changes = dg.AutomationConditionSensorDefinition(
+    "after_changes",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="Runs analyzers again after their code has changed, and what rests on them, for the videos they had.",
+)
+
+defs = dg.Definitions(sensors=[archive_sensor, after_changes], schedules=[nightly_backfill])

@@ -1,0 +1,136 @@
+"""The page of each video, as an asset behind all analyzers, with checks of its own.
+
+Dagster skips it for a video of which an analyzer failed in the same run; ``make analyze`` writes the page all the same.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.tables import VIDEOS
+from vid_assets.discovery import discover
+from vid_assets.factory import BACKFILL_POLICY, OWNERS, PARTITIONS, after_changes, deliver
+from vid_assets.report import Written, write_report
+from vid_assets.report.archive import write_index
+from vid_assets.report.pictures import inlined
+from vid_assets.tables import publish
+
+REPORT = "video_report"
+REPORT_VERSION = "1"
+MAX_BYTES = 8_000_000
+_CHECKS = {
+    "complete": "Every analyzer has a record for this video.",
+    "self_contained": "The page loads nothing: no picture, style, script or font from elsewhere.",
+    "size": f"The page has at most {MAX_BYTES // 1_000_000} MB.",
+}
+_TAG = re.compile(r"<(?:img|script|link|source|iframe|video|audio|object|embed)\b[^>]*>", re.IGNORECASE)
+_LOADED = re.compile(r"\b(?:src|srcset|href|data|poster)\s*=\s*\"(?!data:|#)([^\"]*)", re.IGNORECASE)
+_STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+def loaded_from_elsewhere(html: str) -> list[str]:
+    """Addresses that a browser would fetch when it opens the page."""
+    styles = " ".join(_STYLES.findall(html))
+    tags = [address for tag in _TAG.findall(html) for address in _LOADED.findall(tag)]
+    return tags + re.findall(r"@import[^;]*|url\((?!\s*['\"]?data:)[^)]*", styles)
+
+
+def report_asset() -> dg.AssetsDefinition:
+    """The asset that writes the pages."""
+    spec = dg.AssetSpec(
+        REPORT,
+        deps=[VIDEOS.name, *(analyzer.name for analyzer in discover())],
+        description="One self-contained HTML page a video: everything on one time axis, texts, quality, time spent.",
+        group_name="archive",
+        kinds={"python", "html"},
+        owners=OWNERS,
+        code_version=REPORT_VERSION,
+        partitions_def=PARTITIONS,
+        automation_condition=after_changes(),
+    )
+    checks = _check_specs()
+
+    @dg.multi_asset(
+        name=REPORT,
+        specs=[spec],
+        check_specs=checks,
+        backfill_policy=BACKFILL_POLICY,
+        required_resource_keys={"warehouse", "settings"},
+    )
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+        warehouse, settings = context.resources.warehouse, context.resources.settings
+        publish(warehouse)
+        done: dict[str, Mapping[str, Any]] = {}
+        failed: dict[str, str] = {}
+        for video_id in context.partition_keys:
+            try:
+                written = write_report(warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover())
+            except Exception as error:  # one page must not keep the others from being written
+                failed[video_id] = f"{type(error).__name__}: {error}"
+                context.log.exception(f"{video_id}: its page could not be written")
+                continue
+            for check in _evaluations(written, video_id):
+                # log_event takes evaluations, its annotation lags behind
+                context.log_event(check)  # pyright: ignore[reportArgumentType]
+            done[video_id] = _metadata(written)
+        write_index(Path(settings.reports))
+        deliver(context, done, failed)
+        yield dg.MaterializeResult(spec.key)
+        # each check's evaluations are logged by video already; Dagster wants an output of each as well
+        yield from (dg.Output(None, check.get_python_identifier()) for check in checks)
+
+    return asset
+
+
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # checks over partitions are new in Dagster 1.13 and announced as a preview
+        warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
+        return [
+            dg.AssetCheckSpec(name, asset=REPORT, description=text, partitions_def=PARTITIONS)
+            for name, text in _CHECKS.items()
+        ]
+
+
+def _evaluations(written: Written, video_id: str) -> Iterator[dg.AssetCheckEvaluation]:
+    size = len(written.html.encode())
+    problems = {
+        "complete": [f"{name} has no record" for name in written.facts.missing],
+        "self_contained": [f"it loads {address[:200]}" for address in loaded_from_elsewhere(written.html)],
+        "size": [f"{size} bytes, {MAX_BYTES} are allowed"] if size > MAX_BYTES else [],
+    }
+    for name, found in problems.items():
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(REPORT),
+            check_name=name,
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            partition=video_id,
+            metadata={"bytes": size} if name == "size" else {},
+            description="; ".join(found[:5]) or None,
+        )
+
+
+def _metadata(written: Written) -> Mapping[str, Any]:
+    facts = written.facts
+    known = {
+        "reconstruction_score": facts.reconstruction_score,
+        "realtime_factor": facts.realtime_factor,
+        "wall_s": facts.wall_s,
+    }
+    metadata: dict[str, Any] = {name: round(value, 4) for name, value in known.items() if value is not None}
+    metadata |= {
+        "report": dg.MetadataValue.path(written.path.absolute()),
+        "archive": dg.MetadataValue.path(written.path.with_name("index.html").absolute()),
+        "bytes": len(written.html.encode()),
+    }
+    if written.preview is not None:
+        metadata["preview"] = dg.MetadataValue.md(f"![preview]({inlined(written.preview)})")
+    return metadata
+
+
+defs = dg.Definitions(assets=[report_asset()])

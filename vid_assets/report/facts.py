@@ -1,0 +1,93 @@
+"""What a report is made of: the video, the records of its analyzers, and their tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from resources.tables import ANALYZER_RUNS, VIDEOS
+from resources.warehouse import Warehouse
+from vid_assets.contract import GROUPS, Analyzer
+
+ANSWERED = ("value", "not_applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about one video that a page may show.
+
+    Attributes:
+        video_id: Its key.
+        video: Its row of ``videos``; empty if it could not be decoded.
+        analyzers: All of them, by group.
+        records: Their rows of ``analyzer_runs`` by name, and that of ``videos``.
+        tables: Their tables by name, without ``video_id``; those that gave none are left out.
+    """
+
+    video_id: str
+    video: Mapping[str, Any]
+    analyzers: Sequence[Analyzer]
+    records: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, pl.DataFrame]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the video in seconds; 0 if it is not known."""
+        return self.video.get("duration_s") or 0.0
+
+    @property
+    def title(self) -> str:
+        """The file's name, or the key where none is known."""
+        return self.video.get("file_name") or self.video_id
+
+    @property
+    def missing(self) -> list[str]:
+        """The analyzers without a record."""
+        return [analyzer.name for analyzer in self.analyzers if analyzer.name not in self.records]
+
+    @property
+    def reconstruction_score(self) -> float | None:
+        """Share of the analyzers that gave a value or a justified not_applicable; None without analyzers."""
+        if not self.analyzers:
+            return None
+        found = (self.records.get(analyzer.name, {}).get("status") for analyzer in self.analyzers)
+        return sum(status in ANSWERED for status in found) / len(self.analyzers)
+
+    @property
+    def wall_s(self) -> float | None:
+        """Seconds in which at least one analyzer was at work on this video."""
+        spans = sorted((record["started_at"], record["ended_at"]) for record in self.records.values())
+        if not spans:
+            return None
+        total, until = 0.0, spans[0][0]
+        for start, end in spans:
+            total += max((end - max(start, until)).total_seconds(), 0.0)
+            until = max(until, end)
+        return total
+
+    @property
+    def realtime_factor(self) -> float | None:
+        """Wall seconds over seconds of video; None where either is unknown."""
+        wall_s = self.wall_s
+        return wall_s / self.duration_s if wall_s is not None and self.duration_s > 0 else None
+
+
+def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) -> Facts:
+    """Read what the warehouse holds of one video.
+
+    Args:
+        warehouse: Where the tables are.
+        video_id: The video.
+        analyzers: Those that the report is to show.
+    """
+    video = warehouse.read_partition(VIDEOS.name, video_id)
+    runs = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
+    tables = {analyzer.name: warehouse.read_partition(analyzer.name, video_id) for analyzer in analyzers}
+    return Facts(
+        video_id=video_id,
+        video={} if video is None else video.row(0, named=True),
+        analyzers=sorted(analyzers, key=lambda analyzer: (GROUPS.index(analyzer.group), analyzer.name)),
+        records={} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)},
+        tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
+    )

@@ -1,0 +1,241 @@
+"""Turns any analyzer's table into something to draw on the time axis: bars, colours, curves, or plain facts.
+
+What a table becomes follows from its columns. One that names what it finds becomes bars, one row of them for each
+name; pictures at moments are joined into spans. One with colours becomes a band of them. One with numbers becomes
+curves. One without times becomes facts.
+
+It cannot tell which numbers matter: of a table with many it draws the first three that change.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import polars as pl
+
+from vid_assets.contract import TIME_COLUMNS, Analyzer, Column
+
+# The first of these that a table has names what a row is about, and tells it from others that last at the same time.
+NAMES = ("kind", "label", "prompt", "emotion", "word", "text")
+IDENTITIES = ("scene", "track", "shot", "product")
+ROWS, BARS, CURVES, POINTS, FACTS = 6, 400, 3, 400, 12
+_PLACES = {"x0", "y0", "x1", "y1", "confidence", "score", "support"}
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A span of time.
+
+    Attributes:
+        start_s: Where it starts, in seconds.
+        end_s: Where it ends; the same for a moment.
+        text: What there is to say of it.
+        colour: ``#rrggbb`` if it stands for a colour.
+        count: How many were drawn as one.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    colour: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One row of bars with its name; `hue` is its place in the page's palette."""
+
+    name: str
+    bars: tuple[Bar, ...]
+    hue: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One series of numbers.
+
+    Attributes:
+        name: The column.
+        unit: Its unit.
+        description: What it means.
+        pieces: Runs of points without a gap: time in seconds and value.
+        low: Smallest value.
+        high: Largest value, above `low`.
+    """
+
+    name: str
+    unit: str
+    description: str
+    pieces: tuple[tuple[tuple[float, float], ...], ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one analyzer shows."""
+
+    bars: tuple[Bars, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    facts: tuple[str, ...] = ()
+
+
+def lane(analyzer: Analyzer, table: pl.DataFrame, duration_s: float) -> Lane:
+    """What to draw of a table.
+
+    Args:
+        analyzer: Whose table it is.
+        table: Its rows, without ``video_id``.
+        duration_s: Length of the time axis, above 0.
+    """
+    start = next((name for name in ("start_s", "time_s") if name in table.columns), None)
+    if start is None:
+        return Lane(facts=tuple(_facts(analyzer, table)))
+    timed = table.filter(pl.col(start).is_not_null()).sort(start, maintain_order=True)
+    if naming := next((name for name in (*NAMES, *IDENTITIES) if name in analyzer.table), None):
+        return Lane(bars=_named_bars(analyzer, timed, start, naming, duration_s))
+    return Lane(bars=_colour_band(analyzer, timed, start, duration_s), curves=_curves(analyzer, timed, start))
+
+
+def _named_bars(
+    analyzer: Analyzer, table: pl.DataFrame, start: str, naming: str, duration_s: float
+) -> tuple[Bars, ...]:
+    identity = next((name for name in IDENTITIES if name in table.columns and name != naming), None)
+    one_row = naming in ("word", "text") or naming in IDENTITIES
+    named: dict[str, list[tuple[Any, Bar]]] = {}
+    for row in table.iter_rows(named=True):
+        end_s = row.get("end_s")
+        name = analyzer.name.replace("_", " ") if one_row else str(row[naming])
+        told = row if one_row else {column: value for column, value in row.items() if column != naming}
+        bar = Bar(row[start], row[start] if end_s is None else end_s, describe(analyzer.table, told) or name)
+        named.setdefault(name, []).append((row[identity] if identity else row[naming] if one_row else None, bar))
+    if "end_s" not in table.columns:
+        step_s = _step(table[start])
+        named = {name: list(_joined(rows, step_s)) for name, rows in named.items()}
+    largest = [name for name, _ in Counter({name: len(rows) for name, rows in named.items()}).most_common(ROWS)]
+    if len(named) > ROWS:
+        largest.pop()
+        rest = [(name, bar) for name, rows in named.items() if name not in largest for _, bar in rows]
+        named = {name: named[name] for name in largest} | {
+            "other": [(name, replace(bar, text=f"{name}: {bar.text}")) for name, bar in rest]
+        }
+    return tuple(
+        Bars(name, _thinned(sorted((bar for _, bar in rows), key=lambda bar: bar.start_s), duration_s), hue)
+        for hue, (name, rows) in enumerate(named.items())
+    )
+
+
+def _joined(rows: Sequence[tuple[Any, Bar]], step_s: float) -> Iterator[tuple[Any, Bar]]:
+    """Sightings of the same thing in pictures that follow each other, as spans."""
+    spans: dict[Any, Bar] = {}
+    for identity, bar in rows:
+        before = spans.get(identity)
+        if before is not None and bar.start_s - before.end_s <= 2.5 * step_s:
+            spans[identity] = replace(before, end_s=bar.end_s, count=before.count + 1)
+            continue
+        if before is not None:
+            yield identity, before
+        spans[identity] = bar
+    yield from spans.items()
+
+
+def _thinned(bars: Sequence[Bar], duration_s: float) -> tuple[Bar, ...]:
+    """The bars, neighbours drawn as one where there are too many to see."""
+    gap_s = duration_s / 2000
+    while len(bars) > BARS:
+        merged: list[Bar] = []
+        for bar in bars:
+            if merged and bar.start_s - merged[-1].end_s <= gap_s:
+                last = merged[-1]
+                merged[-1] = replace(last, end_s=max(last.end_s, bar.end_s), count=last.count + bar.count)
+            else:
+                merged.append(bar)
+        bars, gap_s = merged, gap_s * 2
+    return tuple(bars)
+
+
+def _colour_band(analyzer: Analyzer, table: pl.DataFrame, start: str, duration_s: float) -> tuple[Bars, ...]:
+    name = next((name for name, column in analyzer.table.items() if column.dtype == pl.List(pl.String)), None)
+    if name is None or table.is_empty():
+        return ()
+    step = max(1, -(-table.height // BARS))
+    bars: list[Bar] = []
+    rows = table.gather_every(step)
+    ends = [*rows[start].to_list()[1:], duration_s]
+    for row, end_s in zip(rows.iter_rows(named=True), ends, strict=True):
+        if row[name] and _HEX.fullmatch(row[name][0]):
+            bars.append(Bar(row[start], max(end_s, row[start]), describe(analyzer.table, row), row[name][0]))
+    return (Bars(name, tuple(bars)),) if bars else ()
+
+
+def _curves(analyzer: Analyzer, table: pl.DataFrame, start: str) -> tuple[Curve, ...]:
+    curves: list[Curve] = []
+    for name, column in analyzer.table.items():
+        if column.dtype != pl.Float64 or name in TIME_COLUMNS or name in _PLACES or len(curves) == CURVES:
+            continue
+        values = table[name].fill_nan(None)
+        low, high = values.min(), values.max()
+        if isinstance(low, float) and isinstance(high, float) and high - low > 1e-9:
+            pieces = _pieces(table[start], values)
+            curves.append(Curve(name, column.unit, column.description, pieces, low, high))
+    return tuple(curves)
+
+
+def _pieces(times: pl.Series, values: pl.Series) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """Runs of points between the nulls, at most `POINTS` in all."""
+    every = max(1, -(-len(times) // POINTS))
+    means = (
+        pl.DataFrame({"time": times, "value": values})
+        .with_columns((pl.int_range(pl.len()) // every).alias("bucket"))
+        .group_by("bucket", maintain_order=True)
+        .agg(pl.col("time").first(), pl.col("value").mean())
+    )
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for time, value in means.select("time", "value").iter_rows():
+        if value is None:
+            pieces.append([])
+        else:
+            pieces[-1].append((time, value))
+    return tuple(tuple(piece) for piece in pieces if piece)
+
+
+def _facts(analyzer: Analyzer, table: pl.DataFrame) -> Iterator[str]:
+    for row in table.head(FACTS).iter_rows(named=True):
+        yield describe(analyzer.table, row)
+    if table.height > FACTS:
+        yield f"and {table.height - FACTS} more"
+
+
+def describe(columns: Mapping[str, Column], row: Mapping[str, Any]) -> str:
+    """A row in words: its names first, then its numbers with their units."""
+    words = [str(row[name]) for name in NAMES if row.get(name) is not None]
+    numbers = [
+        f"{name.replace('_', ' ')} {number(value)}{_suffix(columns[name])}"
+        for name, value in row.items()
+        if name not in (*NAMES, *TIME_COLUMNS, *(_PLACES - {"confidence", "score"}), "frame")
+        and value is not None
+        and not isinstance(value, list | bytes)
+    ]
+    return " · ".join([*words, *numbers[:6]])
+
+
+def number(value: object) -> str:
+    """Three significant digits, without an exponent where people would not write one."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _suffix(column: Column) -> str:
+    return "" if column.unit in ("1", "text", "levels", "by kind", "frame", "width", "height") else f" {column.unit}"
+
+
+def _step(times: pl.Series) -> float:
+    """Usual distance of the pictures in seconds."""
+    moments = times.unique().sort().to_list()
+    return median(after - before for before, after in pairwise(moments)) if len(moments) > 1 else 0.0

@@ -1,0 +1,70 @@
+"""The pictures of a report, as WebP: the film strip along the time axis, a picture for each shot, and the thumbnail."""
+
+import base64
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid_assets.contract import Frames
+from vid_assets.drawing import Picture
+from vid_assets.shots import Span, rows_within, spread
+
+TILE = (160, 90)
+SHOTS = 24
+QUALITY = 72
+
+
+def strip(frames: Frames, duration_s: float, count: int) -> Picture:
+    """Pictures side by side, each of the middle of its part of the time axis.
+
+    Args:
+        frames: The sampled pictures, at least one.
+        duration_s: Length of the time axis.
+        count: How many pictures.
+
+    Returns:
+        uint8 RGB [90, 160 * count, 3].
+    """
+    middles = (np.arange(count) + 0.5) * duration_s / count
+    nearest = np.abs(frames.times_s[:, None] - middles[None, :]).argmin(axis=0)
+    return np.concatenate([fitted(frames.array[row]) for row in nearest], axis=1)
+
+
+def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span, Picture]]:
+    """Number, span and middle picture of at most `SHOTS` shots, evenly chosen; shots without a sampled picture have
+    none.
+    """  # noqa: D205
+    found: list[tuple[int, Span, Picture]] = []
+    for place in spread(np.arange(len(shots)), SHOTS):
+        rows = rows_within(frames, shots[place])
+        if len(rows):
+            found.append((place + 1, shots[place], fitted(frames.array[rows[len(rows) // 2]])))
+    return found
+
+
+def fitted(picture: NDArray[np.uint8]) -> Picture:
+    """The picture in a tile, whole, on black where it has another shape."""
+    import cv2
+
+    width, height = TILE
+    tall, wide = picture.shape[:2]
+    scale = min(width / wide, height / tall)
+    size = (max(1, round(wide * scale)), max(1, round(tall * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    tile = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small
+    return tile
+
+
+def webp(picture: Picture) -> bytes:
+    """The picture as a WebP file."""
+    import cv2
+
+    return cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
+
+
+def inlined(picture: Picture) -> str:
+    """The picture as an address that needs no file and no server."""
+    return f"data:image/webp;base64,{base64.b64encode(webp(picture)).decode()}"

@@ -1,0 +1,103 @@
+"""Puts a video's page, its thumbnail and its card for the archive page into the folder of reports.
+
+Layout of the folder: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``.
+Each file appears by a rename, whole or not at all.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from resources.warehouse import Warehouse
+from vid_assets.contract import Analyzer
+from vid_assets.drawing import Picture
+from vid_assets.errors import MediaError
+from vid_assets.media import open_media
+from vid_assets.media.remote import local_path
+from vid_assets.report.archive import CARDS, THUMBS, Card, replace_file
+from vid_assets.report.facts import Facts, collect
+from vid_assets.report.page import WIDE, video_page
+from vid_assets.report.pictures import TILE, strip, webp
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that was written.
+
+    Attributes:
+        path: The page.
+        html: What is in it.
+        facts: What it was made of.
+        preview: Its film strip; None for a video without pictures.
+    """
+
+    path: Path
+    html: str
+    facts: Facts
+    preview: Picture | None
+
+
+def write_report(
+    warehouse: Warehouse, scratch: Path, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]
+) -> Written:
+    """Write the page of one video, and its card; `write_index` then puts the cards together.
+
+    A video that cannot be decoded has a page, too: without pictures, with the reason.
+
+    Args:
+        warehouse: Where the results are.
+        scratch: Folder of the decoded streams.
+        reports: Folder of the reports; it is made if missing.
+        video_id: The video.
+        analyzers: Those that the page shows.
+    """
+    facts = collect(warehouse, video_id, analyzers)
+    html, preview = _with_pictures(facts, warehouse, scratch)
+    page = reports / f"{video_id}.html"
+    replace_file(page, html.encode())
+    thumbnail = reports / THUMBS / f"{video_id}.webp"
+    if preview is None:
+        thumbnail.unlink(missing_ok=True)
+    else:
+        middle = WIDE // 2 * TILE[0]
+        replace_file(thumbnail, webp(preview[:, middle : middle + TILE[0]]))
+    card = Card(
+        video_id=video_id,
+        title=facts.title,
+        duration_s=facts.duration_s,
+        score=facts.reconstruction_score,
+        factor=facts.realtime_factor,
+        thumbnail=preview is not None,
+        failed=sorted(name for name, record in facts.records.items() if record["status"] == "failed"),
+        written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    replace_file(reports / CARDS / f"{video_id}.json", json.dumps(card.as_dict()).encode())
+    return Written(page, html, facts, preview)
+
+
+def _with_pictures(facts: Facts, warehouse: Warehouse, scratch: Path) -> tuple[str, Picture | None]:
+    source = warehouse.read_partition("sources", facts.video_id)
+    if facts.video.get("has_picture") and source is not None:
+        # the file may be gone while its results are not; the page then has no pictures
+        with suppress(MediaError):
+            path = local_path(source["path"].item(), source["content_hash"].item(), scratch)
+            media = open_media(path, facts.video_id, scratch)
+            try:
+                frames = media.frames
+                if frames is not None and len(frames):
+                    return video_page(facts, frames), strip(frames, facts.duration_s, WIDE)
+            finally:
+                media.close()
+    return video_page(facts, None), None
+
+
+def is_stale(warehouse: Warehouse, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:
+    """Whether the page is missing, or an analyzer has answered since it was written."""
+    try:
+        written = (reports / f"{video_id}.html").stat().st_mtime
+    except FileNotFoundError:
+        return True
+    records = collect(warehouse, video_id, analyzers).records.values()
+    return any(record["ended_at"].timestamp() > written for record in records)
