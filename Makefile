@@ -8,7 +8,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow browser-test check models models-pull down bench-warm clean
+.PHONY: help install demo analyze backfill prune ui test test-slow browser-test check models models-pull down bench-warm accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -66,6 +66,10 @@ down: .venv/.installed  ## Stop all model hosts
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json
 	$(BIN)/python benchmarks/warm.py
+
+accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
+	@$(BIN)/python -m resources.host pull --profile offline
+	@$(BIN)/python -m tools.accuracy --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 clean:  ## Remove the environment; data and results stay
 	rm -rf .venv
