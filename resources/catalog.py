@@ -355,13 +355,17 @@ def find(name: str, profile: str) -> ModelSpec:
     Raises:
         ModelUnavailable: There is none.
     """
-    for spec in catalogue():
-        if spec.name == name and profile in spec.profiles:
+    rows = [spec for spec in catalogue() if spec.name == name]
+    for spec in rows:
+        if profile in spec.profiles:
             return spec
-    names = sorted({spec.name for spec in catalogue() if profile in spec.profiles})
-    raise ModelUnavailable(
-        name, f"profile {profile!r} has no such model", f"it has {', '.join(names) or 'none'}; set VID_PROFILE"
-    )
+    if rows:
+        other = rows[0].profiles[0]
+        fix = f"make models-pull PROFILE={other} fetches one; then set VID_PROFILE={other}"
+    else:
+        names = sorted({spec.name for spec in catalogue() if profile in spec.profiles})
+        fix = f"it has {', '.join(names) or 'none'}"
+    raise ModelUnavailable(name, f"profile {profile!r} has no such model", fix)
 
 
 def resolve_profile(wanted: str = "") -> str:
