@@ -155,6 +155,17 @@ def test_new_files_become_partitions_and_bad_ones_are_refused_once(home):
     assert failed["video_id"].str.starts_with("empty-").to_list() == [True]
 
 
+def test_a_look_that_was_cut_off_is_taken_again(home, monkeypatch):
+    root, _, _, instance = home
+    put(root / "one.mp4", "one")
+    with monkeypatch.context() as cut:
+        cut.setattr("vid_assets.archive.add_partitions", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            look(home)
+    (key,) = look(home).new
+    assert instance.get_dynamic_partitions("videos") == [key]
+
+
 def test_vanished_files_are_marked_and_come_back(home):
     root, warehouse, _, _ = home
     put(root / "one.mp4", "one")

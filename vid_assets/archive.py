@@ -22,6 +22,7 @@ from vid_assets.pipeline import record_rejection
 
 # SQLite refuses statements with more than about 32,000 values, and Dagster writes a batch in one statement.
 _CHUNK = 10_000
+_VIDEOS = str(PARTITIONS.name)
 SECONDS = 20.0
 
 
@@ -71,7 +72,7 @@ def take_in(
             settled.append((path, None))
             replaced += [] if before is None else [(path, before)]
             continue
-        if warehouse.read_partition(SOURCES.name, source.video_id) is None and source.video_id not in answer.new:
+        if source.video_id not in answer.new and not instance.has_dynamic_partition(_VIDEOS, source.video_id):
             answer.new.append(source.video_id)
         _write_source(source, url, warehouse)
         settled.append((path, source.video_id))
@@ -136,10 +137,8 @@ def reject(file: Path, error: MediaError, warehouse: Warehouse) -> str:
 
 def add_partitions(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
     """Add partition keys of any number; those that exist already stay as they are."""
-    name = PARTITIONS.name
-    assert name is not None
     for chunk in _chunks(keys):
-        instance.add_dynamic_partitions(name, chunk)
+        instance.add_dynamic_partitions(_VIDEOS, chunk)
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[Sequence[str]]:
