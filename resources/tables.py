@@ -198,6 +198,7 @@ ANALYZER_RUNS = TableSpec(
         ("status", pl.String, "text", f"What it answered: {', '.join(STATUSES)}"),
         ("reason", pl.String, "text", "Why there is no value, or the error; null with status value"),
         ("rows", pl.Int64, "1", "Rows written to the analyzer's table"),
+        ("covered", pl.Float64, "1", "Share of the video that the rows span; null for a table without times or rows"),
         ("queue_s", pl.Float64, "s", "Waiting for a slot"),
         ("load_s", pl.Float64, "s", "Waiting for the model to be warm"),
         ("decode_s", pl.Float64, "s", "Waiting for the decode pass"),

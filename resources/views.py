@@ -76,10 +76,10 @@ SELECT analyzer, count(*) AS videos, sum(duration_s) AS video_s, sum(busy_s) AS 
 FROM spent GROUP BY analyzer ORDER BY analyzer"""
 
 _VIDEO_QUALITY = """
-WITH runs AS MATERIALIZED (SELECT video_id, analyzer, status, reason FROM analyzer_runs), known AS (
+WITH runs AS MATERIALIZED (SELECT video_id, analyzer, status, reason, covered FROM analyzer_runs), known AS (
     SELECT video_id FROM sources UNION SELECT video_id FROM videos UNION SELECT video_id FROM runs
 ), asked AS (
-    SELECT known.video_id AS video_id, analyzers.name AS analyzer, status, reason
+    SELECT known.video_id AS video_id, analyzers.name AS analyzer, status, reason, covered
     FROM known CROSS JOIN analyzers
     LEFT JOIN runs ON runs.video_id = known.video_id AND runs.analyzer = analyzers.name
 )
@@ -88,6 +88,9 @@ SELECT video_id, count(*) AS analyzers, count(*) FILTER (status = 'value') AS "v
     count(*) FILTER (status = 'failed') AS failed, count(*) FILTER (status = 'disabled') AS disabled,
     count(*) FILTER (status IS NULL) AS missing,
     count(*) FILTER (status IN ('value', 'not_applicable')) / count(*) AS reconstruction_score,
+    avg(covered) FILTER (status = 'value') AS coverage,
+    first(analyzer ORDER BY list_position(['failed', 'missing', 'undefined'], coalesce(status, 'missing')), analyzer)
+        FILTER (coalesce(status, 'missing') IN ('failed', 'missing', 'undefined')) AS worst_analyzer,
     coalesce(list(struct_pack(analyzer := analyzer, status := status, reason := reason) ORDER BY analyzer)
         FILTER (status IN ('undefined', 'failed')), []) AS reasons
 FROM asked GROUP BY video_id ORDER BY video_id"""
@@ -145,6 +148,8 @@ _DERIVED = (
             "disabled": ("1", "Analyzers that were switched off"),
             "missing": ("1", "Analyzers that have not run yet"),
             "reconstruction_score": ("1", "(value + not_applicable) / analyzers"),
+            "coverage": ("1", "Mean share of the video that the rows of an analyzer span, over those with times"),
+            "worst_analyzer": ("text", "The first that failed, else has not run, else is undefined; null if none"),
             "reasons": ("text", "Analyzer, status and reason of each that is undefined or failed"),
         },
     ),

@@ -61,6 +61,7 @@ def test_a_value_is_written_and_recorded(run, video_id):
     assert table.to_dicts() == [{"video_id": video_id, "time_s": 0.0, "share": 0.5}]
     row = record(run, video_id)
     assert (row["status"], row["reason"], row["rows"], row["run_id"]) == ("value", None, 1, "run-1")
+    assert row["covered"] == 1.0
     assert (row["code_version"], row["profile"], row["model"]) == ("1-abc", "offline", None)
     assert row["ended_at"] >= row["started_at"] >= run.started_at
     assert all(row[name] >= 0 for name in ("queue_s", "load_s", "decode_s", "compute_s", "write_s"))

@@ -413,8 +413,8 @@ def analysed(warehouse: Warehouse) -> Warehouse:
         run_row("a", "z", "undefined", "r1", 2, 4, compute_s=1.0, load_s=0.0, decode_s=0.0, reason="no model"),
         run_row("b", "y", "failed", "r1", 2, 8, compute_s=4.0, load_s=1.0, decode_s=0.5, reason='it\'s "odd"'),
         run_row("b", "x", "value", "r2", 100, 102, compute_s=1.5, load_s=0.0, decode_s=0.0),
-        run_row("c", "x", "value", "r3", 0, 0),
-        run_row("c", "y", "value", "r3", 0, 0),
+        run_row("c", "x", "value", "r3", 0, 0, covered=1.0),
+        run_row("c", "y", "value", "r3", 0, 0, covered=0.5),
         run_row("a", "retired", "value", "r4", 50, 51, compute_s=0.5, load_s=0.0, decode_s=0.0),
     ]
     for row in runs:
@@ -448,10 +448,10 @@ def test_video_quality_counts_over_the_analyzers_that_there_are(analysed: Wareho
     undefined = {"analyzer": "z", "status": "undefined", "reason": "no model"}
     failed = {"analyzer": "y", "status": "failed", "reason": 'it\'s "odd"'}
     assert query(analysed, "FROM video_quality") == [
-        ("a", 3, 1, 1, 1, 0, 0, 0, 2 / 3, [undefined]),
-        ("b", 3, 1, 0, 0, 1, 0, 1, 1 / 3, [failed]),
-        ("c", 3, 2, 0, 0, 0, 0, 1, 2 / 3, []),
-        ("d", 3, 0, 0, 0, 0, 0, 3, 0.0, []),
+        ("a", 3, 1, 1, 1, 0, 0, 0, 2 / 3, None, "z", [undefined]),
+        ("b", 3, 1, 0, 0, 1, 0, 1, 1 / 3, None, "y", [failed]),
+        ("c", 3, 2, 0, 0, 0, 0, 1, 2 / 3, 0.75, "z", []),
+        ("d", 3, 0, 0, 0, 0, 0, 3, 0.0, None, "x", []),
     ]
 
 

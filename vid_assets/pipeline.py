@@ -333,6 +333,7 @@ def _record(
         "status": str(outcome.status),
         "reason": outcome.reason or None,
         "rows": outcome.rows,
+        "covered": outcome.covered,
         "queue_s": outcome.queue_s,
         "load_s": outcome.load_s,
         "decode_s": outcome.decode_s,
