@@ -4,7 +4,20 @@ import pytest
 
 from tests.scene_streams import checked, first, of_clip, streams
 from vid_assets.analyzers.camera_analysis import ANALYZER, preview, run
-from vid_assets.scenes.clips import Clip, Freeze, Letterbox, Mover, Pan, Shape, Shot, Speed, Static, Tilt, Zoom
+from vid_assets.scenes.clips import (
+    Clip,
+    Freeze,
+    Letterbox,
+    Mover,
+    Pan,
+    Shape,
+    Shot,
+    Speed,
+    Static,
+    Tilt,
+    Zoom,
+    random_shapes,
+)
 from vid_assets.scenes.textures import texture
 
 SIZE = {"width": 320, "height": 180}
@@ -130,3 +143,17 @@ def test_deterministic_and_drawn():
     picture = preview(table, made.video, made.thumbs, made.cuts)
     assert picture.ndim == 3
     assert preview(ANALYZER.empty(), made.video, made.thumbs, made.cuts) is None
+
+
+def test_a_regular_ground_is_not_dragged_along():
+    square = Mover(Shape("square", "yellow", 0.778, 0.426, 0.193), dx=-0.173)
+    made, _ = of_clip(Clip((Shot(2.5, texture="checker", palette=59, seed=628111591, shapes=(square,)),), **SIZE))
+    (row,) = table_of(made).rows(named=True)
+    assert_rates(row, "static", 0.0)
+
+
+@pytest.mark.parametrize("seed", [2, 12])
+def test_the_noise_of_a_plain_wall_is_nothing_to_hold_on_to(seed):
+    shapes = random_shapes(np.random.default_rng(seed), 2, seconds=2.0)
+    made, _ = of_clip(Clip((Shot(2.0, seed=seed, shapes=shapes),), **SIZE))
+    assert set(table_of(made)["kind"]) <= {"static", "unclear"}

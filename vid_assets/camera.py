@@ -15,7 +15,10 @@ Array = NDArray[np.float64]
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 BLACK = 24
 GRID = 3  # px between points
-TEXTURE = 1e-4  # least eigenvalue of the structure tensor at which a point can be followed
+# Least eigenvalue of the structure tensor at which a point can be followed: slopes of 0.7 levels a px each way. Below
+# that the rounding to 8 bits and the noise of a plain wall pass for structure.
+TEXTURE = 5e-4
+LEVELS = 2  # halvings of the pictures in which a motion that nobody knows yet is looked for
 INLIER_PX = 0.35
 LOST = 0.55  # support below which another guess is tried
 
@@ -71,11 +74,13 @@ def follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | No
         guess: About what to expect, [m]; without it, pairs that move too far for the points to be followed are guessed
             by phase correlation.
     """
-    motion = _follow(grey, pairs, guess)
+    # Where the motion is about known, coarse levels only do harm: things that move are large in them, and drag the
+    # ground along, a regular one to its next period.
+    motion = _follow(grey, pairs, guess, LEVELS if guess is None else 0)
     lost = np.flatnonzero(motion.support < LOST)
     if guess is not None or not len(lost):
         return motion
-    again = _follow(grey, pairs[lost], _correlate(grey, pairs[lost]))
+    again = _follow(grey, pairs[lost], _correlate(grey, pairs[lost]), LEVELS)
     better = again.support > motion.support[lost]
     motion.shift[lost[better]], motion.scale[lost[better]] = again.shift[better], again.scale[better]
     motion.support[lost[better]] = again.support[better]
@@ -93,7 +98,7 @@ def _correlate(grey: NDArray[np.uint8], pairs: NDArray[np.int64]) -> Motion:
     return Motion(np.array(shift, np.float64), np.zeros(len(pairs)), np.ones(len(pairs)))
 
 
-def _follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | None) -> Motion:
+def _follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | None, levels: int) -> Motion:
     import cv2
 
     height, width = grey.shape[1:]
@@ -111,7 +116,7 @@ def _follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | N
             start = (points + guess.shift[number] + grown * (points - centre)).astype(np.float32)
             flags = cv2.OPTFLOW_USE_INITIAL_FLOW
         end, found, _ = cv2.calcOpticalFlowPyrLK(
-            grey[one], grey[two], points, start, winSize=(9, 9), maxLevel=2, flags=flags, minEigThreshold=TEXTURE,
+            grey[one], grey[two], points, start, winSize=(9, 9), maxLevel=levels, flags=flags, minEigThreshold=TEXTURE,
             criteria=(cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01),
         )  # fmt: skip
         inside = ((end > -0.5) & (end < np.array([width - 0.5, height - 0.5]))).all(axis=1)

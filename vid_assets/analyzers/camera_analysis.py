@@ -281,7 +281,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="camera_analysis",
-    version="1",
+    version="2",
     group="picture",
     inputs=("video", "thumbs", "cut_analysis"),
     run=run,

@@ -136,7 +136,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="temporal_consistency",
-    version="1",
+    version="2",
     group="picture",
     inputs=("video", "thumbs", "cut_analysis"),
     run=run,
