@@ -13,6 +13,7 @@ import pytest
 from dagster._grpc.types import ExecuteRunArgs
 
 from tests.executor_graphs import STEP_EVENTS, recon
+from vid_assets.executor import end_orphans
 
 ROOT = Path(__file__).parents[1]
 FAR_LESS_THAN_THE_STEP_S = 20.0
@@ -111,6 +112,26 @@ def test_a_crash_keeps_finished_steps_and_reexecution_runs_the_rest(instance):
         assert result.success
         assert [event.step_key for event in result.all_events if event.is_step_start] == ["dies_at_first", "after"]
         assert result.output_for_node("after") == 3
+
+
+def test_a_run_whose_process_was_killed_is_ended_and_gives_its_slots_back(instance, tmp_path):
+    killed = Worker(instance, "waits_for_signal", "warm", slow_config(tmp_path, "sleep"))
+    alive_folder = tmp_path / "alive"
+    alive_folder.mkdir()
+    alive = Worker(instance, "waits_for_signal", "warm", slow_config(alive_folder, "sleep"))
+    wait_for(lambda: (tmp_path / "started").exists() and (alive_folder / "started").exists())
+    storage = instance.event_log_storage
+    storage.set_concurrency_slots("decode", 1)
+    assert storage.claim_concurrency_slot("decode", killed.run_id, "slow").is_claimed
+    assert end_orphans(instance) == []
+    killed.process.kill()
+    killed.process.wait(30)
+    assert end_orphans(instance) == [killed.run_id]
+    assert (killed.status, alive.status) == (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED)
+    assert storage.claim_concurrency_slot("decode", alive.run_id, "slow").is_claimed
+    assert end_orphans(instance) == []
+    alive.cancel()
+    alive.process.wait(30)
 
 
 def test_a_run_worker_runs_it(instance):

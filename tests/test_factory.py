@@ -12,6 +12,7 @@ from tests.conftest import make_analyzer
 from vid_assets.archive import add_partitions, register
 from vid_assets.checks import CHECKS
 from vid_assets.contract import Column, Undefined
+from vid_assets.discovery import discover
 from vid_assets.errors import SettingsError
 from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
 from vid_assets.pipeline import read_records
@@ -53,6 +54,14 @@ def materialize(assets, instance, resources, tags=None, partition_key=None):
 
 def materialized(instance, name):
     return instance.get_materialized_partitions(dg.AssetKey(name))
+
+
+def test_each_model_and_the_decoder_have_a_pool():
+    pools = {name: analyzer_asset(analyzer).op.pool for analyzer in discover() if (name := analyzer.model)}
+    assert pools == {name: name for name in pools}
+    assert {"blip2", "video_llava", "whisper"} <= set(pools)
+    assert analyzer_asset(make_analyzer()).op.pool is None
+    assert videos_asset().op.pool == "decode"
 
 
 def test_one_video(archive):

@@ -22,6 +22,7 @@ from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError, SettingsError
+from vid_assets.executor import end_orphans
 from vid_assets.factory import PARTITIONS
 from vid_assets.pipeline import read_records
 from vid_assets.report import write_report
@@ -80,6 +81,7 @@ def _analyze(files: Sequence[Path], console: Console) -> int:
     publish(warehouse)
     failed = 0
     with dg.DagsterInstance.get() as instance:
+        end_orphans(instance)
         for file in files:
             try:
                 video_id = register(file, warehouse, instance).video_id

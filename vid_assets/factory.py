@@ -66,7 +66,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         model = getattr(resources, analyzer.model) if analyzer.model and has_model(analyzer, run.profile) else None
         return analyze(analyzer, video_id, run, code_version(analyzer, run.profile), model)
 
-    return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model)
+    return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model, pool=analyzer.model)
 
 
 def _asset(

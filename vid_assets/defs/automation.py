@@ -17,6 +17,7 @@ from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError
+from vid_assets.executor import end_orphans
 from vid_assets.factory import PARTITIONS, VIDEOS_VERSION, code_version
 from vid_assets.settings import Settings, analyzers_named, setting, with_dependants
 from vid_assets.tables import publish
@@ -40,8 +41,11 @@ def archive_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Registers new and changed files of the archive, marks vanished ones, and requests runs for the new videos.
 
-    Videos that somebody else registered are left to whoever did, or to the nightly backfill.
+    Videos that somebody else registered are left to whoever did, or to the nightly backfill. Runs whose process is gone
+    are ended on the way.
     """
+    for run_id in end_orphans(context.instance):
+        context.log.warning(f"run {run_id} was ended, its process is gone")
     publish(warehouse)
     scratch = Path(settings.scratch)
     try:
@@ -84,6 +88,7 @@ def nightly_backfill(
 
 def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
     """What a backfill would run now, as `nightly_backfill` says."""
+    end_orphans(instance)
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]

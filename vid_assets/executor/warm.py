@@ -9,6 +9,7 @@ import dagster as dg
 
 from vid_assets.executor import _dagster as inside
 from vid_assets.executor.instance import Pools, kept_connections
+from vid_assets.executor.orphans import PROCESS_TAG, this_process
 from vid_assets.executor.run import Settings, WarmRun
 from vid_assets.executor.threads import threaded_context
 from vid_assets.executor.workers import Gate
@@ -63,6 +64,7 @@ class WarmExecutor(dg.Executor):
             Every event of the run, stored already.
         """
         pid = os.getpid()
+        plan_context.instance.add_run_tags(plan_context.run_id, {PROCESS_TAG: this_process()})
         yield dg.DagsterEvent.engine_event(
             plan_context,
             f"Executing steps on up to {self._settings.max_concurrent} threads (pid: {pid})",
