@@ -13,13 +13,20 @@ Colour = tuple[int, int, int]
 
 WIDTH = 960
 INK: Colour = (40, 44, 52)
+SOFT: Colour = (150, 156, 166)
 FAINT: Colour = (205, 209, 215)
+FRAME: Colour = (255, 220, 0)
 PALETTE: tuple[Colour, ...] = (
     (31, 119, 180), (214, 90, 30), (44, 140, 60), (176, 40, 60), (120, 80, 180), (120, 90, 60),
 )  # fmt: skip
+LINES, TEXTS = 3, 200
 _LABEL_WIDTH = 140
 _MARGIN = 8
-_PLOT_WIDTH = WIDTH - _LABEL_WIDTH - 2 * _MARGIN
+_PLOT_LEFT = _LABEL_WIDTH + _MARGIN
+_PLOT_WIDTH = WIDTH - _PLOT_LEFT - _MARGIN
+_LINE = 16
+_WAVE = 72
+_SIZE = 0.4
 
 
 def contact_sheet(
@@ -28,35 +35,55 @@ def contact_sheet(
     labels: Sequence[str] | None = None,
     boxes: Sequence[Sequence[Box]] | None = None,
     columns: int = 4,
+    tags: Sequence[Sequence[str]] | None = None,
 ) -> Picture:
     """The chosen pictures side by side, each with its time and label.
 
     Args:
         frames: Where the pictures come from.
         rows: Which of them, in the order to show.
-        labels: One text a picture, written under it.
+        labels: One text a picture, written under it, in up to `LINES` lines.
         boxes: For each picture the boxes to draw, ``(x0, y0, x1, y1)`` as shares of its width and height.
-        columns: Pictures in a row.
+        columns: Pictures in a row; they are never wider than half the sheet, nor than four times their own width.
+        tags: For each picture and box a short name, written at the box's corner.
     """
     import cv2
 
     columns = max(1, min(columns, len(rows)))
     height, width = frames.array.shape[1:3]
-    cell = (WIDTH - _MARGIN) // columns - _MARGIN
+    cell = min((WIDTH - _MARGIN) // columns - _MARGIN, WIDTH // 2 - 2 * _MARGIN, max(4 * width, 96))
     tall = max(1, round(cell * height / width))
-    lines = -(-len(rows) // columns)
-    sheet = np.full((lines * (tall + 20 + _MARGIN) + _MARGIN, WIDTH, 3), 255, np.uint8)
+    texts = [f"{frames.times_s[row]:.2f} s  {labels[at] if labels else ''}" for at, row in enumerate(rows)]
+    written = [_wrapped(text, cell) for text in texts]
+    bands = [written[at : at + columns] for at in range(0, len(rows), columns)]
+    bottoms = np.cumsum([0, *(tall + 4 + _LINE * max(map(len, band)) + _MARGIN for band in bands)]).tolist()
+    sheet = np.full((bottoms[-1] + _MARGIN, WIDTH, 3), 255, np.uint8)
     for place, row in enumerate(rows):
         picture = cv2.resize(frames.array[row], (cell, tall), interpolation=cv2.INTER_AREA)
-        for x0, y0, x1, y1 in boxes[place] if boxes else ():
-            corners = [(round(x * cell), round(y * tall)) for x, y in ((x0, y0), (x1, y1))]
-            cv2.rectangle(picture, corners[0], corners[1], (255, 220, 0), 2)
-        top = _MARGIN + place // columns * (tall + 20 + _MARGIN)
+        if boxes:
+            _frame(picture, boxes[place], tags[place] if tags else ())
+        top = _MARGIN + bottoms[place // columns]
         left = _MARGIN + place % columns * (cell + _MARGIN)
         sheet[top : top + tall, left : left + cell] = picture
-        text = f"{frames.times_s[row]:.2f} s  {labels[place] if labels else ''}"
-        _write(sheet, text, left, top + tall + 14, cell)
+        for at, line in enumerate(written[place]):
+            _write(sheet, line, left, top + tall + _LINE * (at + 1) - 2, cell)
     return sheet
+
+
+def _frame(picture: Picture, boxes: Sequence[Box], tags: Sequence[str]) -> None:
+    """Draw boxes around what is in them, so that they hide none of it, and their tags above or in their corner."""
+    import cv2
+
+    tall, wide = picture.shape[:2]
+    for place, (x0, y0, x1, y1) in enumerate(boxes):
+        left, top = max(round(x0 * wide) - 2, 0), max(round(y0 * tall) - 2, 0)
+        right, bottom = min(round(x1 * wide) + 2, wide - 1), min(round(y1 * tall) + 2, tall - 1)
+        cv2.rectangle(picture, (left, top), (right, bottom), FRAME, 2)
+        if place < len(tags):
+            long = min(_length(tags[place]) + 6, wide)
+            left, top = min(left, wide - long), top - _LINE if top >= _LINE else top
+            picture[top : top + _LINE, left : left + long] = FRAME
+            _write(picture, tags[place], left + 3, top + _LINE - 5, long)
 
 
 def line_plot(
@@ -101,21 +128,75 @@ def line_plot(
     return picture
 
 
-def timeline(lanes: Mapping[str, Sequence[tuple[float, float, str]]], duration_s: float) -> Picture:
-    """One lane a kind over a common time axis; each bar is ``(start_s, end_s, text)``."""
-    tall = 26
-    picture = _canvas(len(lanes) * (tall + _MARGIN), duration_s)
+def timeline(
+    lanes: Mapping[str, Sequence[tuple[float, float, str]]],
+    duration_s: float,
+    samples: NDArray[np.float32] | None = None,
+) -> Picture:
+    """One lane a kind over a common time axis; each bar is ``(start_s, end_s, text)``.
+
+    A text that is too long for its bar stands beside it if there is room, or is left out: half a number is a wrong one.
+    So are all texts of a lane with more than `TEXTS` bars.
+
+    Args:
+        lanes: Name to bars.
+        duration_s: Length of the time axis.
+        samples: Sound of that length, float32 [n]; its waveform is drawn above, in the colour of the first lane that
+            has a bar there.
+    """
+    tall, above = 26, 0 if samples is None else _WAVE + _MARGIN
+    picture = _canvas(above + len(lanes) * (tall + _MARGIN), duration_s)
+    if samples is not None:
+        _wave(picture, samples, lanes, duration_s)
     for place, (name, bars) in enumerate(lanes.items()):
-        top = _MARGIN + place * (tall + _MARGIN)
+        top = _MARGIN + above + place * (tall + _MARGIN)
         _write(picture, name, _MARGIN, top + 17, _LABEL_WIDTH)
-        colour = PALETTE[place % len(PALETTE)]
-        for start_s, end_s, text in bars:
-            left, right = _x(start_s, duration_s), _x(end_s, duration_s)
-            right = max(right, left + 2)
-            picture[top : top + tall, left : right - 1] = colour
-            if right - left > 20:
-                _write(picture, text, left + 3, top + 17, right - left - 6, (255, 255, 255))
+        edges = [(_x(start_s, duration_s), _x(end_s, duration_s)) for start_s, end_s, _ in bars]
+        edges = [(left, max(right, left + 2)) for left, right in edges]
+        for left, right in edges:
+            picture[top : top + tall, left : right - 1] = PALETTE[place % len(PALETTE)]
+        for (left, right), (_, _, text) in zip(edges, bars, strict=True) if len(bars) <= TEXTS else ():
+            _beside(picture, text, (left, right), edges, top + 17)
     return picture
+
+
+def _beside(picture: Picture, text: str, bar: tuple[int, int], bars: Sequence[tuple[int, int]], baseline: int) -> None:
+    """Write a bar's text in it, or right or left of it, where it disturbs no other bar."""
+    long, (left, right) = _length(text), bar
+    if long + 6 <= right - left:
+        _write(picture, text, left + 3, baseline, long, (255, 255, 255))
+        return
+    after = min((other for other, _ in bars if other >= right), default=WIDTH)
+    before = max((other for _, other in bars if other <= left), default=_LABEL_WIDTH)
+    # a neighbour may want to write into the gap as well: one of them has it
+    if right + 4 + long <= after - 4 - (0 if after == WIDTH else long):
+        _write(picture, text, right + 4, baseline, long)
+    elif before == _LABEL_WIDTH and left - 4 - long >= before:
+        _write(picture, text, left - 4 - long, baseline, long)
+
+
+def _wave(
+    picture: Picture,
+    samples: NDArray[np.float32],
+    lanes: Mapping[str, Sequence[tuple[float, float, str]]],
+    duration_s: float,
+) -> None:
+    """The highest and lowest sample of each column of pixels; the loudest fills the height."""
+    _write(picture, "sound", _MARGIN, _MARGIN + 14, _LABEL_WIDTH)
+    if not len(samples):
+        return
+    colours = np.full((_PLOT_WIDTH, 3), SOFT, np.uint8)
+    for place, bars in reversed(list(enumerate(lanes.values()))):
+        for start_s, end_s, _ in bars:
+            left, right = _x(start_s, duration_s) - _PLOT_LEFT, _x(end_s, duration_s) - _PLOT_LEFT
+            colours[left : max(right, left + 2)] = PALETTE[place % len(PALETTE)]
+    starts = np.linspace(0, len(samples), _PLOT_WIDTH, endpoint=False).astype(int)
+    loudest = max(float(samples.max()), -float(samples.min()), 1e-9)
+    middle = _MARGIN + _WAVE // 2
+    above = np.maximum(np.maximum.reduceat(samples, starts), 0) / loudest * (_WAVE // 2 - 1)
+    below = np.minimum(np.minimum.reduceat(samples, starts), 0) / loudest * (_WAVE // 2 - 1)
+    for column, (high, low) in enumerate(zip(above, below, strict=True)):
+        picture[middle - round(float(high)) : middle - round(float(low)) + 1, _PLOT_LEFT + column] = colours[column]
 
 
 def colour_bars(
@@ -172,16 +253,34 @@ def _canvas(height: int, duration_s: float) -> Picture:
 
 def _x(time_s: float, duration_s: float) -> int:
     share = min(max(time_s / duration_s, 0.0), 1.0) if duration_s > 0 else 0.0
-    return _LABEL_WIDTH + _MARGIN + round(share * (_PLOT_WIDTH - 1))
+    return _PLOT_LEFT + round(share * (_PLOT_WIDTH - 1))
+
+
+def _length(text: str) -> int:
+    """Width of a text in px."""
+    import cv2
+
+    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _SIZE, 1)[0][0]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` px, `LINES` at most; the last one ends in dots if there is more to say."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and _length(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines if len(lines) <= LINES else [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
 
 
 def _write(picture: Picture, text: str, x: int, y: int, width: int, colour: Colour = INK) -> None:
-    """One line of text whose baseline starts at (x, y), cut where it would leave `width` px."""
+    """One line of text whose baseline starts at (x, y), cut with dots where it would leave `width` px."""
     import cv2
 
-    size = 0.4
-    # cv2's built-in fonts know ASCII only
-    text = text.encode("ascii", "replace").decode()
-    while text and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] > width:
-        text = text[:-1]
-    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    text = " ".join(text.splitlines())[:width]
+    if _length(text) > width:
+        while text and _length(f"{text}..") > width:
+            text = text[:-1]
+        text = f"{text}.." if text else ""
+    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, _SIZE, colour, 1, cv2.LINE_AA)

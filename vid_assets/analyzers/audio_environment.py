@@ -122,7 +122,7 @@ def run(audio: Audio, model: SoundModel) -> Answer:
 
 
 def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
-    """One lane a kind."""
+    """The waveform, and below it one lane a kind."""
     if table.is_empty():
         return None
     lanes = {
@@ -130,7 +130,7 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
         for kind in ALL_KINDS
         if (part := table.filter(pl.col("kind") == kind).select("start_s", "end_s", "level_db")).height
     }
-    return timeline(lanes, len(audio.samples) / audio.sample_rate)
+    return timeline(lanes, len(audio.samples) / audio.sample_rate, audio.samples)
 
 
 TABLE = {

@@ -19,7 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
-from vid_assets.drawing import contact_sheet
+from vid_assets.drawing import contact_sheet, timeline
+from vid_assets.shots import shot_spans
 from vid_assets.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate, steps
 
 HOLD_S = 2.0
@@ -95,7 +96,7 @@ def run(thumbs: Frames) -> pl.DataFrame:
 
 
 def preview(table: pl.DataFrame, thumbs: Frames) -> NDArray[np.uint8] | None:
-    """The middle frame of each shot, of two dozen at most."""
+    """The shots on a time axis, the transitions between them, and the middle frame of each, of two dozen at most."""
     if not len(thumbs):
         return None
     starts = [0, *np.searchsorted(thumbs.indices, table["first_frame"].to_numpy()).tolist()]
@@ -103,7 +104,14 @@ def preview(table: pl.DataFrame, thumbs: Frames) -> NDArray[np.uint8] | None:
     labels = [f"shot {number}" for number in range(len(starts))]
     middles = [(start + end) // 2 for start, end in zip(starts, ends, strict=True)]
     chosen: list[int] = np.unique(np.linspace(0, len(starts) - 1, 24).round().astype(int)).tolist()
-    return contact_sheet(thumbs, [middles[i] for i in chosen], [labels[i] for i in chosen], columns=6)
+    pictures = contact_sheet(thumbs, [middles[i] for i in chosen], [labels[i] for i in chosen], columns=6)
+    duration_s = float(thumbs.times_s[-1]) + 1 / frame_rate(thumbs.times_s)
+    shots = shot_spans(table, duration_s)
+    lanes = {"shots": [(*span, str(number)) for number, span in enumerate(shots)]}
+    for kind in ("cut", "gradual"):
+        spans: list[tuple[float, float]] = table.filter(pl.col("kind") == kind).select("start_s", "end_s").rows()
+        lanes |= {kind: [(*span, "") for span in spans]} if spans else {}
+    return np.vstack([timeline(lanes, duration_s), pictures])
 
 
 TABLE = {

@@ -140,23 +140,27 @@ def run(frames: Frames, cut_analysis: pl.DataFrame, model: FaceModel) -> pl.Data
 
 
 def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Up to nine pictures with faces, the gaze written under each."""
+    """Up to nine pictures with faces, the gaze written under each, in degrees."""
     if table.is_empty():
         return None
     shown = table["frame"].unique().sort()
     shown = shown.gather(np.unique(np.linspace(0, len(shown) - 1, 9).round().astype(int)))
     rows: list[int] = np.searchsorted(frames.indices, shown.to_numpy()).tolist()
     parts = [table.filter(pl.col("frame") == frame) for frame in shown]
-    return contact_sheet(frames, rows, [_label(part) for part in parts], [part.select(BOX).rows() for part in parts], 3)
+    boxes = [part.select(BOX).rows() for part in parts]
+    tags = [[str(track) for track in part["track"]] for part in parts]
+    return contact_sheet(frames, rows, [_label(part) for part in parts], boxes, 3, tags)
 
 
 def _label(part: pl.DataFrame) -> str:
     texts: list[str] = []
     for track, yaw, pitch in part.select("track", "gaze_yaw_deg", "gaze_pitch_deg").iter_rows():
-        texts.append(
-            f"face {track}: eyes closed" if yaw is None else f"face {track}: gaze {yaw:+.0f}, {pitch:+.0f} deg"
-        )
-    return ", ".join(texts)
+        if yaw is None:
+            texts.append(f"face {track}: eyes closed")
+            continue
+        aside, along = "right" if yaw >= 0 else "left", "down" if pitch >= 0 else "up"
+        texts.append(f"face {track}: looks {abs(yaw):.0f} {aside}, {abs(pitch):.0f} {along}")
+    return "; ".join(texts)
 
 
 def _angle(what: str) -> Column:

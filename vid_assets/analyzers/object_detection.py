@@ -64,7 +64,8 @@ def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> 
     parts = [table.filter(pl.col("frame") == frame) for frame in most]
     boxes = [part.select(BOX).rows() for part in parts]
     labels = [", ".join(f"{label} {track}" for label, track in part.select("label", "track").rows()) for part in parts]
-    return contact_sheet(frames, rows, labels, boxes, columns=3)
+    tags = [[str(track) for track in part["track"]] for part in parts]
+    return contact_sheet(frames, rows, labels, boxes, columns=3, tags=tags)
 
 
 TABLE = {

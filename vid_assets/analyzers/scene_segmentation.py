@@ -129,7 +129,7 @@ def preview(table: pl.DataFrame, video: Video, thumbs: Frames, cut_analysis: pl.
     chosen: list[int] = np.unique(np.linspace(0, table.height - 1, 24).round().astype(int)).tolist()
     rows: list[int] = np.searchsorted(thumbs.indices, table["key_frame"].to_numpy()[chosen]).tolist()
     shots = table["shots"].to_list()
-    labels = [f"scene {scene}: {shots[scene]} shots" for scene in chosen]
+    labels = [f"scene {scene}: {shots[scene]} {'shot' if shots[scene] == 1 else 'shots'}" for scene in chosen]
     return contact_sheet(thumbs, rows, labels, columns=6)
 
 

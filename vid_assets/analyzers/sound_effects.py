@@ -157,15 +157,17 @@ def run(audio: Audio, audio_environment: pl.DataFrame) -> Answer:
 
 
 def preview(table: pl.DataFrame, audio: Audio, audio_environment: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """One lane a kind."""
+    """The waveform with the speech in it, and the effects, one lane a kind."""
     if table.is_empty():
         return None
-    lanes = {
+    speech = audio_environment.filter(pl.col("kind") == "speech").select("start_s", "end_s")
+    lanes = {"speech": [(start, end, "") for start, end in speech.iter_rows()]} if speech.height else {}
+    lanes |= {
         kind: [(start, end, f"{level:.0f} dB") for start, end, level in part.iter_rows()]
         for kind in KINDS
         if (part := table.filter(pl.col("kind") == kind).select("start_s", "end_s", "level_db")).height
     }
-    return timeline(lanes, len(audio.samples) / audio.sample_rate)
+    return timeline(lanes, len(audio.samples) / audio.sample_rate, audio.samples)
 
 
 TABLE = {

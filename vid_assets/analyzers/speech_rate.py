@@ -101,7 +101,7 @@ def _bare(word: str) -> str:
 
 
 def preview(table: pl.DataFrame, audio: Audio, speech_transcription: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Phrases with their words a minute, pauses and fillers."""
+    """The waveform; phrases with their words a minute, pauses and fillers, where there are any."""
     if table.is_empty():
         return None
     lanes: dict[str, list[tuple[float, float, str]]] = {"phrase": [], "pause": [], "filler": []}
@@ -111,7 +111,8 @@ def preview(table: pl.DataFrame, audio: Audio, speech_transcription: pl.DataFram
         if kind in lanes:
             label = f"{rate:.0f} wpm" if rate is not None else text or f"{end_s - start_s:.1f} s"
             lanes[kind].append((start_s, end_s, label))
-    return timeline(lanes, len(audio.samples) / audio.sample_rate)
+    lanes = {name: bars for name, bars in lanes.items() if bars}
+    return timeline(lanes, len(audio.samples) / audio.sample_rate, audio.samples)
 
 
 TABLE = {

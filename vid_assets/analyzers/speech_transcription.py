@@ -75,14 +75,14 @@ def run(audio: Audio, model: SpeechModel) -> Answer:
 
 
 def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
-    """Up to six phrases, each a lane of words over its own time."""
+    """The waveform with its words, and up to six phrases, each with its text over or beside its time."""
     if table.is_empty():
         return None
-    lanes = {
-        f"phrase {part['segment'][0]}": list(part.select("start_s", "end_s", "word").iter_rows())
-        for part in table.partition_by("segment", maintain_order=True)[:6]
-    }
-    return timeline(lanes, len(audio.samples) / audio.sample_rate)
+    lanes = {"words": [(start, end, "") for start, end in table.select("start_s", "end_s").iter_rows()]}
+    for part in table.partition_by("segment", maintain_order=True)[:6]:
+        start_s, end_s = part["start_s"].min(), part["end_s"].max()
+        lanes[f"phrase {part['segment'][0]}"] = [(start_s, end_s, " ".join(part["word"]))]
+    return timeline(lanes, len(audio.samples) / audio.sample_rate, audio.samples)
 
 
 ANALYZER = Analyzer(
