@@ -2,7 +2,9 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -16,13 +18,14 @@ from tests.conftest import make_analyzer
 from tests.report_archive import HOSTILE, SHOWN, make_archive
 from vid_assets.analyzers import cut_analysis
 from vid_assets.contract import Column
-from vid_assets.defs.report import loaded_from_elsewhere
+from vid_assets.defs.report import _evaluations, loaded_from_elsewhere
 from vid_assets.discovery import discover
 from vid_assets.factory import analyzer_asset, videos_asset
 from vid_assets.report import collect, write_index, write_report
+from vid_assets.report.facts import Facts
 from vid_assets.report.lanes import BARS, ROWS, lane
 from vid_assets.report.page import clock, ticks
-from vid_assets.report.write import is_stale
+from vid_assets.report.write import Written, is_stale
 from vid_assets.settings import Settings
 
 VOID = {"meta", "link", "img", "input", "source", "br"}
@@ -163,8 +166,31 @@ def test_the_asset_checks_itself(archive, monkeypatch):
     checks = {
         item.check_name: item for item in result.get_asset_check_evaluations() if item.asset_key.path == [defs.REPORT]
     }
-    assert set(checks) == {"complete", "self_contained", "size"}
+    assert set(checks) == {"complete", "reconstruction_score", "realtime_factor", "self_contained", "size"}
+    del checks["realtime_factor"]  # depends on the machine
     assert all(check.passed and check.partition == archive.two_shots for check in checks.values())
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "status", "told"),
+    [
+        (30.0, "value", {}),
+        (30.1, "not_applicable", {"realtime_factor": "3.01 s for a second of video"}),
+        (5.0, "undefined", {"reconstruction_score": "50%: example"}),
+        (5.0, None, {"reconstruction_score": "50%: example", "complete": "example has no record"}),
+    ],
+)
+def test_what_is_held_against_a_video(wall_s, status, told):
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    record = {"started_at": began, "ended_at": began + timedelta(seconds=wall_s)}
+    records = {"videos": record, "cut_analysis": record | {"status": "value"}}
+    records |= {"example": record | {"status": status}} if status else {}
+    facts = Facts("clip-0", {"duration_s": 10.0}, [cut_analysis.ANALYZER, make_analyzer()], records, {})
+    found = {
+        check.check_name: check for check in _evaluations(Written(Path("page.html"), "<p>", facts, None), "clip-0")
+    }
+    assert {name: check.description for name, check in found.items() if not check.passed} == told
+    assert found["realtime_factor"].metadata["realtime_factor"].value == pytest.approx(wall_s / 10)
 
 
 @pytest.mark.parametrize("analyzer", discover(), ids=lambda analyzer: analyzer.name)

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from resources.tables import VIDEOS
+from vid_assets.budgets import GOAL, LEAST_SCORE, TARGET
 from vid_assets.discovery import discover
 from vid_assets.factory import BACKFILL_POLICY, OWNERS, PARTITIONS, after_changes, deliver
 from vid_assets.report import Written, write_report
@@ -24,6 +25,8 @@ REPORT_VERSION = "1"
 MAX_BYTES = 8_000_000
 _CHECKS = {
     "complete": "Every analyzer has a record for this video.",
+    "reconstruction_score": f"At least {LEAST_SCORE:.0%} of the analyzers gave a value or a justified not_applicable.",
+    "realtime_factor": f"The analysis took at most {TARGET:g} s for a second of video; the goal is {GOAL:g} s.",
     "self_contained": "The page loads nothing: no picture, style, script or font from elsewhere.",
     "size": f"The page has at most {MAX_BYTES // 1_000_000} MB.",
 }
@@ -97,20 +100,25 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
 
 
 def _evaluations(written: Written, video_id: str) -> Iterator[dg.AssetCheckEvaluation]:
-    size = len(written.html.encode())
+    facts, size = written.facts, len(written.html.encode())
+    score, factor = facts.reconstruction_score, facts.realtime_factor
     problems = {
-        "complete": [f"{name} has no record" for name in written.facts.missing],
+        "complete": [f"{name} has no record" for name in facts.missing],
+        "reconstruction_score": [f"{score:.0%}: {', '.join(facts.unanswered)}"] if (score or 0.0) < LEAST_SCORE else [],
+        "realtime_factor": [f"{factor:.2f} s for a second of video"] if factor is not None and factor > TARGET else [],
         "self_contained": [f"it loads {address[:200]}" for address in loaded_from_elsewhere(written.html)],
         "size": [f"{size} bytes, {MAX_BYTES} are allowed"] if size > MAX_BYTES else [],
     }
+    values = {"reconstruction_score": score, "realtime_factor": factor, "size": size}
     for name, found in problems.items():
+        value = values.get(name)
         yield dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(REPORT),
             check_name=name,
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
             partition=video_id,
-            metadata={"bytes": size} if name == "size" else {},
+            metadata={} if value is None else {"bytes" if name == "size" else name: value},
             description="; ".join(found[:5]) or None,
         )
 

@@ -49,10 +49,13 @@ class Facts:
     @property
     def reconstruction_score(self) -> float | None:
         """Share of the analyzers that gave a value or a justified not_applicable; None without analyzers."""
-        if not self.analyzers:
-            return None
-        found = (self.records.get(analyzer.name, {}).get("status") for analyzer in self.analyzers)
-        return sum(status in ANSWERED for status in found) / len(self.analyzers)
+        return 1 - len(self.unanswered) / len(self.analyzers) if self.analyzers else None
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The analyzers that gave neither."""
+        names = (analyzer.name for analyzer in self.analyzers)
+        return [name for name in names if self.records.get(name, {}).get("status") not in ANSWERED]
 
     @property
     def wall_s(self) -> float | None:
