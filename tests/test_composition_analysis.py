@@ -40,6 +40,12 @@ def test_salient_point_is_where_the_shape_is(seed):
     assert row["salient_spread"] == pytest.approx(spread, rel=0.2)
 
 
+@pytest.mark.parametrize(("colour", "ground"), [("white", "grey"), ("yellow", "brown"), ("red", "brown")])
+def test_specks_do_not_spread_a_small_subject(colour, ground):
+    spread = 0.08 * 360 / np.hypot(640, 360) * np.sqrt(0.5)
+    assert one(scene(0.6, 0.4, 0.08, colour, ground))["salient_spread"] == pytest.approx(spread, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "expected"),
     [(1 / 3, 1 / 3, 0), (2 / 3, 1 / 3, 0), (2 / 3, 2 / 3, 0), (0.5, 0.5, 1 / 6), (0, 0, 1 / 3), (1, 1, 1 / 3)],

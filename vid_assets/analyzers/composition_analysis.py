@@ -1,8 +1,8 @@
 """How each sampled picture is composed: what draws the eye and where, symmetry, clutter, empty space, horizon.
 
 - Saliency: colour distance from the picture's four borders (the backgroundness map of Zhang et al., "Minimum barrier
-  salient object detection at 80 FPS", 2015), on 64 px wide pictures; what is below its mean is background. The
-  salient point is its centre of mass.
+  salient object detection at 80 FPS", 2015), on 64 px wide pictures; what is below its mean, or within two
+  standard deviations of the borders' colours, is background. The salient point is its centre of mass.
 - Thirds: distance of that point from the nearest of the four crossings of the thirds, in picture diagonals.
 - Symmetry: correlation of the luma with its own mirror image, left to right.
 - Edge density: share of pixels on Canny edges. Negative space: share of 1/32-width cells without an edge in or beside
@@ -28,6 +28,9 @@ SALIENCY_WIDTH = 64
 NOISE = 2.0
 # A plain picture has no salient point: its most unusual colour must stand out by this many standard deviations.
 STANDS_OUT = 4.0
+# So few are the borders' own variation. Beside a small subject the mean is less than that, and specks all over the
+# picture would count as salient.
+BACKGROUND = 2.0
 EDGE_THRESHOLDS = (30, 80)
 LEVEL_DEGREES = 20.0
 LINE_SHARE = 0.35
@@ -75,7 +78,7 @@ def salient_point(away: Array) -> tuple[float, float, float] | None:
     """
     if away.max() < STANDS_OUT:
         return None
-    weight = np.where(away >= away.mean(), away, 0).astype(np.float64)
+    weight = np.where(away >= max(float(away.mean()), BACKGROUND), away, 0).astype(np.float64)
     weight /= weight.sum()
     height, width = weight.shape
     xs, ys = _centres(width), _centres(height)
@@ -224,7 +227,7 @@ def preview(table: pl.DataFrame, frames: Frames) -> NDArray[np.uint8] | None:
 
 ANALYZER = Analyzer(
     name="composition_analysis",
-    version="1",
+    version="2",
     group="picture",
     inputs=("frames",),
     run=run,
