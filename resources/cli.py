@@ -41,18 +41,19 @@ def main() -> None:
 def show_status() -> None:
     """Prints a table of the living hosts."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("model", "state", "since", "pid", "memory", "calls", "p50", "device")
+    # in a narrow terminal a name that is cut short could be that of another model
+    table = Table(Column("model", no_wrap=True), "state", "since", "pid", "memory", "calls", "p50", "device")
     for status in LocalHosts(_folder("VID_SCRATCH", "data/scratch")).standing():
         table.add_row(
             status.model,
-            status.state if status.busy_s is None else f"{status.state}, busy {status.busy_s:.1f} s",
+            status.state if status.busy_s is None else f"busy {status.busy_s:.1f} s",
             f"{status.seconds:.0f} s",
             str(status.pid),
             "" if status.memory_mb is None else f"{status.memory_mb:.0f} MB",
             str(status.calls),
-            "" if status.p50_ms is None else f"{status.p50_ms:.1f} ms",
+            "" if status.p50_ms is None else f"{status.p50_ms:.0f} ms",
             status.device or "",
         )
     console = Console()
