@@ -48,8 +48,8 @@ def visit(chromium):
     """Opens a file and fails on anything in the console, and on any request but for files and inlined data."""
     pages, problems = [], []
 
-    def opened(path, width, scheme="light"):
-        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def opened(path, width, scheme="light", *, touch=False):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch)
         pages.append(page)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -106,7 +106,20 @@ def test_pointing_at_a_lane_tells_its_text(home, visit):
     track = page.locator("[data-analyzer=words] .track")
     track.scroll_into_view_if_needed()
     track.hover(position={"x": track.bounding_box()["width"] * 0.75, "y": 8})
+    assert page.locator("#readout .here").inner_text().startswith("words: plain words")
+    page.mouse.move(2, 2)
+    assert page.locator("#readout").is_hidden()
+
+
+def test_tapping_a_lane_tells_its_text(home, visit):
+    _, archive = home
+    page = visit(archive.reports / f"{archive.two_shots}.html", 390, touch=True)
+    track = page.locator("[data-analyzer=words] .track")
+    track.scroll_into_view_if_needed()
+    track.tap(position={"x": track.bounding_box()["width"] * 0.75, "y": 8})
     assert "plain words" in page.locator("#readout .here").inner_text()
+    page.locator("#texts").tap()
+    assert page.locator("#readout").is_hidden()
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,14 +18,15 @@ from resources.warehouse import Warehouse
 from tests.conftest import make_analyzer
 from tests.report_archive import HOSTILE, SHOWN, make_archive
 from vid_assets.analyzers import cut_analysis
-from vid_assets.contract import Column
+from vid_assets.contract import Column, Frames
 from vid_assets.defs.report import _evaluations, loaded_from_elsewhere
 from vid_assets.discovery import discover
 from vid_assets.factory import analyzer_asset, videos_asset
 from vid_assets.report import collect, write_index, write_report
 from vid_assets.report.facts import Facts
-from vid_assets.report.lanes import BARS, ROWS, lane
+from vid_assets.report.lanes import BARS, ROWS, describe, lane, spoken
 from vid_assets.report.page import clock, ticks
+from vid_assets.report.pictures import shot_pictures
 from vid_assets.report.write import Written, is_stale
 from vid_assets.settings import Settings
 
@@ -82,7 +84,7 @@ def test_the_page_holds_every_analyzer_and_escapes_words(archive):
     assert not any("onerror" in attributes for _, attributes in page.tags)
     assert "did not run" in page.text
     cuts = [attributes for _, attributes in page.tags if attributes.get("class") == "cut"]
-    assert [cut["data-t"] for cut in cuts] == ["Shot 2 starts"]
+    assert [cut["data-t"] for cut in cuts] == ["Shot 1 starts"]
     assert float(cuts[0]["style"].removeprefix("left:").removesuffix("%")) == pytest.approx(
         100 * 2.0 / collect(archive.warehouse, archive.two_shots, SHOWN).duration_s, abs=0.01
     )
@@ -109,8 +111,10 @@ def test_figures(archive):
     assert facts.duration_s == pytest.approx(4.0, abs=0.1)
     assert facts.wall_s is not None
     assert facts.realtime_factor == pytest.approx(facts.wall_s / facts.duration_s)
-    busy_s = sum((row["ended_at"] - row["started_at"]).total_seconds() for row in facts.records.values())
-    assert 0 < facts.wall_s <= busy_s + 1e-6
+    with closing(archive.warehouse.connect()) as connection:
+        shares = dict(connection.execute("SELECT video_id, wall_s FROM realtime_factor").fetchall())
+    assert facts.wall_s == shares[archive.two_shots]
+    assert collect(archive.warehouse, archive.broken, SHOWN).title == "broken.mp4"
 
 
 def test_the_archive_page_links_every_report(archive):
@@ -244,6 +248,38 @@ def test_sightings_become_spans():
     assert [(bar.start_s, bar.end_s, bar.count) for bar in bars.bars] == [(0.0, 1.5, 4), (6.0, 6.0, 1)]
 
 
+def test_what_a_missing_model_names_is_no_lane():
+    table = {
+        "time_s": Column(pl.Float64, "s", "Time"),
+        "emotion": Column(pl.String, "text", "Emotion", nullable=True),
+        "arousal": Column(pl.Float64, "1", "Arousal"),
+    }
+    frame = pl.DataFrame({"time_s": [0.0, 1.0], "emotion": [None, None], "arousal": [0.1, 0.2]})
+    frame = frame.cast({"emotion": pl.String})
+    found = lane(make_analyzer(table=table), frame, 2.0)
+    assert found.bars == ()
+    assert [curve.name for curve in found.curves] == ["arousal"]
+    found = lane(make_analyzer(table=table), frame.with_columns(emotion=pl.Series(["calm_voice", None])), 2.0)
+    assert [bars.name for bars in found.bars] == ["calm voice", "not named"]
+
+
+def test_a_prompt_without_an_answer_is_no_bar():
+    table = {
+        "start_s": Column(pl.Float64, "s", "Start"),
+        "prompt": Column(pl.String, "text", "Prompt"),
+        "text": Column(pl.String, "text", "Answer", nullable=True),
+    }
+    frame = pl.DataFrame({"start_s": [0.0, 1.0], "prompt": ["scene"] * 2, "text": ["a dog", None]})
+    (bars,) = lane(make_analyzer(table=table), frame, 2.0).bars
+    assert [bar.text for bar in bars.bars] == ["a dog"]
+
+
+def test_a_shot_too_short_for_a_picture_is_shown():
+    frames = Frames(np.zeros((2, 36, 64, 3), np.uint8), np.array([0.0, 0.5]), np.array([0, 12]))
+    pictures = shot_pictures(frames, [(0.0, 0.6), (0.6, 0.7)])
+    assert [(number, picture is None) for number, _, picture in pictures] == [(0, False), (1, True)]
+
+
 def test_curves_break_where_nothing_was_measured():
     table = {
         "time_s": Column(pl.Float64, "s", "Time"),
@@ -254,6 +290,26 @@ def test_curves_break_where_nothing_was_measured():
     (curve,) = lane(make_analyzer(table=table), frame, 4.0).curves
     assert (curve.name, curve.low, curve.high) == ("level", 1.0, 3.0)
     assert curve.pieces == (((0.0, 1.0),), ((2.0, 3.0), (3.0, 2.0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "text"),
+    [
+        ("speed_change", "", "speed change"),
+        ("pitch_hz", "Hz", "pitch"),
+        ("level_db", "dBFS", "level"),
+        ("key_time_s", "s", "key time"),
+        ("words_a_minute", "1/min", "words a minute"),
+        ("s", "s", "s"),
+    ],
+)
+def test_names_in_words(name, unit, text):
+    assert spoken(name, unit) == text
+
+
+def test_a_unit_that_is_not_told_stays_in_the_name():
+    columns = {"key_frame": Column(pl.Int64, "frame", "Frame"), "key_time_s": Column(pl.Float64, "s", "Time")}
+    assert describe(columns, {"key_frame": 150, "key_time_s": 6.0}) == "key frame 150 · key time 6 s"
 
 
 @pytest.mark.parametrize(

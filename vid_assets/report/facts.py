@@ -1,12 +1,13 @@
 """What a report is made of: the video, the records of its analyzers, and their tables."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from resources.tables import ANALYZER_RUNS, VIDEOS
+from resources.tables import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse import Warehouse
 from vid_assets.contract import GROUPS, Analyzer
 
@@ -23,6 +24,8 @@ class Facts:
         analyzers: All of them, by group.
         records: Their rows of ``analyzer_runs`` by name, and that of ``videos``.
         tables: Their tables by name, without ``video_id``; those that gave none are left out.
+        file_name: The file's name, also where it could not be decoded; empty if it is not known.
+        shared_wall_s: Its share of the wall time of its runs, in seconds; None if that is not known.
     """
 
     video_id: str
@@ -30,6 +33,8 @@ class Facts:
     analyzers: Sequence[Analyzer]
     records: Mapping[str, Mapping[str, Any]]
     tables: Mapping[str, pl.DataFrame]
+    file_name: str = ""
+    shared_wall_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -39,7 +44,7 @@ class Facts:
     @property
     def title(self) -> str:
         """The file's name, or the key where none is known."""
-        return self.video.get("file_name") or self.video_id
+        return self.file_name or self.video_id
 
     @property
     def missing(self) -> list[str]:
@@ -59,7 +64,9 @@ class Facts:
 
     @property
     def wall_s(self) -> float | None:
-        """Seconds in which at least one analyzer was at work on this video."""
+        """What its analysis took: its share of its runs, or else the time in which an analyzer was at work on it."""
+        if self.shared_wall_s is not None:
+            return self.shared_wall_s
         spans = sorted((record["started_at"], record["ended_at"]) for record in self.records.values())
         if not spans:
             return None
@@ -76,6 +83,13 @@ class Facts:
         return wall_s / self.duration_s if wall_s is not None and self.duration_s > 0 else None
 
 
+def shared_wall_s(warehouse: Warehouse, video_id: str) -> float | None:
+    """The video's share of the wall time of its runs, in seconds, as the view ``realtime_factor`` has it."""
+    with closing(warehouse.connect()) as connection:
+        found = connection.execute("SELECT wall_s FROM realtime_factor WHERE video_id = ?", [video_id]).fetchone()
+    return found[0] if found else None
+
+
 def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) -> Facts:
     """Read what the warehouse holds of one video.
 
@@ -86,6 +100,7 @@ def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) 
     """
     video = warehouse.read_partition(VIDEOS.name, video_id)
     runs = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
+    source = warehouse.read_partition(SOURCES.name, video_id)
     tables = {analyzer.name: warehouse.read_partition(analyzer.name, video_id) for analyzer in analyzers}
     return Facts(
         video_id=video_id,
@@ -93,4 +108,6 @@ def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) 
         analyzers=sorted(analyzers, key=lambda analyzer: (GROUPS.index(analyzer.group), analyzer.name)),
         records={} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)},
         tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
+        file_name="" if source is None else source["path"].item().rsplit("/", 1)[-1],
+        shared_wall_s=shared_wall_s(warehouse, video_id),
     )

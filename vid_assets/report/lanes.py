@@ -97,9 +97,16 @@ def lane(analyzer: Analyzer, table: pl.DataFrame, duration_s: float) -> Lane:
     if start is None:
         return Lane(facts=tuple(_facts(analyzer, table)))
     timed = table.filter(pl.col(start).is_not_null()).sort(start, maintain_order=True)
-    if naming := next((name for name in (*NAMES, *IDENTITIES) if name in analyzer.table), None):
+    if naming := next((name for name in (*NAMES, *IDENTITIES) if name in analyzer.table and _names(timed, name)), None):
+        if naming == "prompt" and "text" in timed.columns:
+            timed = timed.filter(pl.col("text").is_not_null())  # a prompt without an answer found nothing
         return Lane(bars=_named_bars(analyzer, timed, start, naming, duration_s))
     return Lane(bars=_colour_band(analyzer, timed, start, duration_s), curves=_curves(analyzer, timed, start))
+
+
+def _names(table: pl.DataFrame, column: str) -> bool:
+    """Whether the column names anything at all: where a model is missing, its column is empty."""
+    return table.is_empty() or table[column].null_count() < table.height
 
 
 def _named_bars(
@@ -110,7 +117,13 @@ def _named_bars(
     named: dict[str, list[tuple[Any, Bar]]] = {}
     for row in table.iter_rows(named=True):
         end_s = row.get("end_s")
-        name = analyzer.name.replace("_", " ") if one_row else str(row[naming])
+        name = (
+            analyzer.name.replace("_", " ")
+            if one_row
+            else "not named"
+            if row[naming] is None
+            else spoken(str(row[naming]))
+        )
         told = row if one_row else {column: value for column, value in row.items() if column != naming}
         bar = Bar(row[start], row[start] if end_s is None else end_s, describe(analyzer.table, told) or name)
         named.setdefault(name, []).append((row[identity] if identity else row[naming] if one_row else None, bar))
@@ -215,13 +228,21 @@ def describe(columns: Mapping[str, Column], row: Mapping[str, Any]) -> str:
     """A row in words: its names first, then its numbers with their units."""
     words = [str(row[name]) for name in NAMES if row.get(name) is not None]
     numbers = [
-        f"{name.replace('_', ' ')} {number(value)}{_suffix(columns[name])}"
+        f"{spoken(name, _suffix(columns[name]).strip())} {number(value)}{_suffix(columns[name])}"
         for name, value in row.items()
         if name not in (*NAMES, *TIME_COLUMNS, *(_PLACES - {"confidence", "score"}), "frame")
         and value is not None
         and not isinstance(value, list | bytes)
     ]
     return " · ".join([*words, *numbers[:6]])
+
+
+def spoken(name: str, unit: str = "") -> str:
+    """A name in words, without the unit at its end where the unit is told as well."""
+    words = name.split("_")
+    if len(words) > 1 and unit.lower().startswith(words[-1]):
+        words.pop()
+    return " ".join(words)
 
 
 def number(value: object) -> str:

@@ -1,5 +1,6 @@
 """The page of one video: what the templates need, computed; no decision is made in the templates."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +10,10 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from resources.tables import STATUSES
 from vid_assets.contract import Analyzer, Frames
 from vid_assets.report.facts import Facts
-from vid_assets.report.lanes import Curve, Lane, describe, lane, number
+from vid_assets.report.lanes import Curve, Lane, describe, lane, number, spoken
 from vid_assets.report.pictures import inlined, shot_pictures, strip
 from vid_assets.shots import shot_spans
 
@@ -49,12 +51,13 @@ def video_page(facts: Facts, frames: Frames | None) -> str:
         about=_about(facts),
         ticks=ticks(duration_s),
         strips=[inlined(strip(shown, duration_s, count)) for count in (WIDE, NARROW)] if shown else [],
-        shots=[{"number": at, "span": span, "src": inlined(picture)} for at, span, picture in pictures],
+        shots=[(number, span, inlined(picture) if picture is not None else "") for number, span, picture in pictures],
         shot_count=len(shots),
         cuts=[start_s for start_s, _ in shots[1:]][:LINES],
         groups=_groups(facts),
         texts=[(name, lines) for name, lines in _texts(facts).items() if lines],
         rows=_rows(facts),
+        answers=_answers(facts),
         spent=_SPENT,
     )  # fmt: skip
 
@@ -69,7 +72,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"clock": clock, "number": number, "spoken": lambda name: name.replace("_", " ")}
+    made.filters |= {"clock": clock, "number": number, "spoken": spoken}
     made.globals |= {"share": share, "points": points}
     return made
 
@@ -116,6 +119,13 @@ def _about(facts: Facts) -> list[str]:
     size = f"{video['size_bytes'] / 1e6:.1f} MB"
     sound = "" if video["has_audio"] else "no sound"
     return [text for text in (clock(facts.duration_s), picture or "no picture", sound, codecs, size) if text]
+
+
+def _answers(facts: Facts) -> list[tuple[str, int, float]]:
+    """How often each status was answered, and its share of the analyzers in percent, the good ones first."""
+    found = Counter(facts.records.get(analyzer.name, {}).get("status", "missing") for analyzer in facts.analyzers)
+    order = sorted(found, key=(*STATUSES, "missing").index)
+    return [(status, found[status], round(100 * found[status] / len(facts.analyzers), 2)) for status in order]
 
 
 def _groups(facts: Facts) -> list[tuple[str, list[tuple[Analyzer, str, Lane]]]]:

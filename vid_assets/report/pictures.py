@@ -31,15 +31,15 @@ def strip(frames: Frames, duration_s: float, count: int) -> Picture:
     return np.concatenate([fitted(frames.array[row]) for row in nearest], axis=1)
 
 
-def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span, Picture]]:
-    """Number, span and middle picture of at most `SHOTS` shots, evenly chosen; shots without a sampled picture have
-    none.
-    """  # noqa: D205
-    found: list[tuple[int, Span, Picture]] = []
+def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span, Picture | None]]:
+    """Number from 0, span and middle picture of at most `SHOTS` shots, evenly chosen.
+
+    A shot so short that no sampled picture lies in it has none.
+    """
+    found: list[tuple[int, Span, Picture | None]] = []
     for place in spread(np.arange(len(shots)), SHOTS):
         rows = rows_within(frames, shots[place])
-        if len(rows):
-            found.append((place + 1, shots[place], fitted(frames.array[rows[len(rows) // 2]])))
+        found.append((place, shots[place], fitted(frames.array[rows[len(rows) // 2]]) if len(rows) else None))
     return found
 
 

@@ -7,6 +7,7 @@ if (box) {
   const lanes = [...box.querySelectorAll(".analyzer .lane[data-name]")].map((lane) => ({
     lane,
     name: lane.dataset.name,
+    of: lane.closest("[data-analyzer]").getAttribute("aria-label"),
     band: Boolean(lane.querySelector(".band")),
     bars: [...lane.querySelectorAll("i")].map((bar) => ({
       from: parseFloat(bar.style.left) * duration / 100,
@@ -36,19 +37,24 @@ if (box) {
     for (const lane of lanes) {
       const text = said(lane, at);
       if (!text || (lane.points.length && lane.lane !== here)) continue;
-      parts.push(Object.assign(document.createElement("span"), { textContent: `${lane.name}: ${text}`, className: lane.lane === here ? "here" : "" }));
+      const name = lane.name === lane.of ? lane.of : `${lane.of}, ${lane.name}`;
+      parts.push(Object.assign(document.createElement("span"), { textContent: text === lane.name ? name : `${name}: ${text}`, className: lane.lane === here ? "here" : "" }));
     }
     const hot = parts.findIndex((part) => part.className === "here");
     if (hot > 0) parts.splice(1, 0, ...parts.splice(hot, 1));
     readout.replaceChildren(...parts.slice(0, 14));
   };
-  box.addEventListener("pointermove", (event) => {
+  const point = (event) => {
     if (event.target === slider) return;
     const area = first.getBoundingClientRect();
     if (event.clientX < area.left || event.clientX > area.right) return;
     show((event.clientX - area.left) / area.width * duration, event.target.closest(".lane[data-name]"));
-  });
-  box.addEventListener("pointerleave", () => { cursor.hidden = readout.hidden = true; });
+  };
+  box.addEventListener("pointermove", point);
+  box.addEventListener("pointerdown", point);
+  // a finger leaves as soon as it is lifted; what it has asked for stays until it taps elsewhere
+  box.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") cursor.hidden = readout.hidden = true; });
+  document.addEventListener("pointerdown", (event) => { if (!box.contains(event.target) && !readout.contains(event.target)) cursor.hidden = readout.hidden = true; });
   slider.addEventListener("input", () => show(Number(slider.value), null));
   slider.addEventListener("blur", () => { cursor.hidden = readout.hidden = true; });
   for (const button of document.querySelectorAll("button[data-at]")) {
