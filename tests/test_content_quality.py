@@ -104,6 +104,18 @@ def test_noise_does_not_pass_for_sharp_edges():
     assert 1.4 < measured[1] < 2.3
 
 
+@pytest.mark.parametrize("sigma", [2.5, 4.5])
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_noise_does_not_sharpen_soft_edges(sigma, noise):
+    import cv2
+
+    rng = np.random.default_rng(5)
+    squares = np.kron(rng.choice([40, 90, 150, 200], (6, 10)), np.ones((60, 60)))
+    soft = cv2.GaussianBlur(squares, (0, 0), sigma)[..., None] + noise * rng.standard_normal((360, 600, 3))
+    (measured,) = run(video(600), made(np.rint(soft)))["edge_blur"]
+    assert measured * 0.36 == pytest.approx(sigma, rel=0.1)
+
+
 @pytest.mark.parametrize("kind", TEXTURES)
 def test_blockiness_grows_as_jpeg_quality_falls(kind):
     clean = picture(kind)

@@ -2,8 +2,8 @@
 
 - Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
 - Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim, "Defocus map
-  estimation from a single image", 2011), the median over 5 x 8 parts of the picture, as a share of its height:
-  independent of contrast and size, and of a caption in a corner.
+  estimation from a single image", 2011), by about as much as they are blurred already: the median over 5 x 8 parts of
+  the picture, as a share of its height, independent of contrast and size, and of a caption in a corner.
 - Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen,
   Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as
   noise.
@@ -36,7 +36,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 DARKEST, BRIGHTEST = 4, 251
 PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 6, 500
 BATCH = 100
-REBLUR = 1.0
+REBLUR, LARGEST_REBLUR, SOFTER = 1.0, 4.0, 1.4
 STRONGEST_EDGES = 0.2
 WEAKEST_EDGE = 4.0
 # Noise of 1 level has slopes of 0.2 levels per px after the first blur, each way; 6 times that is no noise.
@@ -57,6 +57,18 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
         luma: Levels 0..255, shape [h, w].
         noise: Standard deviation of its noise; steeper than noise can be is an edge.
     """
+    reblur = REBLUR
+    found = _edge_blur(luma, noise, reblur)
+    # A blur of 1 px more changes little in an edge that is much softer, and noise then has the last word; a wider one
+    # mixes the edge with its neighbours. Both make it look sharper than it is.
+    while found is not None and found > SOFTER * reblur and reblur < LARGEST_REBLUR:
+        reblur = min(found, LARGEST_REBLUR)
+        found = max(found, _edge_blur(luma, noise, reblur) or 0.0)
+    return found
+
+
+def _edge_blur(luma: Plane, noise: float, reblur: float) -> float | None:
+    """The same, seen through a blur of `reblur` px and one sqrt(2) times as wide."""
     import cv2
 
     # Derivatives of a Gaussian, so that grain does not pass for a sharp edge; its own width is taken out at the end.
@@ -66,11 +78,11 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
         across, down = cv2.filter2D(smooth, cv2.CV_32F, kernel), cv2.filter2D(smooth, cv2.CV_32F, kernel.T)
         return np.asarray(cv2.magnitude(across, down), np.float32)
 
-    first, second = slope(REBLUR), slope(REBLUR * math.sqrt(2))
+    first, second = slope(reblur), slope(reblur * math.sqrt(2))
     # Only the crest of an edge tells its width.
     crest = first >= np.asarray(cv2.dilate(first, np.ones((3, 3), np.uint8)), np.float32)
     crest[:2] = crest[-2:] = crest[:, :2] = crest[:, -2:] = False
-    rows, columns = np.nonzero(crest & (first > max(WEAKEST_EDGE, EDGE_OVER_NOISE * noise)))
+    rows, columns = np.nonzero(crest & (first > max(WEAKEST_EDGE / reblur, EDGE_OVER_NOISE * noise / reblur**2)))
     if len(rows) < FEWEST_EDGES:
         return None
     # Part by part, or one sharp caption would speak for the whole picture.
@@ -89,7 +101,7 @@ def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
     if ratio <= 1:
         return None
     # first / second = sqrt((s^2 + 2 r^2) / (s^2 + r^2)) for a step blurred by s and seen through a blur of r
-    squared = REBLUR**2 * (2 - ratio**2) / (ratio**2 - 1)
+    squared = reblur**2 * (2 - ratio**2) / (ratio**2 - 1)
     return float(math.sqrt(max(squared, 0.0)))
 
 
@@ -298,7 +310,7 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
 
 ANALYZER = Analyzer(
     name="content_quality",
-    version="1",
+    version="2",
     group="picture",
     inputs=("video", "frames"),
     run=run,
