@@ -44,16 +44,17 @@ WHERE scanned.filename{settled}"""
 
 # A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
 # overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
-# alike. Differences are taken in whole microseconds: exact, and free of DuckDB's time zone extension.
+# alike. The record of a file that was refused names no run, and shares with nobody. Differences are taken in whole
+# microseconds: exact, and free of DuckDB's time zone extension.
 _REALTIME_FACTOR = """
 WITH steps AS (
     SELECT *, epoch_us(ended_at) - epoch_us(started_at) AS busy_us,
         max(epoch_us(ended_at)) OVER run - min(epoch_us(started_at)) OVER run AS wall_us
-    FROM analyzer_runs WINDOW run AS (PARTITION BY run_id)
+    FROM analyzer_runs WINDOW run AS (PARTITION BY coalesce(run_id, video_id))
 ), shares AS (
     SELECT video_id, wall_us / 1e6 * CASE WHEN sum(busy_us) OVER run > 0 THEN busy_us / sum(busy_us) OVER run
         ELSE 1 / count(*) OVER run END AS wall_s, busy_us / 1e6 AS busy_s, compute_s, load_s, decode_s, run_id
-    FROM steps WINDOW run AS (PARTITION BY run_id)
+    FROM steps WINDOW run AS (PARTITION BY coalesce(run_id, video_id))
 ), spent AS (
     SELECT video_id, sum(wall_s) AS wall_s, sum(busy_s) AS busy_s, sum(compute_s) AS compute_s, sum(load_s) AS load_s,
         sum(decode_s) AS decode_s, count(DISTINCT run_id) AS runs

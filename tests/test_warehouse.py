@@ -434,6 +434,14 @@ def test_realtime_factor_shares_a_runs_wall_time_out_over_its_videos(analysed: W
     assert query(analysed, "SELECT sum(wall_s) FROM realtime_factor") == query(analysed, walls) == [(11.0,)]
 
 
+def test_refused_files_share_no_run(warehouse: Warehouse) -> None:
+    warehouse.publish([])
+    for video, at in (("a", 0.0), ("b", 60.0)):
+        row = run_row(video, "videos", "failed", "", at, at + 0.5) | {"run_id": None}
+        warehouse.replace_partition("analyzer_runs", video, FIXED["analyzer_runs"].frame([row]))
+    assert query(warehouse, "SELECT video_id, wall_s, runs FROM realtime_factor") == [("a", 0.5, 0), ("b", 0.5, 0)]
+
+
 def test_realtime_factor_by_analyzer(analysed: Warehouse) -> None:
     columns = "analyzer, videos, video_s, busy_s, realtime_factor, worst_realtime_factor, compute_s, queue_s"
     assert query(analysed, f"SELECT {columns} FROM realtime_factor_by_analyzer") == [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -27,6 +28,7 @@ from vid_assets.factory import PARTITIONS
 from vid_assets.pipeline import read_records
 from vid_assets.report import write_report
 from vid_assets.report.archive import INDEX, write_index
+from vid_assets.report.facts import shared_wall_s
 from vid_assets.report.write import is_stale
 from vid_assets.settings import analyzers_named, setting
 from vid_assets.tables import publish
@@ -79,7 +81,7 @@ def _analyze(files: Sequence[Path], console: Console) -> int:
         return 1
     warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
     publish(warehouse)
-    failed = 0
+    failed = shown = 0
     with dg.DagsterInstance.get() as instance:
         end_orphans(instance)
         for file in files:
@@ -94,8 +96,8 @@ def _analyze(files: Sequence[Path], console: Console) -> int:
             succeeded = _materialize(video_id, file.name, warehouse, instance, console)
             failed += not succeeded
             _ensure_report(video_id, warehouse)
-            _show(video_id, file.name, time.perf_counter() - start, warehouse, console)
-    if failed < len(files):
+            shown += _show(video_id, file.name, time.perf_counter() - start, warehouse, console)
+    if shown:
         _show_next_steps(warehouse, console)
     return int(failed > 0)
 
@@ -110,9 +112,11 @@ def _materialize(
     names = {analyzer.name for analyzer in discover()}
     since = datetime.now(UTC)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console, transient=True) as progress:
+    # in a file or a pipe there is no bar, but rich would leave an empty line for it
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with ThreadPoolExecutor(1) as pool, progress:
         running = pool.submit(_execute, instance, {_PARTITION_TAG: video_id})
-        bar = progress.add_task(title, total=len(names))
+        bar = progress.add_task(escape(_line(title)), total=len(names))
         while not running.done():
             records = read_records(video_id, warehouse).values()
             done = {record["analyzer"] for record in records if record["ended_at"] >= since}
@@ -188,16 +192,22 @@ def _prune(days: float, console: Console, *, results: bool, dry_run: bool) -> in
     return 0
 
 
-def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, console: Console) -> None:
-    """A table of what each analyzer answered, or one line if the video could not be decoded."""
+def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, console: Console) -> bool:
+    """A table of what each analyzer answered, or one line if the video could not be decoded.
+
+    Returns:
+        Whether there was anything to show.
+    """
     records = read_records(video_id, warehouse)
     video = warehouse.read_partition(VIDEOS.name, video_id)
     if records[VIDEOS.name]["status"] == "failed" or video is None:
         _complain(records[VIDEOS.name]["reason"], console)
-        return
+        return False
     duration_s = video["duration_s"].item()
-    title = f"{title}  ({duration_s:.1f} s, {wall_s / duration_s:.2f}x realtime)"
-    table = Table(title=title, title_justify="left")
+    analysis_s = shared_wall_s(warehouse, video_id) or 0.0
+    pace = f"{duration_s:.1f} s, {_pace(analysis_s, duration_s, 2)}x realtime, {wall_s:.0f} s in all"
+    console.print(f"{_line(title)}  ({pace})", style="italic", highlight=False, soft_wrap=True, markup=False)
+    table = Table()
     for heading in ("analyzer", "status"):
         table.add_column(heading, no_wrap=True)
     for heading in ("rows", "seconds", "x realtime"):
@@ -215,16 +225,26 @@ def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, consol
             f"[{style}]{record['status']}[/{style}]",
             str(record["rows"]),
             f"{seconds:.2f}",
-            f"{seconds / duration_s:.3f}",
+            _pace(seconds, duration_s, 3),
         )
         if record["reason"]:
             reasons.append(f"  {analyzer.name}: {record['reason']}")
     console.print(table)
-    console.print("\n".join(reasons), highlight=False, soft_wrap=True, markup=False)
+    console.print("\n".join([*reasons, ""]), highlight=False, soft_wrap=True, markup=False)
+    return True
+
+
+def _pace(seconds: float, duration_s: float, places: int) -> str:
+    return f"{seconds / duration_s:.{places}f}" if duration_s > 0 else "-"
 
 
 def _complain(line: str, console: Console) -> None:
-    console.print(f"[red]failed[/red] {line}", highlight=False, soft_wrap=True)
+    console.print(f"[red]failed[/red] {escape(_line(line))}", highlight=False, soft_wrap=True)
+
+
+def _line(text: str) -> str:
+    """The text in one line: file names may hold line breaks and other signs that move the cursor."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _show_next_steps(warehouse: Warehouse, console: Console) -> None:
@@ -236,6 +256,6 @@ def _show_next_steps(warehouse: Warehouse, console: Console) -> None:
         "  make ui                         # assets, runs and pictures in the browser",
         "  make analyze VIDEO=clip.mp4     # a video of your own",
         "  make models                     # what the model hosts hold; make down stops them",
-        f"  duckdb {database} 'FROM realtime_factor'",
+        f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
