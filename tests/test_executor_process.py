@@ -129,7 +129,15 @@ def test_a_run_whose_process_was_killed_is_ended_and_gives_its_slots_back(instan
     assert end_orphans(instance) == [killed.run_id]
     assert (killed.status, alive.status) == (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED)
     assert storage.claim_concurrency_slot("decode", alive.run_id, "slow").is_claimed
-    assert end_orphans(instance) == []
+    # its retry has the tags of the dead process until it has a process of its own
+    job, dead = recon("waits_for_signal", "warm").get_definition(), instance.get_run_by_id(killed.run_id)
+    again = instance.create_run_for_job(
+        job, tags=dead.tags, root_run_id=killed.run_id, parent_run_id=killed.run_id,
+        run_config=slow_config(tmp_path, "sleep"),
+    )  # fmt: skip
+    never_begun = instance.create_run_for_job(job, tags=dead.tags, run_config=slow_config(tmp_path, "sleep"))
+    assert end_orphans(instance) == [never_begun.run_id]
+    assert instance.get_run_by_id(again.run_id).status == dg.DagsterRunStatus.NOT_STARTED
     alive.cancel()
     alive.process.wait(30)
 

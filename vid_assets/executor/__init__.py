@@ -3,14 +3,25 @@
 `warm_executor` is the executor definition. `Warmable` is what a resource offers to have its model loaded ahead, and
 `Sparing` what one offers that knows steps that will not use theirs.
 `deliver_only` lets a step over several partitions succeed for some of them.
-`end_orphans` ends the runs whose process is gone.
+`end_orphans` ends the runs whose process is gone; a run is given `PROCESS_TAG` with `this_process` by the executor, or
+by whoever makes the run in the process that will run it.
 `cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
 """
 
 from vid_assets.executor.models import ModelStatus, Sparing, Warmable
-from vid_assets.executor.orphans import end_orphans
+from vid_assets.executor.orphans import PROCESS_TAG, end_orphans, this_process
 from vid_assets.executor.partial import deliver_only
 from vid_assets.executor.warm import warm_executor
 from vid_assets.executor.workers import cancelled
 
-__all__ = ["ModelStatus", "Sparing", "Warmable", "cancelled", "deliver_only", "end_orphans", "warm_executor"]
+__all__ = [
+    "PROCESS_TAG",
+    "ModelStatus",
+    "Sparing",
+    "Warmable",
+    "cancelled",
+    "deliver_only",
+    "end_orphans",
+    "this_process",
+    "warm_executor",
+]

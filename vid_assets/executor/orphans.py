@@ -15,6 +15,12 @@ from vid_assets.executor._dagster import GRPC_INFO_TAG
 PROCESS_TAG = "vid/process"
 # A code server that lives ends its own runs in less.
 SERVER_S = 60.0
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def this_process() -> str:
@@ -32,11 +38,10 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
         Their ids.
     """
     ended: list[str] = []
-    begun = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
-    for record in instance.get_run_records(begun):
-        tags, run_id = record.dagster_run.tags, record.dagster_run.run_id
-        age_s = time.time() - record.update_timestamp.timestamp()
-        if not _is_gone(tags.get(PROCESS_TAG, "")) or (GRPC_INFO_TAG in tags and age_s < SERVER_S):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
+        run_id, age_s = record.dagster_run.run_id, time.time() - record.update_timestamp.timestamp()
+        has_server = GRPC_INFO_TAG in record.dagster_run.tags
+        if not _is_gone(_process_of(record.dagster_run, instance)) or (has_server and age_s < SERVER_S):
             continue
         # its process may have ended the run just before it left
         run = instance.get_run_by_id(run_id)
@@ -49,6 +54,13 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         ended.append(run_id)
     return ended
+
+
+def _process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
+    """What the run's process called itself; empty for a run that only has its parent's tags so far."""
+    process = run.tags.get(PROCESS_TAG, "")
+    parent = instance.get_run_by_id(run.parent_run_id) if process and run.parent_run_id else None
+    return "" if parent is not None and parent.tags.get(PROCESS_TAG) == process else process
 
 
 def _is_gone(process: str) -> bool:
