@@ -92,7 +92,8 @@ def bound(figure: Figure) -> str:
 
 def row(figure: Figure) -> tuple[str, ...]:
     """Its cells, in the order of `HEADINGS`."""
-    value, met = f"{figure.value:.4g}", "yes" if figure.met else "NO"
+    # More digits where rounding could make a miss look like a hit.
+    value, met = (f"{figure.value:.4g}", "yes") if figure.met else (f"{figure.value:.6g}", "NO")
     return figure.analyzer, figure.what, value, bound(figure), figure.unit, str(figure.cases), met
 
 
