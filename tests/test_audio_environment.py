@@ -77,6 +77,11 @@ def test_level_of_a_last_step_that_is_shorter():
     assert levels(sound(np.full(2000, 0.1))).tolist() == pytest.approx([-20.0, -20.0], abs=1e-4)
 
 
+def test_a_last_step_that_is_shorter_counts_for_less():
+    (row,) = run(sound(np.full(1600, 0.1), np.full(160, 0.5)), Tags({"speech": 0.9})).rows(named=True)
+    assert row["level_db"] == pytest.approx(10 * np.log10((0.1**2 * 1600 + 0.5**2 * 160) / 1760), abs=1e-3)
+
+
 @given(st.lists(st.sampled_from(ALL_KINDS), min_size=1, max_size=60), st.integers(0, 2**31))
 def test_smoothing_keeps_the_length_and_invents_no_kind(kinds, seed):
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from resources import catalog, weights
 from resources.errors import ModelUnavailable
 from resources.host import Request
 from resources.whisper import WhisperHost
-from vid_assets.analyzers.speech_transcription import ANALYZER, preview, repetition, run, spoken
+from vid_assets.analyzers.speech_transcription import ANALYZER, fitted, levels, preview, repetition, run, spoken
 from vid_assets.checks import check_table
 from vid_assets.contract import Audio, NotApplicable, Video
 from vid_assets.media import identify, open_media
@@ -112,6 +112,57 @@ def test_silent_and_empty_sound_is_not_sent_to_the_model():
 def test_times_are_cut_to_the_sound():
     heard = words((0, "ask not", 0.1)).with_columns(pl.col("end_s") + pl.Series([0.0, 9.0]))
     assert run(sound(0.4), Says(heard))["end_s"].to_list() == pytest.approx([0.25, 0.4])
+
+
+def bursts(*spans, seconds=8.0, floor=0.001):
+    """Faint noise with loud noise in these spans."""
+    rng = np.random.default_rng(3)
+    level = np.full(round(seconds * RATE), floor)
+    for start, end in spans:
+        level[round(start * RATE) : round(end * RATE)] = 0.1
+    return Audio((level * rng.standard_normal(len(level))).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("heard", "places"),
+    [
+        ([(1.9, 3.1)], [(2.0, 3.0)]),  # a little too long
+        ([(2.2, 2.7)], [(2.0, 3.0)]),  # cut off on both sides
+        ([(1.8, 2.5), (2.5, 3.2)], [(2.0, 2.5), (2.5, 3.0)]),  # where two words meet, nothing moves
+        ([(2.5, 2.5)], [(2.5, 2.5)]),  # too far from any edge
+        ([(2.9, 4.1), (5.1, 5.2)], [(2.9, 4.1), (5.0, 5.5)]),  # ends that are far from speech stay
+        ([(2.0, 3.0), (4.9, 5.6)], [(2.0, 3.0), (5.0, 5.5)]),
+    ],
+)
+def test_edges_beside_pauses_are_moved_to_the_speech(heard, places):
+    level = levels(bursts((2.0, 3.0), (5.0, 5.5)))
+    assert fitted(heard, level) == [pytest.approx(place, abs=0.03) for place in places]
+
+
+def test_clicks_are_no_speech():
+    audio = bursts((2.0, 3.0))
+    audio.samples[round(3.1 * RATE) : round(3.1 * RATE) + 80] = 0.5
+    assert fitted([(2.0, 3.2)], levels(audio)) == [pytest.approx((2.0, 3.0), abs=0.03)]
+
+
+def test_steady_sound_moves_nothing():
+    assert fitted([(2.0, 3.0)], levels(bursts((0.0, 8.0)))) == [(2.0, 3.0)]
+    assert fitted([], levels(sound(1.0))) == []
+
+
+def test_true_model_places_words_at_speech_whatever_is_around(real_model):
+    from tools.accuracy._speech import Spoken, rearranged
+    from tools.accuracy.speech_transcription import bare, pairs, share
+
+    errors = []
+    for seed in range(3):
+        audio, said = rearranged(np.random.default_rng([900, seed]))
+        table = run(audio, real_model)
+        found = [Spoken(bare(word), *times) for word, *times in table.select("word", "start_s", "end_s").rows()]
+        for one, two in pairs(found, [word for phrase in said for word in phrase]):
+            errors += [abs(one.start_s - two.start_s), abs(one.end_s - two.end_s)]
+    assert len(errors) >= 100
+    assert share(errors) >= 0.95
 
 
 def test_preview():

@@ -102,6 +102,8 @@ def run(audio: Audio, model: SoundModel) -> Answer:
     level = levels(audio)
     if not len(level):
         return ANALYZER.empty()
+    lengths = np.full(len(level), STEP_S)
+    lengths[-1] = duration_s - STEP_S * (len(level) - 1)
     tags = model.tag(audio)
     scores = on_grid(tags, len(level))
     kinds, sure = choose(scores, level)
@@ -115,7 +117,7 @@ def run(audio: Audio, model: SoundModel) -> Answer:
             "end_s": end_s,
             "kind": kind,
             "confidence": float(np.mean([sure[at] if kinds[at] == kind else 0.0 for at in range(first, end)])),
-            "level_db": float(10 * np.log10(np.mean(10 ** (level[first:end] / 10)))),
+            "level_db": float(10 * np.log10(np.average(10 ** (level[first:end] / 10), weights=lengths[first:end]))),
             "tags": inside["label"].unique(maintain_order=True).head(5).to_list() if own.height else None,
         })  # fmt: skip
     return pl.DataFrame(rows, schema=ANALYZER.schema)
@@ -144,7 +146,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="audio_environment",
-    version="1",
+    version="2",
     group="sound",
     inputs=("audio",),
     run=run,

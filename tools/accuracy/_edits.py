@@ -1,0 +1,13 @@
+"""How many edits part two sequences."""
+
+from collections.abc import Sequence
+
+
+def edits(one: Sequence[object], other: Sequence[object]) -> int:
+    """Levenshtein distance: insertions, deletions and substitutions."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
