@@ -11,7 +11,7 @@ from resources.warehouse import Warehouse
 from tests.conftest import make_analyzer
 from vid_assets.archive import add_partitions, register
 from vid_assets.checks import CHECKS
-from vid_assets.contract import Column, Undefined
+from vid_assets.contract import GROUPS, Column, Undefined
 from vid_assets.discovery import discover
 from vid_assets.errors import SettingsError
 from vid_assets.factory import PARTITIONS, analyzer_asset, code_version, videos_asset
@@ -183,6 +183,11 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
             " table",
         ),
     ]
+
+
+def test_the_source_of_all_is_in_no_group_of_analyzers():
+    # the UI draws the graph by groups, and a group on both ends of it would make a knot
+    assert {spec.group_name for spec in videos_asset().specs}.isdisjoint(GROUPS)
 
 
 def test_the_asset_describes_itself():

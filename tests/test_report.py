@@ -2,6 +2,7 @@
 
 import json
 import os
+from base64 import b64decode
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -152,6 +153,8 @@ def test_reports_are_the_same_again(archive):
 
 
 def test_the_asset_checks_itself(archive, monkeypatch):
+    import cv2
+
     from vid_assets.defs import report as defs
 
     monkeypatch.setattr(defs, "discover", lambda: (cut_analysis.ANALYZER,))
@@ -166,7 +169,11 @@ def test_the_asset_checks_itself(archive, monkeypatch):
         (event,) = result.asset_materializations_for_node("video_report")
     assert event.partition == archive.two_shots
     assert event.metadata["reconstruction_score"].value == 1.0
-    assert str(event.metadata["preview"].value).startswith("![preview](data:image/webp;base64,")
+    preview = str(event.metadata["preview"].value)
+    assert preview.startswith("![preview](data:image/webp;base64,")
+    picture = cv2.imdecode(np.frombuffer(b64decode(preview.split(",")[1][:-1]), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (54, 960, 3)
     checks = {
         item.check_name: item for item in result.get_asset_check_evaluations() if item.asset_key.path == [defs.REPORT]
     }

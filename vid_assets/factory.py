@@ -37,7 +37,7 @@ def videos_asset() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         VIDEOS.name,
         description="One row a video: what the container says and what the one decode pass found.",
-        group_name="archive",
+        group_name="media",
         kinds={"python", "duckdb", "ffmpeg"},
         owners=OWNERS,
         code_version=VIDEOS_VERSION,

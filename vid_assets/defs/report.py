@@ -14,10 +14,11 @@ import dagster as dg
 from resources.tables import VIDEOS
 from vid_assets.budgets import GOAL, LEAST_SCORE, TARGET
 from vid_assets.discovery import discover
+from vid_assets.drawing import WIDTH
 from vid_assets.factory import BACKFILL_POLICY, OWNERS, PARTITIONS, after_changes, deliver
 from vid_assets.report import Written, write_report
 from vid_assets.report.archive import write_index
-from vid_assets.report.pictures import inlined
+from vid_assets.report.pictures import inlined, narrowed
 from vid_assets.tables import publish
 
 REPORT = "video_report"
@@ -137,7 +138,7 @@ def _metadata(written: Written) -> Mapping[str, Any]:
         "bytes": len(written.html.encode()),
     }
     if written.preview is not None:
-        metadata["preview"] = dg.MetadataValue.md(f"![preview]({inlined(written.preview)})")
+        metadata["preview"] = dg.MetadataValue.md(f"![preview]({inlined(narrowed(written.preview, WIDTH))})")
     return metadata
 
 

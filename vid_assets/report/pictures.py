@@ -58,6 +58,17 @@ def fitted(picture: NDArray[np.uint8]) -> Picture:
     return tile
 
 
+def narrowed(picture: Picture, width: int) -> Picture:
+    """The whole picture, `width` px wide at most: the UI shows pictures as they are, and cuts off what is wider."""
+    import cv2
+
+    tall, wide = picture.shape[:2]
+    if wide <= width:
+        return picture
+    small = cv2.resize(picture, (width, max(1, round(tall * width / wide))), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
 def webp(picture: Picture) -> bytes:
     """The picture as a WebP file."""
     import cv2
