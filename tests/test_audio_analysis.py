@@ -88,6 +88,12 @@ def test_tones_are_measured_within_one_percent(frequency):
     assert row["tempo_bpm"] is None
 
 
+@pytest.mark.parametrize("frequency", [5, 20, 59])
+@pytest.mark.parametrize("level", [1e-6, 1e-3, 0.5])
+def test_rumble_has_no_pitch(frequency, level):
+    assert run(heard(level * sine(frequency)))["pitch_hz"].drop_nulls().is_between(59, 60.5).all()
+
+
 @pytest.mark.parametrize("pitch", [90, 140, 220])
 def test_pitch_of_a_voice(pitch):
     found = run(heard(made("speech_like", 6, frequency=float(pitch), dbfs=-25.0, seed=pitch)))["pitch_hz"].drop_nulls()

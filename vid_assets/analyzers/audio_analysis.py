@@ -158,13 +158,15 @@ def pitch(frames: NDArray[np.float32]) -> Array:
     difference = np.maximum(energies[:, :1] + energies - 2 * crossed, 0)
     lags = np.arange(1, YIN_LONGEST + 2)
     normal = np.ones_like(difference)
-    normal[:, 1:] = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), 1e-12)
+    # what differs by less is rounding: faint rumble would have dips of it everywhere
+    floor = np.maximum(1e-9 * energies[:, :1], 1e-30)
+    normal[:, 1:] = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), floor)
     dip = (normal[:, 1:-1] <= normal[:, 2:]) & (normal[:, 1:-1] < normal[:, :-2]) & (normal[:, 1:-1] < YIN_THRESHOLD)
     lag = dip.argmax(axis=1) + 1
     at = np.arange(len(x))
     left, middle, right = (difference[at, lag + shift] for shift in (-1, 0, 1))
     curve = left - 2 * middle + right
-    hertz = RATE / (lag + np.where(curve > 0, 0.5 * (left - right) / np.where(curve > 0, curve, 1), 0))
+    hertz = RATE / (lag + np.where(curve > 0, 0.5 * (left - right) / np.where(curve > 0, curve, 1), 0).clip(-0.5, 0.5))
     return np.where(dip.any(axis=1) & (energies[:, 0] > 0) & (hertz <= HIGHEST_PITCH), hertz, np.nan)
 
 
@@ -331,7 +333,7 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
 
 ANALYZER = Analyzer(
     name="audio_analysis",
-    version="1",
+    version="2",
     group="sound",
     inputs=("audio",),
     run=run,
