@@ -134,6 +134,7 @@ def test_archive_page(home, visit, width):
     _, archive = home
     page = visit(archive.reports / "index.html", width)
     assert fits(page)
+    assert page.get_by_text("Find", exact=True).bounding_box()["height"] < 30, "it is in one line"
     cards = page.locator(".grid li")
     assert cards.count() == 3
     page.get_by_label("Find").fill("two shots")

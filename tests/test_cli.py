@@ -66,7 +66,7 @@ def test_the_table_names_the_file_and_what_did_not_run(places):
     answer, output = told(cli._show, "clip-0", HOSTILE, 3.0, warehouse)
     assert (answer, output) == (False, "failed some reason\n")
 
-    row = {"video_id": "clip-0", "duration_s": 2.0}
+    row = {"video_id": "clip-0", "duration_s": 2.0, "warnings": ["ends at 2.00 s of the 4.00 s"]}
     warehouse.replace_partition(VIDEOS.name, "clip-0", VIDEOS.frame([row]))
     records = warehouse.read_partition(ANALYZER_RUNS.name, "clip-0")
     assert records is not None
@@ -78,6 +78,7 @@ def test_the_table_names_the_file_and_what_did_not_run(places):
     assert "[red]é" in output.splitlines()[0]
     assert "(2.0 s, 0.00x realtime, 3 s in all)" in output.splitlines()[0]
     assert output.count("did not run") == 27
+    assert "  videos: ends at 2.00 s of the 4.00 s\n" in output
 
 
 def test_an_unknown_analyzer_is_one_line(places, monkeypatch, capsys):

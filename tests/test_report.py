@@ -4,6 +4,7 @@ import json
 import os
 from base64 import b64decode
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,8 +27,8 @@ from vid_assets.factory import analyzer_asset, videos_asset
 from vid_assets.report import collect, write_index, write_report
 from vid_assets.report.facts import Facts
 from vid_assets.report.lanes import BARS, ROWS, describe, lane, spoken
-from vid_assets.report.page import clock, ticks
-from vid_assets.report.pictures import shot_pictures
+from vid_assets.report.page import clock, ticks, video_page
+from vid_assets.report.pictures import shot_pictures, strip
 from vid_assets.report.write import Written, is_stale
 from vid_assets.settings import Settings
 
@@ -103,6 +104,13 @@ def test_a_broken_file_has_a_page_with_the_reason(archive):
     reason = collect(archive.warehouse, archive.broken, SHOWN).records["videos"]["reason"]
     assert f"This file could not be decoded: {reason}" in page.text
     assert not any(tag == "img" for tag, _ in page.tags)
+
+
+def test_a_file_that_is_cut_off_says_so(archive):
+    facts = collect(archive.warehouse, archive.two_shots, SHOWN)
+    assert "not whole" not in video_page(facts, None)
+    damaged = replace(facts, video=dict(facts.video) | {"warnings": ["ends at 2.00 s of the 4.00 s", "<b>"]})
+    assert "The file is not whole or not clean: ends at 2.00 s of the 4.00 s; &lt;b&gt;." in video_page(damaged, None)
 
 
 def test_figures(archive):
@@ -285,6 +293,18 @@ def test_a_shot_too_short_for_a_picture_is_shown():
     frames = Frames(np.zeros((2, 36, 64, 3), np.uint8), np.array([0.0, 0.5]), np.array([0, 12]))
     pictures = shot_pictures(frames, [(0.0, 0.6), (0.6, 0.7)])
     assert [(number, picture is None) for number, _, picture in pictures] == [(0, False), (1, True)]
+
+
+@pytest.mark.parametrize(("tall", "wide"), [(360, 640), (272, 640), (480, 640), (640, 360), (10, 600), (600, 10)])
+def test_the_film_strip_is_full_of_pictures(tall, wide):
+    array = np.full((3, tall, wide, 3), 200, np.uint8)
+    array[1] = 100
+    frames = Frames(array, np.array([0.0, 4.0, 8.0]), np.arange(3))
+    picture = strip(frames, 12.0, 1600)
+    assert picture.shape == (90, 1600, 3)
+    assert set(np.unique(picture)) == {100, 200}
+    assert picture[45, 100, 0] == picture[45, 1500, 0] == 200
+    assert picture[45, 600, 0] == 100
 
 
 def test_curves_break_where_nothing_was_measured():

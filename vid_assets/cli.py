@@ -212,7 +212,7 @@ def _show(video_id: str, title: str, wall_s: float, warehouse: Warehouse, consol
         table.add_column(heading, no_wrap=True)
     for heading in ("rows", "seconds", "x realtime"):
         table.add_column(heading, justify="right", no_wrap=True)
-    reasons = []
+    reasons = [f"  {VIDEOS.name}: {warning}" for warning in video.row(0, named=True)["warnings"] or ()]
     for analyzer in discover():
         record = records.get(analyzer.name)
         if record is None:

@@ -253,6 +253,8 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
     metadata: dict[str, Any] = {"status": str(outcome.status), "dagster/row_count": outcome.rows, **seconds}
     if outcome.reason:
         metadata["reason"] = outcome.reason
+    if outcome.details:
+        metadata["warnings"] = outcome.details
     if outcome.path is not None:
         metadata["parquet"] = dg.MetadataValue.path(outcome.path)
     if outcome.usage.model:

@@ -112,6 +112,7 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
         trim_scratch(run.scratch, run.scratch_gb * 1e9)
         with _opened(source, run, outcome) as media:
             row = _video_row(media, source)
+            outcome.details = "; ".join(media.warnings)
         _write(VIDEOS.name, video_id, VIDEOS.frame([row]), run, outcome)
     return outcome
 

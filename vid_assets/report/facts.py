@@ -42,6 +42,11 @@ class Facts:
         return self.video.get("duration_s") or 0.0
 
     @property
+    def warnings(self) -> Sequence[str]:
+        """What the decoder had to put up with."""
+        return self.video.get("warnings") or ()
+
+    @property
     def title(self) -> str:
         """The file's name, or the key where none is known."""
         return self.file_name or self.video_id

@@ -17,7 +17,7 @@ from vid_assets.report.lanes import Curve, Lane, describe, lane, number, spoken
 from vid_assets.report.pictures import inlined, shot_pictures, strip
 from vid_assets.shots import shot_spans
 
-WIDE, NARROW = 10, 5
+WIDE, NARROW = 1600, 800  # px of the film strip on wide and on narrow screens
 LINES = 400
 _HEIGHT = 36.0
 _SPENT = ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
@@ -50,7 +50,7 @@ def video_page(facts: Facts, frames: Frames | None) -> str:
         facts=facts,
         about=_about(facts),
         ticks=ticks(duration_s),
-        strips=[inlined(strip(shown, duration_s, count)) for count in (WIDE, NARROW)] if shown else [],
+        strips=[inlined(strip(shown, duration_s, width)) for width in (WIDE, NARROW)] if shown else [],
         shots=[(number, span, inlined(picture) if picture is not None else "") for number, span, picture in pictures],
         shot_count=len(shots),
         cuts=[start_s for start_s, _ in shots[1:]][:LINES],

@@ -11,24 +11,47 @@ from vid_assets.drawing import Picture
 from vid_assets.shots import Span, rows_within, spread
 
 TILE = (160, 90)
+NARROWEST, WIDEST = 50, 240  # px that a picture of the strip may be wide
 SHOTS = 24
 QUALITY = 72
 
 
-def strip(frames: Frames, duration_s: float, count: int) -> Picture:
-    """Pictures side by side, each of the middle of its part of the time axis.
+def strip(frames: Frames, duration_s: float, width: int) -> Picture:
+    """Pictures side by side, each of the middle of its part of the time axis, as many as keep their shape.
 
     Args:
         frames: The sampled pictures, at least one.
         duration_s: Length of the time axis.
-        count: How many pictures.
+        width: Of the whole, in px.
 
     Returns:
-        uint8 RGB [90, 160 * count, 3].
+        uint8 RGB [90, width, 3].
     """
-    middles = (np.arange(count) + 0.5) * duration_s / count
+    tall, wide = frames.array.shape[1:3]
+    tile = min(max(TILE[1] * wide / tall, NARROWEST), WIDEST)
+    count = max(1, round(width / tile))
+    edges = np.rint(np.linspace(0, width, count + 1)).astype(int)
+    middles = (edges[:-1] + edges[1:]) / 2 * duration_s / width
     nearest = np.abs(frames.times_s[:, None] - middles[None, :]).argmin(axis=0)
-    return np.concatenate([fitted(frames.array[row]) for row in nearest], axis=1)
+    sizes = np.diff(edges).tolist()
+    return np.concatenate([covered(frames.array[row], size) for row, size in zip(nearest, sizes, strict=True)], axis=1)
+
+
+def covered(picture: NDArray[np.uint8], width: int) -> Picture:
+    """A tile of this width, full of the picture, of which what is over is cut off at both sides alike."""
+    import cv2
+
+    tall, wide = picture.shape[:2]
+    scale = max(width / wide, TILE[1] / tall)
+    size = (max(width, round(wide * scale)), max(TILE[1], round(tall * scale)))
+    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    left, top = (size[0] - width) // 2, (size[1] - TILE[1]) // 2
+    return small[top : top + TILE[1], left : left + width]
+
+
+def thumbnail(frames: Frames) -> Picture:
+    """The picture in the middle of the video, as a tile."""
+    return fitted(frames.array[len(frames) // 2])
 
 
 def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span, Picture | None]]:

@@ -21,7 +21,7 @@ from vid_assets.pipeline import read_records
 from vid_assets.report.archive import CARDS, THUMBS, Card, replace_file
 from vid_assets.report.facts import Facts, collect
 from vid_assets.report.page import WIDE, video_page
-from vid_assets.report.pictures import TILE, strip, webp
+from vid_assets.report.pictures import strip, thumbnail, webp
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,21 @@ def write_report(
         analyzers: Those that the page shows.
     """
     facts = collect(warehouse, video_id, analyzers)
-    html, preview = _with_pictures(facts, warehouse, scratch)
+    html, preview, middle = _with_pictures(facts, warehouse, scratch)
     page = reports / f"{video_id}.html"
     replace_file(page, html.encode())
-    thumbnail = reports / THUMBS / f"{video_id}.webp"
-    if preview is None:
-        thumbnail.unlink(missing_ok=True)
+    small = reports / THUMBS / f"{video_id}.webp"
+    if middle is None:
+        small.unlink(missing_ok=True)
     else:
-        middle = WIDE // 2 * TILE[0]
-        replace_file(thumbnail, webp(preview[:, middle : middle + TILE[0]]))
+        replace_file(small, webp(middle))
     card = Card(
         video_id=video_id,
         title=facts.title,
         duration_s=facts.duration_s,
         score=facts.reconstruction_score,
         factor=facts.realtime_factor,
-        thumbnail=preview is not None,
+        thumbnail=middle is not None,
         failed=sorted(name for name, record in facts.records.items() if record["status"] == "failed"),
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -79,7 +78,8 @@ def write_report(
     return Written(page, html, facts, preview)
 
 
-def _with_pictures(facts: Facts, warehouse: Warehouse, scratch: Path) -> tuple[str, Picture | None]:
+def _with_pictures(facts: Facts, warehouse: Warehouse, scratch: Path) -> tuple[str, Picture | None, Picture | None]:
+    """The page, the film strip and the thumbnail."""
     source = warehouse.read_partition("sources", facts.video_id)
     if facts.video.get("has_picture") and source is not None:
         # the file may be gone while its results are not; the page then has no pictures
@@ -89,10 +89,10 @@ def _with_pictures(facts: Facts, warehouse: Warehouse, scratch: Path) -> tuple[s
             try:
                 frames = media.frames
                 if frames is not None and len(frames):
-                    return video_page(facts, frames), strip(frames, facts.duration_s, WIDE)
+                    return video_page(facts, frames), strip(frames, facts.duration_s, WIDE), thumbnail(frames)
             finally:
                 media.close()
-    return video_page(facts, None), None
+    return video_page(facts, None), None, None
 
 
 def is_stale(warehouse: Warehouse, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:
