@@ -72,6 +72,17 @@ def test_freeze_and_double_speed_are_stretches_of_their_own():
     assert table["pan_rate"].to_list() == pytest.approx([0.2, 0.0, 0.2, 0.4, 0.2], abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("look", "rate", "seed"), [("noise", 0.128, 10), ("city", -0.121, 19), ("landscape", 0.154, 9)]
+)
+def test_a_short_slower_stretch_that_comes_back(look, rate, seed):
+    shot = Shot(4.5, texture=look, camera=Pan(rate), palette=seed - 1, seed=seed)
+    made, _ = of_clip(Clip((shot,), speeds=(Speed(0.5, 1.3, 2.3),), **SIZE))
+    table = table_of(made)
+    assert table["pan_rate"].to_list() == pytest.approx([rate, rate / 2, rate], abs=0.01)
+    assert table["start_s"].to_list() == pytest.approx([0, 1.3, 2.3], abs=0.13)
+
+
 def test_each_shot_has_its_own_rows():
     shots = (
         Shot(1.5, texture="city", camera=Pan(0.3)),

@@ -10,10 +10,10 @@ from vid_assets.analyzers.camera_analysis import run
 from vid_assets.scenes.clips import TEXTURES, Clip, Move, Pan, Shot, Static, Tilt, Zoom, random_shapes
 from vid_assets.scenes.textures import texture
 
-SINGLE, SEVERAL, HANDS, PLAIN = 80, 20, 24, 40
+SINGLE, SEVERAL, HANDS, PLAIN = 80, 20, 40, 40
 SIZE = {"width": 320, "height": 180}
 MOVES: dict[str, type[Pan | Tilt | Zoom]] = {"pan": Pan, "tilt": Tilt, "zoom": Zoom}
-UNITS = {"pan": ("widths/s", 0.01), "tilt": ("heights/s", 0.01), "zoom": ("ln/s", 0.035)}  # and bounds
+UNITS = {"pan": ("widths/s", 0.02), "tilt": ("heights/s", 0.02), "zoom": ("ln/s", 0.035)}  # and bounds
 NEAR_S = 0.12
 
 
@@ -100,7 +100,7 @@ def of_hands(seed: int) -> list[Figure]:
     return [
         Figure(
             analyzer="camera_analysis", what="rank correlation of shake with that of the hand", value=value, unit="1",
-            cases=len(sigmas), at_least=0.9,
+            cases=len(sigmas), at_least=0.85,
         )
     ]  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Camera work: stretches of panning, tilting, zooming or standing still, with signed rates.
 
 In each shot, shift and scale of the picture are measured from frame to frame (`vid_assets.camera`). The curve is cut
-into stretches of steady rates (binary segmentation, Scott & Knott 1974), and each stretch is measured once more over
-several px, because shifts far below one px are biased in pictures of 48 x 27 px.
+into stretches of steady rates (binary segmentation, Scott & Knott 1974; in the circular form of Olshen et al. 2004
+where one move interrupts another), and each stretch is measured once more over several px, because shifts far below
+one px are biased in pictures of 48 x 27 px.
 
 Rates: pan in screen widths a second, positive to the right; tilt in screen heights a second, positive downwards; zoom
 as the natural logarithm of the scale a second, positive inwards. In generated clips 98 of 100 hold within 10 % or 0.02.
@@ -35,6 +36,7 @@ SUPPORT = 0.55  # share of the grid that must follow the camera
 LEAST_SUPPORT = 0.3
 STILL = 0.02  # rates below this are noise
 PENALTY = 8.0  # of a further stretch, times the logarithm of the samples
+LENGTHS = 24  # lengths at which a stretch is looked for amid another
 STEP = 0.03  # least change of rate that parts two stretches, or 15 %
 
 
@@ -44,35 +46,69 @@ def rates(motion: Motion, gap_s: Array, width: int, height: int) -> Array:
     return np.column_stack([shift, motion.scale]) / gap_s[:, None]
 
 
-def _split(curve: Array, shortest: int) -> list[int]:
-    """Where the stretches of a curve [n, 3] start, each steady and at least `shortest` long."""
-    noise = np.median(np.abs(np.diff(curve, axis=0)), axis=0) / 0.954 if len(curve) > 1 else np.zeros(3)
-    scaled = curve / np.maximum(noise, 0.01)
-    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(scaled, axis=0)])
+def _best_cut(sums: Array, a: int, b: int, shortest: int) -> tuple[int, float]:
+    """The best place to part the samples `a` to `b`, and by how much the parts fit better than the whole."""
+    cuts = np.arange(a + shortest, b - shortest + 1)
+    if not len(cuts):
+        return b, 0.0
+    left = (sums[cuts] - sums[a]) / (cuts - a)[:, None]
+    right = (sums[b] - sums[cuts]) / (b - cuts)[:, None]
+    gain = ((cuts - a) * (b - cuts) / (b - a)) * ((left - right) ** 2).sum(axis=1)
+    return int(cuts[gain.argmax()]), float(gain.max())
 
-    def best(a: int, b: int) -> tuple[int, float]:
-        """The best place to part the samples `a` to `b`, and by how much the parts fit better than the whole."""
-        cuts = np.arange(a + shortest, b - shortest + 1)
-        if not len(cuts):
-            return b, 0.0
-        left = (sums[cuts] - sums[a]) / (cuts - a)[:, None]
-        right = (sums[b] - sums[cuts]) / (b - cuts)[:, None]
-        gain = ((cuts - a) * (b - cuts) / (b - a)) * ((left - right) ** 2).sum(axis=1)
-        return int(cuts[gain.argmax()]), float(gain.max())
 
+def _best_inside(sums: Array, a: int, b: int, shortest: int) -> tuple[int, int, float]:
+    """Start and end of the samples amid `a` to `b` that are most unlike the rest, and how much better the parts fit.
+
+    There must be three times `shortest`.
+    """
+    found = (a, b, 0.0)
+    # Rough lengths are enough: both ends are placed once more later.
+    lengths: list[int] = np.unique(np.geomspace(shortest, b - a - 2 * shortest, LENGTHS).round().astype(int)).tolist()
+    for length in lengths:
+        firsts = np.arange(a + shortest, b - shortest - length + 1)
+        inside, rest = sums[firsts + length] - sums[firsts], b - a - length
+        unlike = inside / length - (sums[b] - sums[a] - inside) / rest
+        gain: Array = length * rest / (b - a) * (unlike**2).sum(axis=1)
+        place = int(gain.argmax())
+        if gain[place] > found[2]:
+            found = int(firsts[place]), int(firsts[place]) + length, float(gain[place])
+    return found
+
+
+def _divided(curve: Array, sums: Array, shortest: int) -> list[int]:
+    """Where stretches start, each place chosen before the later ones were known; not in order."""
     starts, todo = [0], [(0, len(curve))]
     while todo:
         a, b = todo.pop()
-        cut, gain = best(a, b)
-        if gain > PENALTY * np.log(b - a) and _differ(curve[a:cut].mean(axis=0), curve[cut:b].mean(axis=0)):
+        least = PENALTY * np.log(b - a)
+        cut, gain = _best_cut(sums, a, b, shortest)
+        if gain > least and _differ(curve[a:cut].mean(axis=0), curve[cut:b].mean(axis=0)):
             starts.append(cut)
             todo += [(a, cut), (cut, b)]
+            continue
+        if b - a < 3 * shortest:
+            continue
+        # What comes back to where it was is hidden from a single cut.
+        first, last, gain = _best_inside(sums, a, b, shortest)
+        rest = np.concatenate([curve[a:first], curve[last:b]])
+        if gain > least and _differ(curve[first:last].mean(axis=0), rest.mean(axis=0)):
+            starts += [first, last]
+            todo += [(a, first), (first, last), (last, b)]
+    return starts
+
+
+def _split(curve: Array, shortest: int) -> list[int]:
+    """Where the stretches of a curve [n, 3] start, each steady and at least `shortest` long."""
+    noise = np.median(np.abs(np.diff(curve, axis=0)), axis=0) / 0.954 if len(curve) > 1 else np.zeros(3)
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(curve / np.maximum(noise, 0.01), axis=0)])
+    starts = _divided(curve, sums, shortest)
     # The first cuts were placed before the later ones were known. Medians, because a sample across a change is a bit of
     # both, and must not make a stretch of its own with its neighbours.
     for _ in range(2):
         kept, ends = [0], [*sorted(starts)[2:], len(curve)]
         for end in ends[: len(starts) - 1]:
-            cut, _gain = best(kept[-1], end)
+            cut, _gain = _best_cut(sums, kept[-1], end, shortest)
             if _differ(np.median(curve[kept[-1] : cut], axis=0), np.median(curve[cut:end], axis=0)):
                 kept.append(cut)
         starts = kept
@@ -281,7 +317,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="camera_analysis",
-    version="2",
+    version="3",
     group="picture",
     inputs=("video", "thumbs", "cut_analysis"),
     run=run,
