@@ -115,7 +115,7 @@ def of_blocks(seed: int) -> list[Figure]:
     steps = BLOCKS * len(qualities)
     return [
         named("clean pictures under 1.2 of blockiness and JPEGs of quality 15 above", right / 2 / BLOCKS, 2 * BLOCKS,
-              at_least=0.95),
+              at_least=0.9),
         named("steps to a lower JPEG quality that raise blockiness", ordered / steps, steps, at_least=0.9),
     ]  # fmt: skip
 
