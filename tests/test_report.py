@@ -278,6 +278,28 @@ def test_what_a_missing_model_names_is_no_lane():
     assert [bars.name for bars in found.bars] == ["calm voice", "not named"]
 
 
+def test_what_is_only_told_apart_has_curves_of_the_one_seen_most():
+    table = {
+        "time_s": Column(pl.Float64, "s", "Time"),
+        "track": Column(pl.Int64, "1", "Track"),
+        "openness": Column(pl.Float64, "1", "Openness"),
+        "gaze_deg": Column(pl.Float64, "deg", "Gaze", nullable=True),
+    }
+    frame = pl.DataFrame(
+        {
+            "time_s": [0.0, 0.0, 1.0, 2.0],
+            "track": [0, 1, 1, 1],
+            "openness": [0.1, 0.2, 0.3, 0.4],
+            "gaze_deg": [50.0, 1.0, 2.0, None],
+        }
+    )
+    found = lane(make_analyzer(table=table), frame, 3.0)
+    assert len(found.bars) == 1
+    assert [(curve.name, curve.low, curve.high) for curve in found.curves] == [("track 1 gaze_deg", 1.0, 2.0)]
+    (curve,) = lane(make_analyzer(table=table), frame.filter(pl.col("track") == 1), 3.0).curves
+    assert curve.name == "gaze_deg"
+
+
 def test_a_prompt_without_an_answer_is_no_bar():
     table = {
         "start_s": Column(pl.Float64, "s", "Start"),

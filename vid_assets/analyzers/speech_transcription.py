@@ -130,7 +130,11 @@ def run(audio: Audio, model: SpeechModel) -> Answer:
     heard = model.transcribe(audio)
     words = spoken(heard.filter(pl.col("word").str.strip_chars() != ""))
     if words.is_empty():
-        dropped = f"; {heard.height} made-up words were dropped" if heard.height else ""
+        dropped = (
+            f"; {heard.height} made-up {'word was' if heard.height == 1 else 'words were'} dropped"
+            if heard.height
+            else ""
+        )
         return NotApplicable(f"no speech in the sound{dropped}")
     duration_s = len(audio.samples) / audio.sample_rate
     words = words.with_columns(pl.col("word").str.strip_chars(), pl.col("start_s", "end_s").clip(0, duration_s))

@@ -39,6 +39,8 @@ def run(
     said = model.describe(frames, [rows for rows in spans.values() if rows])
     table = pl.concat([proposals, said.sort("span")], how="horizontal").filter(~pl.col("refused"))
     if not table.height:
+        if proposals.height == 1:
+            return Undefined("the only shot is unlike what the model knows")
         return Undefined(f"none of the {proposals.height} shots and scenes is like what the model knows")
     return table.select(list(TABLE)).cast(ANALYZER.schema)
 

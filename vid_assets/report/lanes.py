@@ -2,7 +2,8 @@
 
 What a table becomes follows from its columns. One that names what it finds becomes bars, one row of them for each
 name; pictures at moments are joined into spans. One with colours becomes a band of them. One with numbers becomes
-curves. One without times becomes facts.
+curves. One that only tells things apart, at moments, becomes both: bars of all, curves of the one seen most often.
+One without times becomes facts.
 
 It cannot tell which numbers matter: of a table with many it draws the first three that change.
 """
@@ -100,7 +101,8 @@ def lane(analyzer: Analyzer, table: pl.DataFrame, duration_s: float) -> Lane:
     if naming := next((name for name in (*NAMES, *IDENTITIES) if name in analyzer.table and _names(timed, name)), None):
         if naming == "prompt" and "text" in timed.columns:
             timed = timed.filter(pl.col("text").is_not_null())  # a prompt without an answer found nothing
-        return Lane(bars=_named_bars(analyzer, timed, start, naming, duration_s))
+        curves = _curves_of_one(analyzer, timed, naming) if naming in IDENTITIES and start == "time_s" else ()
+        return Lane(bars=_named_bars(analyzer, timed, start, naming, duration_s), curves=curves)
     return Lane(bars=_colour_band(analyzer, timed, start, duration_s), curves=_curves(analyzer, timed, start))
 
 
@@ -184,6 +186,17 @@ def _colour_band(analyzer: Analyzer, table: pl.DataFrame, start: str, duration_s
         if row[name] and _HEX.fullmatch(row[name][0]):
             bars.append(Bar(row[start], max(end_s, row[start]), describe(analyzer.table, row), row[name][0]))
     return (Bars(name, tuple(bars)),) if bars else ()
+
+
+def _curves_of_one(analyzer: Analyzer, table: pl.DataFrame, identity: str) -> tuple[Curve, ...]:
+    """What is measured, in a unit of its own, of the one that is seen most often."""
+    if table.is_empty():
+        return ()
+    most = table[identity].mode().sort()[0]
+    columns = {name: column for name, column in analyzer.table.items() if column.unit != "1"}
+    found = _curves(replace(analyzer, table=columns), table.filter(pl.col(identity) == most), "time_s")
+    one = "" if table[identity].n_unique() == 1 else f"{identity} {most} "
+    return tuple(replace(curve, name=f"{one}{curve.name}") for curve in found)
 
 
 def _curves(analyzer: Analyzer, table: pl.DataFrame, start: str) -> tuple[Curve, ...]:
