@@ -126,7 +126,7 @@ def of_speeds(seed: int) -> list[Figure]:
         ),
         Figure(
             what="error of the speed factor, median, of the factor", value=float(np.median(errors)), cases=len(errors),
-            at_most=0.1, **named,
+            at_most=0.05, **named,
         ),
     ]  # fmt: skip
 
