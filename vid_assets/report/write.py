@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from resources.tables import VIDEOS
+from resources.tables import ANALYZER_RUNS, VIDEOS
 from resources.warehouse import Warehouse
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
 from vid_assets.errors import MediaError
 from vid_assets.media import open_media
 from vid_assets.media.remote import local_path
-from vid_assets.pipeline import read_records
 from vid_assets.report.archive import CARDS, THUMBS, Card, replace_file
 from vid_assets.report.facts import Facts, collect
 from vid_assets.report.page import WIDE, video_page
@@ -101,6 +100,9 @@ def is_stale(warehouse: Warehouse, reports: Path, video_id: str, analyzers: tupl
         written = (reports / f"{video_id}.html").stat().st_mtime
     except FileNotFoundError:
         return True
-    records = read_records(video_id, warehouse)
-    known = (records[name] for name in (VIDEOS.name, *(analyzer.name for analyzer in analyzers)) if name in records)
-    return any(record["ended_at"].timestamp() > written for record in known)
+    runs = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
+    if runs is None:
+        return False
+    known = {VIDEOS.name, *(analyzer.name for analyzer in analyzers)}
+    answered = runs.select("analyzer", "ended_at").iter_rows()
+    return any(ended_at.timestamp() > written for name, ended_at in answered if name in known)
