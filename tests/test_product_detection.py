@@ -99,6 +99,12 @@ def test_a_track_of_one_picture_needs_the_finder():
     assert run(VIDEO, pictures(), NO_CUTS, seen, NO_TEXT, Finds({11: [box(0.1)]})).height == 1
 
 
+def test_a_find_in_a_gap_of_a_track_is_no_second_product():
+    seen = objects((9, 3, *box(0.1)), (10, 3, *box(0.1)), (13, 3, *box(0.1)), (9, 4, *box(0.6)), (10, 4, *box(0.6)))
+    table = run(VIDEO, pictures(), NO_CUTS, seen, NO_TEXT, Finds({11: [box(0.11), box(0.6)]}))
+    assert table.select("track", "sightings").rows() == [(3, 4), (4, 2), (None, 1)]
+
+
 def test_finds_without_a_track_are_joined_within_a_shot():
     finds = Finds({3: [box(0.1)], 11: [box(0.12), box(0.7)], 19: [box(0.12)]})
     cut = {"kind": "cut", "last_frame": 179, "first_frame": 180, "start_s": 7.46, "end_s": 7.5, "confidence": 1.0}

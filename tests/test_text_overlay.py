@@ -158,6 +158,21 @@ def test_unsure_empty_and_huge_readings_are_dropped():
     assert run(video, stream, Odd()).is_empty()
 
 
+def test_beside_a_doubtful_reading_is_read_again():
+    clip = Clip(shots=(Shot(4.0, texture="checker"),), texts=(Text("Weather at nine", 1.0, 3.0),))
+    video, stream, known = sampled(clip)
+
+    class OnceUnsure(PerfectReader):
+        def read_text(self, stream, rows):
+            self.confidence = 0.99 if self.asked else 0.6
+            return super().read_text(stream, rows)
+
+    reader = OnceUnsure(known)
+    table = run(video, stream, reader)
+    assert table.select("text", "confidence").rows() == [("Weather at nine", 0.99)]
+    assert len(set(reader.asked)) == len(reader.asked)
+
+
 def test_one_picture_is_enough():
     video, stream, known = sampled(Clip(shots=(Shot(0.04, texture="city"),), texts=(Text("Chapter 12"),)))
     table = run(video, stream, PerfectReader(known))

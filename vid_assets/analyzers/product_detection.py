@@ -3,9 +3,9 @@
 A product is a thing as shops sell it and people carry or use it: bags, clothing accessories, tableware and bottles,
 electronics, household devices, sports gear, books, toys. Vehicles, furniture, food on plates, animals and people are
 none, even where they are advertised. Two sources are put together: the tracks of `object_detection` whose class is such
-a thing, and what the product finder sees in one picture every four seconds. What the finder sees in a box of a track is
-that track's product, under the finder's name; the rest are joined as `vid_assets.tracking` does it, within a shot. A
-track seen in one picture alone counts only if the finder saw it too.
+a thing, and what the product finder sees in one picture every four seconds. What the finder sees in a box of a track,
+or within a second of it while the track lasts, is that track's product, under the finder's name; the rest are joined as
+`vid_assets.tracking` does it, within a shot. A track seen in one picture alone counts only if the finder saw it too.
 
 Brand is the text of `text_overlay` whose line lies on the product's box, at least six tenths of it, while both show.
 
@@ -27,6 +27,7 @@ from vid_assets.tracking import SURE, Tracker, colour_histogram
 
 EVERY_S = 4.0
 SAME = 0.5  # overlap from which two boxes show one thing
+NEAR_ROWS = 2
 ON_BOX = 0.6
 BOX = ("x0", "y0", "x1", "y1")
 GOODS = (
@@ -132,13 +133,15 @@ def _tracked(object_detection: pl.DataFrame, frames: Frames) -> list[Product]:
 
 def _confirm(products: list[Product], finds: list[Sighting]) -> list[Sighting]:
     """Give each find to the product whose box it overlaps most; those that overlap none are returned."""
-    there: dict[int, list[tuple[Box, Product]]] = {}
-    for product in products:
-        for sighting in product.seen:
-            there.setdefault(sighting.row, []).append((sighting.box, product))
     rest: list[Sighting] = []
     for find in finds:
-        candidates = [(overlap(find.box, box), product) for box, product in there.get(find.row, [])]
+        candidates: list[tuple[float, Product]] = []
+        for product in products:
+            nearest = min(product.seen, key=lambda sighting: abs(sighting.row - find.row))
+            # A detector misses things now and then; a track reaches over the pictures in which it does.
+            lasts = min(one.row for one in product.seen) <= find.row <= max(one.row for one in product.seen)
+            if lasts and abs(nearest.row - find.row) <= NEAR_ROWS:
+                candidates.append((overlap(find.box, nearest.box), product))
         most, product = max(candidates, key=lambda item: item[0], default=(0.0, None))
         if product is not None and most >= SAME:
             product.found.append(find)
@@ -230,7 +233,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="product_detection",
-    version="1",
+    version="2",
     group="objects_and_scene",
     inputs=("video", "frames", "cut_analysis", "object_detection", "text_overlay"),
     optional=frozenset({"text_overlay"}),

@@ -3,8 +3,8 @@
 Reading is dear, so few pictures are read. Strokes are what top-hat and black-hat filters leave of a picture (Lienhart
 & Wernicke, "Localizing and segmenting text in images and videos", 2002, use the same cue of contrast): a picture is
 read where rows of strokes appear that were not in the sample before and are still there in the next, and every 5 s
-while strokes keep changing. Each line found is then followed to both sides for as long as its letters correlate with
-the picture.
+while strokes keep changing; so are the samples beside one in which the reader is unsure. Each line found is then
+followed to both sides for as long as its letters correlate with the picture.
 
 It sees two samples a second: text that shows in one of them only is missed, and times are right to one sample.
 Scrolling and scene text that moves is read every few seconds at best, each time as a line of its own. What is taller
@@ -30,6 +30,7 @@ CELL_DENSITY = 0.15
 RUN_CELLS = 3  # the shortest line that counts as text is so many cells wide
 LONGEST_UNREAD_S = 5.0
 LEAST_CONFIDENCE = 0.8
+LEAST_DOUBT = 0.5  # what is less sure than this is no text, or none that the next sample would make clearer
 TALLEST = 1 / 3
 SAME_LETTERS = 0.7
 SAME_TEXT = 0.8
@@ -187,6 +188,15 @@ def merged(lines: Sequence[Line]) -> list[Line]:
     return result
 
 
+def read(frames: Frames, chosen: list[int], model: TextModel) -> pl.DataFrame:
+    """What the model reads in the chosen rows, and in those beside a doubtful one."""
+    found = model.read_text(frames, chosen)
+    doubtful = found.filter(pl.col("confidence").is_between(LEAST_DOUBT, LEAST_CONFIDENCE, closed="left"))["row"]
+    beside = {row + step for row in doubtful.to_list() for step in (-1, 1)}
+    again = sorted(beside & set(range(len(frames))) - set(chosen))
+    return pl.concat([found, model.read_text(frames, again)]) if again else found
+
+
 TABLE = {
     "text": Column(pl.String, "text", "What the line says."),
     "start_s": Column(pl.Float64, "s", "Time of the first sampled picture that shows it.", ge=0),
@@ -210,7 +220,7 @@ def run(video: Video, frames: Frames, model: TextModel) -> pl.DataFrame:
     if not chosen:
         return ANALYZER.empty()
     lines: list[Line] = []
-    found = model.read_text(frames, chosen).filter(pl.col("confidence") >= LEAST_CONFIDENCE)
+    found = read(frames, chosen, model).filter(pl.col("confidence") >= LEAST_CONFIDENCE)
     for reading in found.sort("row", "y0", "x0", "text").iter_rows(named=True):
         text, row = " ".join(reading["text"].split()), int(reading["row"])
         x0, y0, x1, y1 = (min(max(float(reading[side]), 0.0), 1.0) for side in ("x0", "y0", "x1", "y1"))
@@ -249,7 +259,7 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
 
 ANALYZER = Analyzer(
     name="text_overlay",
-    version="1",
+    version="2",
     group="text_and_speech",
     inputs=("video", "frames"),
     run=run,
