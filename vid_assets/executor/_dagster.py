@@ -40,7 +40,7 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig,
 from dagster._core.execution.tags import get_tag_concurrency_limits_config
 from dagster._core.instance.types import _EventListenerLogHandler as EventStoreHandler
 from dagster._core.log_manager import DagsterLogHandler, DagsterLogManager
-from dagster._core.storage.tags import GLOBAL_CONCURRENCY_TAG, GRPC_INFO_TAG
+from dagster._core.storage.tags import GLOBAL_CONCURRENCY_TAG, GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GLOBAL_CONCURRENCY_TAG",
     "GRPC_INFO_TAG",
+    "HIDDEN_TAG_PREFIX",
     "ActiveExecution",
     "DagsterExecutionInterruptedError",
     "DagsterLogHandler",

@@ -10,9 +10,9 @@ import time
 
 import dagster as dg
 
-from vid_assets.executor._dagster import GRPC_INFO_TAG
+from vid_assets.executor._dagster import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
-PROCESS_TAG = "vid/process"
+PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vid_process"  # nothing for the run list
 # A code server that lives ends its own runs in less.
 SERVER_S = 60.0
 _UNFINISHED = [
