@@ -117,7 +117,7 @@ def test_records():
     assert {member.name for member in inside.RetryMode} == {"ENABLED", "DISABLED", "DEFERRED"}
     assert inside.ErrorSource.INTERRUPT.value == "INTERRUPT"
     assert inside.GLOBAL_CONCURRENCY_TAG == "dagster/concurrency_key"
-    assert inside.GRPC_INFO_TAG == f"{inside.HIDDEN_TAG_PREFIX}grpc_info"
+    assert (inside.HIDDEN_TAG_PREFIX, inside.GRPC_INFO_TAG) == (".dagster/", ".dagster/grpc_info")
     assert SQLITE_BUSY_TIMEOUT_SECONDS > 0
     context = {"job_def", "scoped_resources_builder", "raise_on_error", "instance", "dagster_run", "run_id"}
     assert context <= set(dir(inside.PlanExecutionContext))
