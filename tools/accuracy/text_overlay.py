@@ -13,11 +13,11 @@ from vid_assets.scenes.typeset import typeset
 
 CLIPS, LINES, FPS, SECONDS = 20, 3, 8, 7.5
 STEP_S = 0.5
-WORDS = (
+WORDS = (  # noqa: SIM905
     "News Harbour Camera Episode Chapter Weather Report River Street Market Morning Evening Written Directed Produced "
     "LIVE SALE OPEN CLOSED EXIT Welcome Thank You Meet Team Final Score Minutes Price Euro Summer Winter Station "
     "Platform Flight Gate Museum Library Garden Bridge Island Window Yellow Quiet Journey Zebra Jazz Kitchen"
-).split()  # noqa: SIM905
+).split()
 COLOURS = ((255, 255, 255), (255, 230, 60), (20, 20, 20), (230, 60, 50), (90, 220, 255))
 
 
