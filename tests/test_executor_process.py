@@ -13,7 +13,7 @@ import pytest
 from dagster._grpc.types import ExecuteRunArgs
 
 from tests.executor_graphs import STEP_EVENTS, recon
-from vid_assets.executor import end_orphans
+from vid_assets.executor import end_orphans, kept_connections
 
 ROOT = Path(__file__).parents[1]
 FAR_LESS_THAN_THE_STEP_S = 20.0
@@ -140,6 +140,19 @@ def test_a_run_whose_process_was_killed_is_ended_and_gives_its_slots_back(instan
     assert instance.get_run_by_id(again.run_id).status == dg.DagsterRunStatus.NOT_STARTED
     alive.cancel()
     alive.process.wait(30)
+
+
+def test_connections_are_kept_from_before_a_run_is_made_until_its_end(instance):
+    storage = instance.event_log_storage
+    with kept_connections(instance):
+        with dg.execute_job(recon("diamond", "warm"), instance=instance) as result:
+            assert result.success
+        assert "_connect" in vars(storage)
+    assert "_connect" not in vars(storage)
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as other:
+        kinds = [entry.dagster_event.event_type_value for entry in other.all_logs(result.run_id) if entry.dagster_event]
+    assert kinds.count("STEP_START") == kinds.count("STEP_SUCCESS") == 4
+    assert kinds.count("PIPELINE_SUCCESS") == 1
 
 
 def test_a_run_worker_runs_it(instance):

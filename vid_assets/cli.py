@@ -23,7 +23,7 @@ from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError, SettingsError
-from vid_assets.executor import PROCESS_TAG, end_orphans, this_process
+from vid_assets.executor import PROCESS_TAG, end_orphans, kept_connections, this_process
 from vid_assets.factory import PARTITIONS
 from vid_assets.pipeline import read_records
 from vid_assets.report import write_report
@@ -129,13 +129,14 @@ def _execute(
     instance: dg.DagsterInstance, tags: dict[str, str], selection: Sequence[dg.AssetKey] | None = None
 ) -> dg.JobExecutionResult:
     """Run the job in this process, silently."""
-    return dg.execute_job(
-        dg.reconstructable(analyze_job),
-        instance,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags=tags | {PROCESS_TAG: this_process()},
-        asset_selection=selection,
-    )
+    with kept_connections(instance):
+        return dg.execute_job(
+            dg.reconstructable(analyze_job),
+            instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags=tags | {PROCESS_TAG: this_process()},
+            asset_selection=selection,
+        )
 
 
 def _ensure_report(video_id: str, warehouse: Warehouse) -> None:

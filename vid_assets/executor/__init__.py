@@ -5,9 +5,11 @@
 `deliver_only` lets a step over several partitions succeed for some of them.
 `end_orphans` ends the runs whose process is gone; a run is given `PROCESS_TAG` with `this_process` by the executor, or
 by whoever makes the run in the process that will run it.
+`kept_connections` makes storing a run's events cheap, its making included.
 `cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
 """
 
+from vid_assets.executor.instance import kept_connections
 from vid_assets.executor.models import ModelStatus, Sparing, Warmable
 from vid_assets.executor.orphans import PROCESS_TAG, end_orphans, this_process
 from vid_assets.executor.partial import deliver_only
@@ -22,6 +24,7 @@ __all__ = [
     "cancelled",
     "deliver_only",
     "end_orphans",
+    "kept_connections",
     "this_process",
     "warm_executor",
 ]

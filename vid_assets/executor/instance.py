@@ -75,17 +75,17 @@ class Pools:
 
 @contextmanager
 def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Let the SQLite event log keep its connections open for the duration of a run.
+    """Let the SQLite event log keep its connections open for the duration of a run, or of several with what makes them.
 
     As it comes, it builds an SQLAlchemy engine for every event it stores, compiles the statements anew, and closes the
     last connection to the file, which makes SQLite fold its write-ahead log back: most of what a run of small steps
     costs. Locking, transactions and durability stay as they are: each event is a synced commit of its own before its
     step goes on. Folding back is also what touched the file that the web server watches for new events, so the file is
-    touched here instead. Other event logs are left alone.
+    touched here instead. Other event logs are left alone, and so is one whose connections are kept already.
     """
     storage = instance.event_log_storage
     on_sqlite, busy_timeout_s = inside.sqlite_storage()
-    if type(storage) is not on_sqlite:
+    if type(storage) is not on_sqlite or "_connect" in vars(storage):
         yield
         return
 
@@ -116,7 +116,6 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
         yield
     finally:
         with storage._db_lock:
-            if vars(storage).get("_connect") is connect:
-                del vars(storage)["_connect"]
+            del vars(storage)["_connect"]
             for engine in engines.values():
                 engine.dispose()
