@@ -53,7 +53,7 @@ def test_the_document_has_figures_of_every_analyzer_within_their_bounds():
     assert re.search(r"^Seed \d+, \d{4}-\d\d-\d\d: (\d+) of \1 figures of 27 analyzers", text, re.MULTILINE)
 
 
-def test_the_issue_is_met():
+def test_bounds_of_cuts():
     bounds = {row[1]: row[3] for row in rows_of(runner.DOCUMENT.read_text()) if row[0] == "cut_analysis"}
     assert bounds["F1 of hard cuts, 0 frames tolerance"] == "≥ 0.95"
     assert bounds["F1 of gradual transitions that overlap"] == "≥ 0.8"
