@@ -7,6 +7,7 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child, median
 from benchmarks.pipeline import CHANGES
 from benchmarks.plan import Plan
+from resources.catalog import catalogue
 from vid_assets.discovery import discover
 
 LOAD_S = 60.0
@@ -27,7 +28,8 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
         if downstream & set(analyzer.upstream):
             downstream.add(analyzer.name)
     sides = {"with": {"without": sorted(downstream - {SLOW})}, "without": {"without": sorted(downstream)}}
-    models = sorted({analyzer.model for analyzer in discover() if analyzer.model and analyzer.name not in downstream})
+    there = {spec.name for spec in catalogue() if "offline" in spec.profiles}
+    models = sorted({item.model for item in discover() if item.model in there and item.name not in downstream})
     ended: dict[str, list[float]] = {side: [] for side in sides}
     slow_ended: list[float] = []
     # The first video only warms the machine up.
