@@ -75,8 +75,10 @@ def _edge_blur(luma: Plane, noise: float, reblur: float) -> float | None:
     def slope(sigma: float) -> Plane:
         smooth = cv2.GaussianBlur(luma, (0, 0), sigma)
         kernel = np.array([[-0.5, 0, 0.5]], np.float32)
-        across, down = cv2.filter2D(smooth, cv2.CV_32F, kernel), cv2.filter2D(smooth, cv2.CV_32F, kernel.T)
-        return np.asarray(cv2.magnitude(across, down), np.float32)
+        across = np.asarray(cv2.filter2D(smooth, cv2.CV_32F, kernel), np.float32)
+        down = np.asarray(cv2.filter2D(smooth, cv2.CV_32F, kernel.T), np.float32)
+        # cv2.magnitude rounds as the arrays happen to lie in memory, which decides between crests of equal height.
+        return np.sqrt(across**2 + down**2)
 
     first, second = slope(reblur), slope(reblur * math.sqrt(2))
     # Only the crest of an edge tells its width.
@@ -310,7 +312,7 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
 
 ANALYZER = Analyzer(
     name="content_quality",
-    version="2",
+    version="3",
     group="picture",
     inputs=("video", "frames"),
     run=run,
