@@ -19,7 +19,7 @@ from vid_assets.archive import register
 from vid_assets.contract import Analyzer
 from vid_assets.defs.resources import defs as project_resources
 from vid_assets.discovery import discover
-from vid_assets.executor import warm_executor
+from vid_assets.executor import kept_connections, warm_executor
 from vid_assets.factory import PARTITIONS, analyzer_asset, videos_asset
 from vid_assets.pipeline import read_records
 from vid_assets.settings import setting
@@ -105,7 +105,8 @@ def analyse(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> d
     video_id = register(file, warehouse, instance).video_id
     recon = dg.build_reconstructable_job("benchmarks.pipeline", "job")
     began, wall = time.time(), time.perf_counter()
-    result = dg.execute_job(recon, instance, run_config=QUIET, tags={"dagster/partition": video_id})
+    with kept_connections(instance):
+        result = dg.execute_job(recon, instance, run_config=QUIET, tags={"dagster/partition": video_id})
     wall_s = time.perf_counter() - wall
     records = {}
     rows = read_records(video_id, warehouse)
