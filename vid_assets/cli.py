@@ -19,7 +19,7 @@ from resources.warehouse import Warehouse
 from vid_assets.archive import register, reject, take_in
 from vid_assets.automation.prune import prune
 from vid_assets.automation.scan import Archive
-from vid_assets.defs.automation import planned, selection_of, tags_of, under_way, whole_job
+from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.discovery import discover
 from vid_assets.errors import MediaError, SettingsError
@@ -115,7 +115,7 @@ def _materialize(
     # in a file or a pipe there is no bar, but rich would leave an empty line for it
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with ThreadPoolExecutor(1) as pool, progress:
-        running = pool.submit(_execute, instance, {_PARTITION_TAG: video_id}, whole_job())
+        running = pool.submit(_execute, instance, {_PARTITION_TAG: video_id})
         bar = progress.add_task(escape(_line(title)), total=len(names))
         while not running.done():
             records = read_records(video_id, warehouse).values()
@@ -126,7 +126,7 @@ def _materialize(
 
 
 def _execute(
-    instance: dg.DagsterInstance, tags: dict[str, str], selection: Sequence[dg.AssetKey]
+    instance: dg.DagsterInstance, tags: dict[str, str], selection: Sequence[dg.AssetKey] | None = None
 ) -> dg.JobExecutionResult:
     """Run the job in this process, silently."""
     with kept_connections(instance):
@@ -164,7 +164,7 @@ def _backfill(console: Console, *, dry_run: bool) -> int:
             _complain(problem, console)
         made = planned(instance, warehouse)
         for batch in made:
-            what = "everything" if selection_of(batch) == whole_job() else ", ".join(sorted(batch.assets))
+            what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))
             line = f"{batch.reason}: {batch.videos} videos from {batch.first} to {batch.last}: {what}"
             console.print(line, highlight=False, soft_wrap=True, markup=False)
             if not dry_run:

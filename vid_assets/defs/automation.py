@@ -9,7 +9,6 @@ from pathlib import Path
 import dagster as dg
 
 from resources.catalog import resolve_profile
-from resources.tables import VIDEOS
 from resources.warehouse import Warehouse
 from vid_assets.archive import take_in
 from vid_assets.automation.plan import Batch, Budget, Due, batches, due, within
@@ -121,19 +120,11 @@ def tags_of(batch: Batch) -> dict[str, str]:
     return dict(zip(_RANGE_TAGS, (batch.first, batch.last), strict=True)) | {REASON_TAG: batch.reason}
 
 
-def selection_of(batch: Batch) -> Sequence[dg.AssetKey]:
-    """The assets of a run, the page that shows them among them."""
+def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
+    """The assets of a run, the page that shows them among them; None for all of the job."""
     if batch.assets >= set(current_versions()):
-        return whole_job()
+        return None
     return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
-
-
-def whole_job() -> Sequence[dg.AssetKey]:
-    """Everything that there is for a video, the analyzers that are switched off included.
-
-    A run names all its assets: without, `after_changes` would not know which updates a run goes on with itself.
-    """
-    return [dg.AssetKey(name) for name in sorted({VIDEOS.name, REPORT, *(analyzer.name for analyzer in discover())})]
 
 
 def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:
