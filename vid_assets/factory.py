@@ -97,14 +97,19 @@ def _asset(
 
 
 def after_changes() -> dg.AutomationCondition:
-    """Run again when the analyzer's own code version, or a table that it reads, has changed.
+    """Run again when the analyzer's own code version has changed, or when a table that it reads is made again for that.
 
     Only videos that have an answer are run again; those without one are the nightly backfill's, which in turn finds
     nothing out of date where this condition has been at work.
+
+    Updates of tables as such do not count. A run over several videos updates one analyzer after the other, and a look
+    in its middle cannot tell which of them it will still go on with: Dagster's ``any_deps_updated`` knows that for the
+    partition that was materialized last only, and would have the others run twice.
     """
     condition = dg.AutomationCondition
     handled = condition.newly_requested() | condition.newly_updated()
-    changed = (condition.code_version_changed() | condition.any_deps_updated()).since(handled)
+    again = condition.any_deps_match(condition.will_be_requested())
+    changed = (condition.code_version_changed() | again).since(handled)
     return changed & ~condition.missing() & ~condition.in_progress() & ~condition.any_deps_in_progress()
 
 
