@@ -81,7 +81,8 @@ def test_another_code_version_is_another_host_and_the_idle_old_one_goes(
     file = home / "code" / "versioned_fake.py"
     answers = []
     for version in (1, 2):
-        file.write_text(f"VERSION = {version}\n{VERSIONED}")
+        # of another length: Python takes a source of the same size and second for the one that it compiled
+        file.write_text(f"VERSION = {version}\n{VERSIONED}" + version * "\n")
         identity.code_digest.cache_clear()
         identity._imports.cache_clear()
         model = handle(home, {"host": "versioned_fake:VersionedHost"})
