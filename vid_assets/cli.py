@@ -162,6 +162,8 @@ def _backfill(console: Console, *, dry_run: bool) -> int:
             return 1
         for problem in refused:
             _complain(problem, console)
+        if not dry_run:
+            end_orphans(instance)
         made = planned(instance, warehouse)
         for batch in made:
             what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))

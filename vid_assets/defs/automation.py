@@ -79,6 +79,7 @@ def nightly_backfill(
     if active := [backfill.backfill_id for backfill in newest if backfill.status.name in ("REQUESTED", "CANCELING")]:
         yield dg.SkipReason(f"backfill {active[0]} is under way")
         return
+    end_orphans(context.instance)
     made = planned(context.instance, warehouse)
     night = context.scheduled_execution_time
     yield from (request(batch, night) for batch in made)
@@ -88,7 +89,6 @@ def nightly_backfill(
 
 def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
     """What a backfill would run now, as `nightly_backfill` says."""
-    end_orphans(instance)
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
