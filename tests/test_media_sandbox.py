@@ -116,6 +116,7 @@ def test_a_length_that_no_header_announces_is_limited_too(tmp_path: Path):
         ("while not time.sleep(0.1): pulse._next = 0; pulse.beat()", Limits(wall_s=1.5), "took longer than 1.5 s"),
         ("while True: pass", Limits(cpu_s=1), "more than 1 processor seconds"),
         ("bytearray(8 << 30)", Limits(), "needs more than 4096 MB"),
+        ("from av.error import BlockingIOError as E; raise E(11, 'no thread')", Limits(), "needs more than 4096 MB"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Limits(), "killed, most likely for memory"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Limits(), "crashed .SIGSEGV."),
         ("raise KeyError('what')", Limits(), "ended with status 1 .KeyError: 'what'"),

@@ -40,6 +40,7 @@ CODECS = (
 CONVERT = "convert it with ffmpeg first"
 # Headers round, and their last picture may count twice.
 SHORTFALL_S = 0.5
+STACK_BYTES = 8 << 20
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
@@ -57,14 +58,16 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)
     parent, folder, limits = int(arguments[0]), Path(arguments[1]), Limits(**json.loads(arguments[2]))
     # Before the limits: loading a library takes address space and open files.
+    import av
     import av.error
 
-    _confine(parent, limits)
     try:
+        _confine(parent, limits)
         report = _pass(folder, limits, _Pulse(channel))
     except Refused as refusal:
         report = dict(zip(("problem", "fix"), refusal.args, strict=True))
-    except MemoryError:
+    except (MemoryError, av.error.BlockingIOError):
+        # A thread that finds no room for its stack is told to try again later.
         report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
@@ -93,6 +96,10 @@ def _confine(parent: int, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     if sys.platform == "linux":
+        # Where the stack itself has no room to grow, the kernel's answer is SIGSEGV instead of an error.
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        if taken + STACK_BYTES > limits.memory_bytes:
+            raise MemoryError
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
