@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.kit import child, temporary_home
 from benchmarks.pipeline import CHANGES
-from resources.local import LocalHosts
+from resources.host import ModelResource
 from resources.usage import collect_usage
 from resources.warehouse import Warehouse
 from vid_assets.demo import SPEECH
@@ -60,6 +60,19 @@ def home():
         yield made
 
 
+@pytest.fixture
+def handles(home, monkeypatch):
+    """By name, the models as the runs of `home` hold them."""
+    for name, value in home.variables().items():
+        monkeypatch.setenv(name, value)
+    from vid_assets.defs.resources import defs
+
+    assert defs.resources is not None
+    found = {name: handle for name, handle in defs.resources.items() if isinstance(handle, ModelResource)}
+    places = {"scratch": str(home.scratch), "models": str(home.models)}
+    return {name: handle.model_copy(update=places) for name, handle in found.items()}
+
+
 def analyse(home, files, warehouse="warehouse", **changes):
     """A process of its own that runs the pipeline for each file; what it tells of each."""
     variables = home.variables(warehouse, **{CHANGES: json.dumps(changes)})
@@ -99,19 +112,19 @@ def pids(home, warehouse, video):
     return found
 
 
-def kill_when_busy(hosts, models, until, pause_s=0.0):
-    """Kills, with no warning, the first of these models' hosts that computes; None if `until` comes first."""
+def kill_when_busy(handle, until, pause_s=0.0):
+    """Kills a model's host, with no warning, that long into a call, and tells its pid; None if `until` comes first."""
     while not until():
-        for status in hosts.standing():
-            if status.model in models and status.busy_s is not None:
-                time.sleep(pause_s)
-                os.kill(status.pid, signal.SIGKILL)
-                return status.model, status.pid
-        time.sleep(0.005)
+        status = handle.status()
+        if status.busy_s is not None:
+            time.sleep(pause_s)
+            os.kill(status.pid, signal.SIGKILL)
+            return status.pid
+        time.sleep(0.01)
     return None
 
 
-def test_two_runs_at_once_get_over_two_kills(home, videos):
+def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
     first, second = [videos[0], videos[1]], [videos[2], videos[3]]
     store = Warehouse(path=str(home.root / "warehouse"))
     ids = {file: identify(file).video_id for file in first + second}
@@ -122,10 +135,9 @@ def test_two_runs_at_once_get_over_two_kills(home, videos):
 
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(analyse, home, files, only=["text_overlay"]) for files in (first, second)]
-        hosts = LocalHosts(home.scratch)
         for _ in range(2):
             # A call is sent again once, so the second kill waits for those that the first one hit.
-            killed.append(kill_when_busy(hosts, ["text_reader"], lambda: all(run.done() for run in runs)))
+            killed.append(kill_when_busy(handles["text_reader"], lambda: all(run.done() for run in runs)))
             pending = [next((file for file in files if not done(file)), files[-1]) for files in (first, second)]
             while not all(done(file) or run.done() for file, run in zip(pending, runs, strict=True)):
                 time.sleep(0.02)
@@ -136,47 +148,45 @@ def test_two_runs_at_once_get_over_two_kills(home, videos):
     for number, video in enumerate(answers):
         texts = tables(home, "warehouse", video)["text_overlay"]["text"].to_list()
         assert texts == [f"VIDEO {1000 + 37 * number}"]
-    assert not {pid for _, pid in killed} & pids(home, "warehouse", answers[1])["text_reader"]
+    assert not set(killed) & pids(home, "warehouse", answers[1])["text_reader"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_runs_get_over_fifty_kills_of_their_hosts(home, videos):
+def test_runs_get_over_fifty_kills_of_their_hosts(home, handles, videos):
     chosen = videos[:3]
     (*undisturbed,) = analyse(home, chosen, "undisturbed")
     models = set().union(*(pids(home, "undisturbed", video) for video in undisturbed))
     expected = [tables(home, "undisturbed", video) for video in undisturbed]
-    hosts, chance, hits, runs = LocalHosts(home.scratch), random.Random(1), [], 0
-    while len(hits) < KILLS:
-        assert runs < KILLS, "most kills missed the calls"
+    chance, hits, runs = random.Random(1), [], 0
+    while len(hits) < KILLS or not models - BRIEF <= set(hits):
+        assert runs < KILLS, f"most kills missed the calls: {hits}"
         number, warehouse = runs % len(chosen), f"disturbed-{runs}"
         runs += 1
-        over, killed = threading.Event(), {}
-        with ThreadPoolExecutor(1) as pool:
+        over = threading.Event()
+        with ThreadPoolExecutor(1 + len(models)) as pool:
             run = pool.submit(analyse, home, [chosen[number]], warehouse)
             run.add_done_callback(lambda _, over=over: over.set())
-            while hit := kill_when_busy(hosts, models - killed.keys(), over.is_set, chance.uniform(0, 0.05)):
-                killed[hit[0]] = hit[1]
+            # Every model of every run, at the start of a call or in it.
+            killers = {
+                name: pool.submit(kill_when_busy, handles[name], over.is_set, chance.choice((0.0, 0.01, 0.1)))
+                for name in sorted(models)
+            }
             (video,) = run.result()
+        killed = {name: killer.result() for name, killer in killers.items()}
         assert video["success"], video
         assert_same(expected[number], tables(home, warehouse, video))
         # Whoever was killed after its answer was out has done no harm, and does not count.
         last = pids(home, warehouse, video)
-        hits += [model for model, pid in killed.items() if pid not in last[model]]
+        hits += [model for model, pid in killed.items() if pid is not None and pid not in last[model]]
     print(f"\n{len(hits)} kills during calls in {runs} runs: {pl.Series(hits).value_counts().sort('').rows()}")
-    assert models - BRIEF <= set(hits)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_call_after_a_kill_waits_for_the_load_and_little_more(home, videos, monkeypatch):
-    for name, value in home.variables().items():
-        monkeypatch.setenv(name, value)
-    from vid_assets.defs.resources import defs
-
+def test_the_call_after_a_kill_waits_for_the_load_and_little_more(home, handles, videos):
     media = open_media(videos[0], identify(videos[0]).video_id, home.scratch)
     assert media.frames is not None
-    assert defs.resources is not None
     rows = range(len(media.frames))
     calls = {
         "text_reader": lambda model: model.read_text(media.frames, rows),
@@ -184,15 +194,12 @@ def test_the_call_after_a_kill_waits_for_the_load_and_little_more(home, videos, 
         "blip2": lambda model: model.caption(media.frames, rows),
         "video_llava": lambda model: model.describe(media.frames, [rows]),
     }
-    hosts = LocalHosts(home.scratch)
     for name, call in calls.items():
-        handle = defs.resources[name].model_copy(update={"scratch": str(home.scratch), "models": str(home.models)})
+        handle = handles[name]
         expected = call(handle)
         beyond = []
         for _ in range(4):
-            (pid,) = (status.pid for status in hosts.standing() if status.model == name)
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            os.kill(handle.status().pid, signal.SIGKILL)
             began = time.monotonic()
             with collect_usage() as usage:
                 answer = call(handle)
