@@ -113,7 +113,7 @@ def analyse(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> d
     for analyzer in analyzers():
         row = rows.get(analyzer.name)
         if row is None or row["run_id"] != result.run_id:
-            # What stands before it failed; `success` says so, and the reason of the one that failed is beside it.
+            # Something upstream failed: see `failures`.
             records[analyzer.name] = {"status": "did not run", "reason": None}
             continue
         records[analyzer.name] = {
@@ -128,6 +128,7 @@ def analyse(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> d
         "video_id": video_id,
         "run_id": result.run_id,
         "success": result.success,
+        "failures": {event.step_key: str(event.event_specific_data) for event in result.all_events if event.is_failure},
         "wall_s": wall_s,
         "analyzers": records,
         "waited_s": _waits(getattr(note, "metadata", {}) for note in notes),

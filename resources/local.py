@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 POLL_S = 0.02
 # What a call may take beyond its deadline, which the host itself keeps: then the process does not answer at all.
 GRACE_S = 5.0
+# A broken call is a death if the process is gone so soon after it.
+GONE_S = 2.0
 # A process that lives and does not answer a health check for so long is not loading: it hangs.
 UNANSWERED_S = 60.0
 
@@ -147,7 +149,7 @@ class LocalHosts(ModelHosts):
         import grpc
 
         name = deployment.spec.name
-        deaths, waited = 0, 0.0
+        breaks, waited = 0, 0.0
         while True:
             began = time.monotonic()
             link = self._connect(deployment, identity, began, calls)
@@ -160,33 +162,44 @@ class LocalHosts(ModelHosts):
             except grpc.FutureCancelledError:
                 raise ModelCancelled(name, "the run was cancelled", "run it again") from None
             except grpc.RpcError as error:
+                calls.check()
                 self._forget(identity.stem, link)
-                deaths += self._after_failure(error, deployment, link, seconds)  # pyright: ignore[reportArgumentType]
-                if deaths > 1:
+                breaks += self._after_failure(error, deployment, link, seconds)  # pyright: ignore[reportArgumentType]
+                if breaks > 1:
                     log = self.folder / f"{identity.stem}.log"
-                    raise ModelError(name, "its host died twice during the call", f"see {log}") from error
+                    raise ModelError(name, "its host broke off twice during the call", f"see {log}") from error
                 continue
             link.warm = answer.error is None
             self._done_ahead(identity)
             return answer, waited
 
     def _after_failure(self, error: "grpc.Call", deployment: Deployment, link: Link, seconds: float) -> int:
-        """What a failed exchange means: 1 for a death of the host, 0 for a host that was leaving anyway."""
+        """What a failed exchange means: 1 for a host that broke off, 0 for one that was leaving anyway."""
         import grpc
 
         name = deployment.spec.name
         code = error.code()
         if code == grpc.StatusCode.ABORTED:
             return 0
-        if code == grpc.StatusCode.CANCELLED:
-            raise ModelCancelled(name, "the run was cancelled", "run it again")
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             budget.kill(self.folder, link.record)
             problem = f"its host (pid {link.record.pid}) did not answer within {seconds:.0f} s and was killed"
             raise ModelDeadline(name, problem, f"see {self.folder / f'{link.record.stem}.log'}")
-        if code != grpc.StatusCode.UNAVAILABLE:
+        # A connection that broke is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or
+        # CANCELLED by a server that ends (41785): what counts is whether the process is still there. One that is just
+        # dying must not be met again.
+        if not self._is_gone(link) and code != grpc.StatusCode.UNAVAILABLE:
             raise ModelError(name, f"the call failed: {code.name} {error.details()}", "report it")
         return 1
+
+    def _is_gone(self, link: Link) -> bool:
+        """Whether the process behind a link has ended, or does so in a moment."""
+        give_up = time.monotonic() + GONE_S
+        while (record := rundir.live_record(self.folder, link.record.stem)) is not None and link.leads_to(record):
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(POLL_S)
+        return True
 
     def _connect(
         self, deployment: Deployment, identity: Identity, began: float, calls: Calls, *, ahead: bool = False

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
+import grpc
 import numpy as np
 import psutil
 import pytest
@@ -207,6 +208,49 @@ def test_a_killed_host_is_started_again_and_the_call_repeated(home: Path) -> Non
     assert answer["pid"][0] not in (first, second)
 
 
+class BrokenCall(grpc.RpcError):
+    """A call whose connection broke, as gRPC may name it."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        self._code = code
+
+    def result(self) -> bytes:
+        raise self
+
+    def cancel(self) -> None:
+        pass
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "Stream removed"
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED])
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_call_is_repeated_whatever_name_its_host_s_death_gets(
+    home: Path, monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode, dies: bool
+) -> None:
+    model = handle(home)
+    pid = model.echo()["pid"][0]
+    call = Link.call
+
+    def broken(link: Link, payload: bytes, seconds: float) -> object:
+        if link.record.pid != pid:
+            return call(link, payload, seconds)
+        if dies:
+            threading.Timer(0.1, os.kill, (pid, signal.SIGKILL)).start()
+        return BrokenCall(code)
+
+    monkeypatch.setattr(Link, "call", broken)
+    if dies:
+        assert model.echo()["pid"][0] != pid
+    else:
+        with pytest.raises(ModelError, match="broke off twice" if code == grpc.StatusCode.UNAVAILABLE else code.name):
+            model.echo()
+
+
 @pytest.mark.slow
 def test_fifty_kills_during_calls_lose_and_double_nothing(home: Path) -> None:
     model = handle(home)
@@ -218,7 +262,7 @@ def test_fifty_kills_during_calls_lose_and_double_nothing(home: Path) -> None:
 
 
 def test_a_host_that_dies_again_is_an_error(home: Path) -> None:
-    with pytest.raises(ModelError, match="died twice"):
+    with pytest.raises(ModelError, match=r"broke off twice|died twice while it started"):
         handle(home, crash=True).echo()
 
 
