@@ -102,22 +102,22 @@ def test_prewarm_returns_at_once_and_loads(home: Path) -> None:
 
 
 def test_usage_counts_waiting_computing_and_the_load_once(home: Path) -> None:
-    model = handle(home, load_s=0.5)
+    model = handle(home, load_s=2.0)
     with collect_usage() as first:
         model.echo(sleep_s=0.1)
     with collect_usage() as second:
         model.echo()
         model.echo()
-    assert first.wait_s > 0.4
-    assert 0.1 <= first.compute_s < 0.4
+    assert first.wait_s > 1.9
+    assert 0.1 <= first.compute_s < 1.9
     assert (first.calls, first.model, first.revision, first.precision) == (1, "echo", "r1", "fp32")
     assert (first.source, first.device, first.host_pid) == ("vendored", "cpu", model.status().pid)
     assert first.load is not None
     assert first.load.kind in ("cold", "warm_disk")
-    assert first.load.load_s >= 0.5
+    assert first.load.load_s >= 2.0
     assert first.load.bytes == 256
     assert second.calls == 2
-    assert second.wait_s < 0.4
+    assert second.wait_s < 1.9
     assert second.load is not None
     assert (second.load.kind, second.load.load_s) == ("hit", 0.0)
 
