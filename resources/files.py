@@ -23,6 +23,9 @@ import polars as pl
 
 SCHEMA_FILE = "@schema.parquet"  # no key is empty, so this is no version
 STALE_S = 600.0
+# A query lists a table's files and then opens them all, those out of force too, which takes it a moment: were a few
+# removed with every write, it would often find one gone. So they go in one go, and seldom.
+SWEEP_EVERY_S = 24 * 3600.0
 _NAME = re.compile(r"([^@]+)@(\d{16})\.parquet")
 
 
@@ -73,21 +76,20 @@ def file_of(table: Path, version: Version) -> Path:
 def add_version(table: Path, key: str, written: Path | None) -> Path:
     """Puts the finished file `written` in force as `key`'s newest version; None says that the partition is gone.
 
-    The newest version stays where it has the same content. Of two writers at once either may come last. Versions that
-    have been out of force for `STALE_S` go, this key's and those of the keys beside it.
+    The newest version stays where it has the same content. Of two writers at once either may come last. Once a day the
+    table's versions that have been out of force for `STALE_S` go.
 
     Returns:
         The file in force.
     """
     folder = table / _shard(key)
     folder.mkdir(parents=True, exist_ok=True)
-    beside = sorted(_listed(folder))
-    before = [version for version in beside if version.key == key]
+    before = versions(table, key)
     if before and written is not None and not before[-1].removes:
         current = folder / before[-1].name
         if current.stat().st_size == written.stat().st_size and current.read_bytes() == written.read_bytes():
             return current
-    _remove_superseded(folder, beside, STALE_S)
+    _sweep_daily(table)
     # A clock that was set back must not make the new version the older one.
     stamp = max(time.time_ns() // 1000, before[-1].stamp + 1 if before else 0)
     while True:
@@ -105,7 +107,20 @@ def add_version(table: Path, key: str, written: Path | None) -> Path:
 
 def remove_superseded(table: Path, older_than_s: float) -> int:
     """Removes the versions of a table's partitions that have been out of force for so long; says how many."""
-    return sum(_remove_superseded(shard, sorted(_listed(shard)), older_than_s) for shard in table.glob("[0-9a-f]?"))
+    return sum(_remove_superseded(shard, older_than_s) for shard in table.glob("[0-9a-f]?"))
+
+
+def _sweep_daily(table: Path) -> None:
+    now, marker = time.time(), table.parent / ".swept" / table.name
+    try:
+        due = now - marker.stat().st_mtime > SWEEP_EVERY_S
+    except FileNotFoundError:
+        due = True
+    if due:
+        marker.parent.mkdir(exist_ok=True)
+        marker.touch()
+        os.utime(marker, (now, now))
+        remove_superseded(table, STALE_S)
 
 
 def _shard(key: str) -> str:
@@ -124,10 +139,10 @@ def _listed(shard: Path) -> list[Version]:
         return []
 
 
-def _remove_superseded(shard: Path, beside: list[Version], older_than_s: float) -> int:
+def _remove_superseded(shard: Path, older_than_s: float) -> int:
     before = time.time_ns() // 1000 - int(older_than_s * 1e6)
     removed = 0
-    for _, group in groupby(beside, key=lambda version: version.key):
+    for _, group in groupby(sorted(_listed(shard)), key=lambda version: version.key):
         ordered = list(group)
         gone = [older for older, newer in pairwise(ordered) if newer.stamp <= before]
         if ordered[-1].removes and ordered[-1].stamp <= before:

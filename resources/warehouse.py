@@ -10,6 +10,7 @@ so whoever has it open holds up nobody::
       <table>/@schema.parquet              no rows, the declared types
       <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link says that the partition is gone
       .catalog/<digest>.duckdb             the same views, for this code
+      .swept/<table>                       when its superseded versions were last removed
       .tmp/                                files being written
 
 A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its
@@ -214,10 +215,11 @@ class Warehouse(dg.ConfigurableResource):
     def sweep(self, older_than_s: float = STALE_S) -> int:
         """Clears away superseded versions, and what killed writers and earlier definitions have left behind.
 
-        Queries open the versions that are out of force too, so call it now and then.
+        Queries open the versions that are out of force too, so call it now and then, when few are under way: one that
+        has listed the files and not yet opened them all fails with an IO error.
 
         Args:
-            older_than_s: Time out of force, or unfinished. It must exceed the longest query and the longest write.
+            older_than_s: Time out of force, or unfinished: more than the longest transaction and write take.
 
         Returns:
             How many files went.

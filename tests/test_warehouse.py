@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.errors import WarehouseError
-from resources.files import STALE_S, Version
+from resources.files import STALE_S, SWEEP_EVERY_S, Version
 from resources.views import SETTLE_S
 from resources.warehouse import FIXED_TABLES, AnalyzerSpec, ColumnSpec, TableSpec, Warehouse
 
@@ -192,15 +192,18 @@ def test_the_last_write_wins_also_where_the_clock_was_set_back(
     assert query(warehouse, "SELECT luma FROM luma") == [(0.4,)]
 
 
-def test_writing_clears_versions_away_that_are_long_out_of_force(
+def test_writing_clears_versions_away_that_are_long_out_of_force_but_only_once_a_day(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time_ns()
-    for seconds in (0, 1, 2, STALE_S + 1.5):
+    counts = []
+    for seconds in (0, 1, 2, STALE_S + 2, SWEEP_EVERY_S - 1, SWEEP_EVERY_S + 60, SWEEP_EVERY_S + STALE_S + 120):
         monkeypatch.setattr(time, "time_ns", lambda seconds=seconds: now + int(seconds * 1e9))
+        monkeypatch.setattr(time, "time", lambda seconds=seconds: now / 1e9 + seconds)
         warehouse.replace_partition("luma", "a", rows("a", seconds))
-    assert len(files_of(warehouse, "luma")) == 3
-    assert rows("a", STALE_S + 1.5).equals(warehouse.read_partition("luma", "a"))
+        counts.append(len(files_of(warehouse, "luma")))
+    assert counts == [1, 2, 3, 4, 5, 3, 4]
+    assert rows("a", SWEEP_EVERY_S + STALE_S + 120).equals(warehouse.read_partition("luma", "a"))
 
 
 def test_merging_replaces_rows_of_the_same_value_and_keeps_the_others(warehouse: Warehouse) -> None:
