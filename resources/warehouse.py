@@ -10,7 +10,7 @@ so whoever has it open holds up nobody::
       <table>/@schema.parquet              no rows, the declared types
       <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link says that the partition is gone
       .catalog/<digest>.duckdb             the same views, for this code
-      .swept/<table>                       when its superseded versions were last removed
+      .swept/<table>                       when a writer last removed its superseded versions
       .tmp/                                files being written
 
 A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its

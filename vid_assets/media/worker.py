@@ -58,7 +58,6 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)
     parent, folder, limits = int(arguments[0]), Path(arguments[1]), Limits(**json.loads(arguments[2]))
     # Before the limits: loading a library takes address space and open files.
-    import av
     import av.error
 
     try:
