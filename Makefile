@@ -22,10 +22,10 @@ help:  ## List the targets
 install: .venv/.installed  ## Make .venv and install everything
 
 models-pull: .venv/.installed  ## Fetch the models of PROFILE (offline, cpu, gpu) ahead
-	@$(BIN)/python -m resources.host pull --profile $(PROFILE)
+	@$(BIN)/python -m resources pull --profile $(PROFILE)
 
 demo: .venv/.installed  ## Three real clips through every analyzer, with a table at the end
-	@$(BIN)/python -m resources.host pull --profile offline
+	@$(BIN)/python -m resources pull --profile offline
 	@$(BIN)/python -m vid_assets demo
 
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
@@ -41,7 +41,7 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 test: .venv/.installed  ## The tests that take minutes, not more
-	@$(BIN)/python -m resources.host pull --profile offline
+	@$(BIN)/python -m resources pull --profile offline
 	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
@@ -59,17 +59,17 @@ check: .venv/.installed  ## ruff, basedpyright, import-linter
 	$(BIN)/lint-imports
 
 models: .venv/.installed  ## What the model hosts hold: state, memory, calls
-	@$(BIN)/python -m resources.host status
+	@$(BIN)/python -m resources status
 
 down: .venv/.installed  ## Stop all model hosts
-	@$(BIN)/python -m resources.host down
+	@$(BIN)/python -m resources down
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json
 	$(BIN)/python benchmarks/warm.py
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
-	@$(BIN)/python -m resources.host pull --profile offline
-	@$(BIN)/python -m tools.accuracy --seed $(SEED) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m resources pull --profile offline
+	@$(BIN)/python -m evaluation --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 clean:  ## Remove the environment; data and results stay
 	rm -rf .venv

@@ -12,7 +12,7 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child, median
 from benchmarks.pipeline import CHANGES
 from benchmarks.plan import Plan
-from resources.warehouse import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from resources import blip2
-from resources.catalog import ModelSpec
-from resources.host import Request, Stream, served
+from resources.catalog.spec import ModelSpec
+from resources.hosting.host import Request, served
+from resources.hosting.messages import Stream
+from resources.models import blip2
 
 ONE_PROMPT = {"scene": "a photo of"}
 
@@ -54,7 +55,7 @@ def quantize_at_load(model_class: Any, folder: Path, *, precision: str, device: 
     """What transformers' documentation does: ``from_pretrained`` with ``load_in_8bit``."""
     from transformers import BitsAndBytesConfig
 
-    from resources.checkpoints import compute_dtype
+    from resources.models.checkpoints import compute_dtype
 
     assert precision == "int8"
     model = model_class.from_pretrained(

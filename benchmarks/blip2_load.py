@@ -78,7 +78,7 @@ def answer(**arguments: Any) -> Any:
 
 def write(folder: Path, *, small: bool) -> int:
     """Writes the checkpoint, through a temporary name. Returns its bytes."""
-    from tools.true_size_blip2 import opt_2_7b, write_random
+    from benchmarks.true_size_blip2 import opt_2_7b, write_random
 
     config = opt_2_7b()
     if small:
@@ -101,7 +101,7 @@ def time_one(side: str, folder: str, models: str) -> dict[str, Any]:
     """
     from benchmarks.blip2_hosts import BenchmarkBlip2
     from benchmarks.kit import pss_mb
-    from vid_assets.scenes.clips import Clip, Mover, Shape, Shot, frames
+    from vid_assets.synthetic.clips import Clip, Mover, Shape, Shot, frames
 
     scene = Clip(shots=(Shot(0.04, shapes=(Mover(Shape("circle", "red", 0.5, 0.5, 0.3)),)),))
     picture = next(iter(frames(scene)))[None]

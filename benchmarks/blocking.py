@@ -7,8 +7,8 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child, median
 from benchmarks.pipeline import CHANGES
 from benchmarks.plan import Plan
-from resources.catalog import catalogue
-from vid_assets.discovery import discover
+from resources.catalog.rows import catalogue
+from vid_assets.registry import discover
 
 LOAD_S = 60.0
 SLOW = "text_overlay"

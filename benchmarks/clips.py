@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from vid_assets.scenes.clips import Text, random_clip, render
+from vid_assets.synthetic.clips import Text, random_clip, render
 
 FEATURES = frozenset({"cuts", "camera", "shapes", "sound", "speech_like"})
 

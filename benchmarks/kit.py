@@ -58,7 +58,7 @@ class Home:
 
     def stop_hosts(self) -> None:
         """Ends every model host that was started from here."""
-        from resources.local import LocalHosts
+        from resources.hosting.local.hosts import LocalHosts
 
         LocalHosts(self.scratch).stop()
 

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child, pss_mb
 from benchmarks.plan import Plan
-from resources.catalog import catalogue
+from resources.catalog.rows import catalogue
 
 SETTLE_S = 3.0
 

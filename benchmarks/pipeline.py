@@ -12,18 +12,19 @@ import dagster as dg
 from benchmarks import one_caption
 from benchmarks.blip2_hosts import BenchmarkBlip2
 from benchmarks.slow_host import SlowTextReader
-from resources.host import ModelResource
-from resources.tables import MODEL_LOADS
-from resources.warehouse import Warehouse
-from vid_assets.archive import register
+from resources.hosting.handle import ModelResource
+from resources.warehouse.records import MODEL_LOADS
+from resources.warehouse.resource import Warehouse
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.register import register
 from vid_assets.contract import Analyzer
+from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.defs.resources import defs as project_resources
-from vid_assets.discovery import discover
 from vid_assets.executor import kept_connections, warm_executor
-from vid_assets.factory import PARTITIONS, analyzer_asset, videos_asset
-from vid_assets.pipeline import read_records
+from vid_assets.pipeline.analyze import read_records
+from vid_assets.registry import discover
 from vid_assets.settings import setting
-from vid_assets.tables import publish
+from vid_assets.sql.publish import publish
 
 CHANGES = "VID_BENCH_CHANGES"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

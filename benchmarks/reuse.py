@@ -7,7 +7,7 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child
 from benchmarks.pipeline import CHANGES, loads
 from benchmarks.plan import Plan
-from resources.warehouse import Warehouse
+from resources.warehouse.resource import Warehouse
 
 RUNS = 5
 LOAD_S = 5.0

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from resources import handle
-from resources.calls import Calls
-from resources.host import Deployment, Host, ModelHosts, ModelStatus, Request, Stream
+from resources.hosting import handle
+from resources.hosting.calls import Calls
+from resources.hosting.host import Host, Request
+from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
+from resources.hosting.messages import Stream
 from vid_assets.contract import Audio, Frames, NotApplicable, Undefined, Video
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class OwnModels(ModelHosts):
     def _host(self, deployment: Deployment) -> Host:
         import importlib
 
-        from resources.weights import locate
+        from resources.catalog.store import locate
 
         spec = deployment.spec
         if spec.name not in self._hosts:

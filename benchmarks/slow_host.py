@@ -4,8 +4,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from resources.catalog import ModelSpec
-from resources.text_reader import TextReaderHost, TextReaderResource
+from resources.catalog.spec import ModelSpec
+from resources.models.rapidocr import TextReaderHost, TextReaderResource
 
 
 class SlowReaderHost(TextReaderHost):

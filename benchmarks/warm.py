@@ -22,8 +22,8 @@ from benchmarks import architectures, blip2_load, blocking, memory, overhead, re
 from benchmarks.kit import Home, temporary_home
 from benchmarks.plan import Plan
 from benchmarks.report import Report
-from resources import weights
-from resources.catalog import catalogue
+from resources.catalog import store as weights
+from resources.catalog.rows import catalogue
 
 Measure = Callable[[Home, Plan], tuple[dict[str, Any], dict[str, Any]]]
 PARTS: dict[str, Measure] = {

@@ -1,4 +1,6 @@
-"""The errors of models and of what keeps them: each names the culprit, the problem, and the mend."""
+"""The errors of models and of what keeps them: each names the culprit, the problem, and the fix."""
+
+from pathlib import Path
 
 
 class ResourceError(Exception):
@@ -45,3 +47,21 @@ class HostsFolderError(ResourceError):
 
 class WarehouseError(ResourceError):
     """A table, a partition's key or a frame cannot stand in the warehouse as it is."""
+
+
+_TRAVEL = {kind.__name__: kind for kind in (ModelUnavailable, ModelError, ModelDeadline, ModelCancelled)}
+
+
+def to_exception(error: tuple[str, str, str, str]) -> ResourceError:
+    """The exception that an error tuple stands for."""
+    kind, culprit, problem, fix = error
+    return _TRAVEL[kind](culprit, problem, fix)
+
+
+def to_error(error: BaseException, culprit: str, log: Path) -> tuple[str, str, str, str]:
+    """The tuple for an exception; strangers become a `ModelError` of one line that names the log."""
+    if isinstance(error, ResourceError) and type(error).__name__ in _TRAVEL:
+        return type(error).__name__, error.culprit, error.problem, error.fix
+    lines = str(error).strip().splitlines()
+    problem = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return ModelError.__name__, culprit, problem, f"its traceback is in {log}"

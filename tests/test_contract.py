@@ -5,7 +5,7 @@ import pickle
 import polars as pl
 import pytest
 
-from tests.conftest import make_analyzer
+from tests.kit.makers import make_analyzer
 from vid_assets.contract import Column
 from vid_assets.errors import AnalyzerDefinitionError, MediaError
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from resources.warehouse import Warehouse
-from vid_assets.discovery import discover
+from resources.warehouse.resource import Warehouse
+from vid_assets.registry import discover
 from vid_assets.settings import DEFAULTS
-from vid_assets.tables import publish
+from vid_assets.sql.publish import publish
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 QUERIES = [

@@ -14,24 +14,24 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from resources.tables import VIDEOS
-from resources.warehouse import Warehouse
-from vid_assets.archive import register, reject, take_in
-from vid_assets.automation.prune import prune
-from vid_assets.automation.scan import Archive
+from resources.warehouse.records import VIDEOS
+from resources.warehouse.resource import Warehouse
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.prune import prune
+from vid_assets.archive.register import register, reject, take_in
+from vid_assets.archive.scan import Archive
 from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
-from vid_assets.discovery import discover
 from vid_assets.errors import MediaError, SettingsError
 from vid_assets.executor import PROCESS_TAG, end_orphans, kept_connections, this_process
-from vid_assets.factory import PARTITIONS
-from vid_assets.pipeline import read_records
+from vid_assets.pipeline.analyze import read_records
+from vid_assets.registry import discover
 from vid_assets.report import write_report
-from vid_assets.report.archive import INDEX, write_index
 from vid_assets.report.facts import shared_wall_s
+from vid_assets.report.index import INDEX, write_index
 from vid_assets.report.write import is_stale
 from vid_assets.settings import analyzers_named, setting
-from vid_assets.tables import publish
+from vid_assets.sql.publish import publish
 
 _STYLES = {"value": "green", "not_applicable": "cyan", "undefined": "yellow", "failed": "red", "disabled": "dim"}
 _PARTITION_TAG = "dagster/partition"

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from vid_assets.discovery import discover
 from vid_assets.errors import SettingsError
+from vid_assets.registry import discover
 
 DEFAULTS = {
     "VID_ARCHIVE": "data/videos",

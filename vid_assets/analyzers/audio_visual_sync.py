@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Answer, Audio, Column, Frames, NotApplicable, Undefined, Video
 from vid_assets.drawing import line_plot
-from vid_assets.transitions import frame_rate
+from vid_assets.measures.transitions import frame_rate
 
 Array = NDArray[np.float64]
 

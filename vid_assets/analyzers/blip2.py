@@ -13,7 +13,7 @@ import polars as pl
 
 from vid_assets.contract import Analyzer, Answer, CaptionModel, Column, Frames, Undefined, Video
 from vid_assets.drawing import Picture, contact_sheet
-from vid_assets.shots import rows_within, shot_spans, spread
+from vid_assets.measures.shots import rows_within, shot_spans, spread
 
 SECONDS_A_PICTURE = 2.0
 

@@ -1,6 +1,6 @@
 """Camera work: stretches of panning, tilting, zooming or standing still, with signed rates.
 
-In each shot, shift and scale of the picture are measured from frame to frame (`vid_assets.camera`). The curve is cut
+In each shot, shift and scale of the picture are measured from frame to frame (`measures.camera`). The curve is cut
 into stretches of steady rates (binary segmentation, Scott & Knott 1974; in the circular form of Olshen et al. 2004
 where one move interrupts another), and each stretch is measured once more over several px, because shifts far below
 one px are biased in pictures of 48 x 27 px.
@@ -20,11 +20,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.camera import Motion, follow, grey, picture_area
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
-from vid_assets.shots import shot_spans
-from vid_assets.transitions import frame_rate
+from vid_assets.measures.camera import Motion, follow, grey, picture_area
+from vid_assets.measures.shots import shot_spans
+from vid_assets.measures.transitions import frame_rate
 
 Array = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
 
-BRISQUE_FILE = Path(__file__).parents[1] / "data" / "brisque" / "brisque_live.npz"
+BRISQUE_FILE = Path(__file__).parent / "data" / "brisque" / "brisque_live.npz"
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Decoders and scalers leave clipped areas within a few levels of the ends.
 DARKEST, BRIGHTEST = 4, 251

@@ -1,6 +1,6 @@
 """Shot boundaries: hard cuts and gradual transitions, exact to the frame.
 
-Found in the pictures of 48 x 27 px of every frame, without a model; the method is in `vid_assets.transitions`. A fade
+Found in the pictures of 48 x 27 px of every frame, without a model; the method is in `measures.transitions`. A fade
 out and the fade in after it are one gradual boundary if the screen stays plain for at most 2 s between them, and so are
 a fade out with a cut from black, and a cut to black with a fade in. A fade at the start or end of the video bounds
 nothing. TransNetV2 (Soucek & Lokoc, 2020) finds the same on generated clips, fewer hard cuts in real footage and more
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet, timeline
-from vid_assets.shots import shot_spans
-from vid_assets.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate, steps
+from vid_assets.measures.shots import shot_spans
+from vid_assets.measures.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate, steps
 
 HOLD_S = 2.0
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, FaceModel, Frames
 from vid_assets.drawing import contact_sheet
-from vid_assets.tracking import Tracker, colour_histogram
+from vid_assets.measures.tracking import Tracker, colour_histogram
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ OUTER, FOREHEAD, CHIN = (33, 263), 10, 152
 
 def openness(mesh: Array, eye: Eye) -> float:
     """Eye aspect ratio, of a mesh [468, 3]; in three dimensions, so that turned heads have it too."""
-    height = np.mean([np.linalg.norm(mesh[above] - mesh[below]) for above, below in eye.pairs])
+    height = float(np.mean([float(np.linalg.norm(mesh[above] - mesh[below])) for above, below in eye.pairs]))
     return float(height / max(float(np.linalg.norm(mesh[eye.left] - mesh[eye.right])), 1e-9))
 
 

@@ -1,6 +1,6 @@
 """Objects in the sampled pictures: what, where, how sure, and which are the same from one picture to the next.
 
-A detector finds boxes with COCO's eighty class names; `vid_assets.tracking` joins them into tracks, which end at cuts.
+A detector finds boxes with COCO's eighty class names; `measures.tracking` joins them into tracks, which end at cuts.
 Boxes that the detector is less than 0.35 sure of count only where they go on with a track.
 
 Two pictures a second are looked at: what is there for less is missed, and of several like things that move fast the
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, DetectionModel, Frames
 from vid_assets.drawing import contact_sheet
-from vid_assets.tracking import Tracker, colour_histogram
+from vid_assets.measures.tracking import Tracker, colour_histogram
 
 BOX = ("x0", "y0", "x1", "y1")
 

@@ -5,7 +5,7 @@ electronics, household devices, sports gear, books, toys. Vehicles, furniture, f
 none, even where they are advertised. Two sources are put together: the tracks of `object_detection` whose class is such
 a thing, and what the product finder sees in one picture every four seconds. What the finder sees in a box of a track,
 or within a second of it while the track lasts, is that track's product, under the finder's name; the rest are joined as
-`vid_assets.tracking` does it, within a shot. A track seen in one picture alone counts only if the finder saw it too.
+`measures.tracking` does it, within a shot. A track seen in one picture alone counts only if the finder saw it too.
 
 Brand is the text of `text_overlay` whose line lies on the product's box, at least six tenths of it, while both show.
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, DetectionModel, Frames, Video
 from vid_assets.drawing import Box, contact_sheet
-from vid_assets.tracking import SURE, Tracker, colour_histogram
+from vid_assets.measures.tracking import SURE, Tracker, colour_histogram
 
 EVERY_S = 4.0
 SAME = 0.5  # overlap from which two boxes show one thing

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.camera import grey, picture_area
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import contact_sheet
-from vid_assets.shots import shot_spans
+from vid_assets.measures.camera import grey, picture_area
+from vid_assets.measures.shots import shot_spans
 
 Array = NDArray[np.float64]
 

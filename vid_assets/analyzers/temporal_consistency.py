@@ -5,7 +5,7 @@
   quality analysis for film and video restoration", 2007, measure global brightness likewise.
 - Repeated: share of frames that are like the one before, while the shot moves otherwise (3:2 pulldown, dropped frames).
 - Irregular: coefficient of variation of the time from frame to frame; 0 at a constant frame rate.
-- Jitter: root mean square second difference of the picture's shift (`vid_assets.camera`), in screen widths; steady
+- Jitter: root mean square second difference of the picture's shift (`measures.camera`), in screen widths; steady
   camera work of any speed has none. Morimoto & Chellappa, "Evaluation of image stabilization algorithms", 1998, judge
   stabilisers by what is left of the motion between frames.
 
@@ -20,11 +20,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.camera import follow, grey, picture_area
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
-from vid_assets.shots import shot_spans
-from vid_assets.transitions import frame_rate
+from vid_assets.measures.camera import follow, grey, picture_area
+from vid_assets.measures.shots import shot_spans
+from vid_assets.measures.transitions import frame_rate
 
 Array = NDArray[np.float64]
 

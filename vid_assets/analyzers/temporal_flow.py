@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
-from vid_assets.shots import shot_spans
+from vid_assets.measures.shots import shot_spans
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video, VideoModel
 from vid_assets.drawing import Picture, contact_sheet
-from vid_assets.shots import rows_within, shot_spans
+from vid_assets.measures.shots import rows_within, shot_spans
 
 SHOWN = 24
 

@@ -1,6 +1,6 @@
 """Effects of editing: fades, dissolves, flashes, freeze frames, black bars, and slow or fast motion.
 
-- fade_in, fade_out, dissolve: as in `vid_assets.transitions`.
+- fade_in, fade_out, dissolve: as in `measures.transitions`.
 - flash: at most 0.12 s much brighter than the like pictures before and after it (Yeo & Liu, "Rapid scene analysis on
   compressed video", 1995).
 - freeze: at least 0.4 s without any change, in a shot that moves before or after it.
@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.camera import grey
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import timeline
-from vid_assets.shots import shot_spans
-from vid_assets.transitions import cells, find_cuts, find_dissolves, find_fades, frame_rate, runs_of, steps
+from vid_assets.measures.camera import grey
+from vid_assets.measures.shots import shot_spans
+from vid_assets.measures.transitions import cells, find_cuts, find_dissolves, find_fades, frame_rate, runs_of, steps
 
 Array = NDArray[np.float64]
 Grey = NDArray[np.uint8]

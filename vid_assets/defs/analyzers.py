@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vid_assets.discovery import discover
-from vid_assets.factory import analyzer_asset
+from vid_assets.defs.factory import analyzer_asset
+from vid_assets.registry import discover
 
 defs = dg.Definitions(assets=[analyzer_asset(analyzer) for analyzer in discover()])

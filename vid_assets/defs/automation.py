@@ -8,19 +8,20 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.catalog import resolve_profile
-from resources.warehouse import Warehouse
-from vid_assets.archive import take_in
-from vid_assets.automation.plan import Batch, Budget, Due, batches, due, within
-from vid_assets.automation.scan import Archive
+from resources.catalog.profiles import resolve_profile
+from resources.warehouse.resource import Warehouse
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.plan import Batch, Budget, Due, batches, due, within
+from vid_assets.archive.register import take_in
+from vid_assets.archive.scan import Archive
+from vid_assets.defs.factory import VIDEOS_VERSION, code_version
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
-from vid_assets.discovery import discover
 from vid_assets.errors import MediaError
 from vid_assets.executor import end_orphans
-from vid_assets.factory import PARTITIONS, VIDEOS_VERSION, code_version
+from vid_assets.registry import discover
 from vid_assets.settings import Settings, analyzers_named, setting, with_dependants
-from vid_assets.tables import publish
+from vid_assets.sql.publish import publish
 
 REASON_TAG = "vid/reason"
 PRIORITIES = {"new": "10", "missing": "0", "failed": "-5", "stale": "-10"}

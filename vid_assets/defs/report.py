@@ -11,15 +11,16 @@ from typing import Any
 
 import dagster as dg
 
-from resources.tables import VIDEOS
-from vid_assets.budgets import GOAL, LEAST_SCORE, TARGET
-from vid_assets.discovery import discover
+from resources.warehouse.records import VIDEOS
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, after_changes, deliver
 from vid_assets.drawing import WIDTH
-from vid_assets.factory import BACKFILL_POLICY, OWNERS, PARTITIONS, after_changes, deliver
+from vid_assets.pipeline.budgets import GOAL, LEAST_SCORE, TARGET
+from vid_assets.registry import discover
 from vid_assets.report import Written, write_report
-from vid_assets.report.archive import write_index
+from vid_assets.report.index import write_index
 from vid_assets.report.pictures import inlined, narrowed
-from vid_assets.tables import publish
+from vid_assets.sql.publish import publish
 
 REPORT = "video_report"
 REPORT_VERSION = "1"

@@ -2,19 +2,19 @@
 
 import dagster as dg
 
-from resources.blip2 import Blip2Resource
-from resources.depth import DepthResource
-from resources.detector import DetectorResource
-from resources.face_age import FaceAgeResource
-from resources.face_mesh import FaceMeshResource
-from resources.product_finder import ProductFinderResource
-from resources.segmenter import SegmenterResource
-from resources.sound_tagger import SoundTaggerResource
-from resources.speech_emotion import SpeechEmotionResource
-from resources.text_reader import TextReaderResource
-from resources.video_llava import VideoLlavaResource
-from resources.warehouse import Warehouse
-from resources.whisper import WhisperResource
+from resources.models.ages import FaceAgeResource
+from resources.models.blip2 import Blip2Resource
+from resources.models.depth import DepthResource
+from resources.models.detectors import DetectorResource
+from resources.models.emotions import SpeechEmotionResource
+from resources.models.face_mesh import FaceMeshResource
+from resources.models.products import ProductFinderResource
+from resources.models.rapidocr import TextReaderResource
+from resources.models.segmenters import SegmenterResource
+from resources.models.sounds import SoundTaggerResource
+from resources.models.video_llava import VideoLlavaResource
+from resources.models.whisper import WhisperResource
+from resources.warehouse.resource import Warehouse
 from vid_assets.settings import Settings, configured, setting
 
 defs = dg.Definitions(

@@ -2,6 +2,6 @@
 
 import dagster as dg
 
-from vid_assets.factory import videos_asset
+from vid_assets.defs.factory import videos_asset
 
 defs = dg.Definitions(assets=[videos_asset()])

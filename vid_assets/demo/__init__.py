@@ -16,8 +16,8 @@ def put_clips(folder: Path) -> list[Path]:
     """
     import shutil
 
-    from vid_assets.scenes.clips import random_clip, render
-    from vid_assets.scenes.speech import render_speech_clip
+    from vid_assets.synthetic.clips import random_clip, render
+    from vid_assets.synthetic.speech import render_speech_clip
 
     folder.mkdir(parents=True, exist_ok=True)
     makers = {

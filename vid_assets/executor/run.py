@@ -14,13 +14,7 @@ from vid_assets.executor.instance import Pools
 from vid_assets.executor.models import Model, Models
 from vid_assets.executor.order import expected_seconds, remaining_paths, step_priority, unresolved_key
 from vid_assets.executor.report import ModelReport
-from vid_assets.executor.steps import (
-    capture_compute_logs,
-    copied_state,
-    interrupted_event,
-    models_by_step,
-    step_events,
-)
+from vid_assets.executor.steps import capture_compute_logs, copied_state, interrupted_event, models_by_step, step_events
 from vid_assets.executor.workers import Gate, StepDone, StepEvent, Workers
 
 INTERRUPT_POLL_S = 0.2

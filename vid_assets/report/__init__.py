@@ -8,8 +8,8 @@ It cannot show more than a screen can: events that lie closer together than a pi
 most three curves are drawn, and the archive page shows the thousand newest reports.
 """
 
-from vid_assets.report.archive import write_index
 from vid_assets.report.facts import Facts, collect
+from vid_assets.report.index import write_index
 from vid_assets.report.page import video_page
 from vid_assets.report.write import Written, write_report
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from resources.tables import ANALYZER_RUNS, SOURCES, VIDEOS
-from resources.warehouse import Warehouse
+from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
+from resources.warehouse.resource import Warehouse
 from vid_assets.contract import GROUPS, Analyzer
 
 ANSWERED = ("value", "not_applicable")

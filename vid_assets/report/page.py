@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from resources.tables import STATUSES
+from resources.warehouse.records import STATUSES
 from vid_assets.contract import Analyzer, Frames
+from vid_assets.measures.shots import shot_spans
 from vid_assets.report.facts import Facts
 from vid_assets.report.lanes import Curve, Lane, describe, lane, number, spoken
 from vid_assets.report.pictures import inlined, shot_pictures, strip
-from vid_assets.shots import shot_spans
 
 WIDE, NARROW = 1600, 800  # px of the film strip on wide and on narrow screens
 LINES = 400

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Frames
 from vid_assets.drawing import Picture
-from vid_assets.shots import Span, rows_within, spread
+from vid_assets.measures.shots import Span, rows_within, spread
 
 TILE = (160, 90)
 NARROWEST, WIDEST = 50, 240  # px that a picture of the strip may be wide

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from resources.tables import ANALYZER_RUNS, VIDEOS
-from resources.warehouse import Warehouse
+from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
+from resources.warehouse.resource import Warehouse
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
 from vid_assets.errors import MediaError
 from vid_assets.media import open_media
 from vid_assets.media.remote import local_path
-from vid_assets.report.archive import CARDS, THUMBS, Card, replace_file
 from vid_assets.report.facts import Facts, collect
+from vid_assets.report.index import CARDS, THUMBS, Card, replace_file
 from vid_assets.report.page import WIDE, video_page
 from vid_assets.report.pictures import strip, thumbnail, webp
 

@@ -1,0 +1,1 @@
+"""Which models there are, which one a profile uses, and where their weights lie."""

@@ -1,0 +1,1 @@
+"""Model hosts as processes of this machine."""

@@ -1,0 +1,122 @@
+"""How much memory, GPU and how many threads the hosts of one machine may have together, and who makes room."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resources.catalog.spec import ModelSpec
+from resources.errors import ModelError
+from resources.hosting.local import rundir
+from resources.hosting.local.rundir import Record
+
+MEMORY_SHARE = 0.7
+# A host that was loaded ahead of a run is about to be used: for so long another prewarm must not push it out.
+EXPECTED_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A living host, and whether it could go.
+
+    Attributes:
+        record: Its record.
+        idle: Whether it is warm and nothing computes or waits in it.
+        idle_s: For how long.
+        calls: Calls answered since its start.
+    """
+
+    record: Record
+    idle: bool
+    idle_s: float
+    calls: int
+
+    @property
+    def expected(self) -> bool:
+        """Whether it was loaded ahead and nobody has called yet."""
+        return self.calls == 0 and self.idle_s < EXPECTED_S
+
+
+def memory_budget_mb() -> float:
+    """``VID_HOST_MEMORY_MB``, else 70% of this machine's memory or of the control group's limit, in MB."""
+    named = os.environ.get("VID_HOST_MEMORY_MB")
+    if named:
+        return float(named)
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        path = Path(file)
+        if path.is_file() and (text := path.read_text().strip()) != "max":
+            limits.append(int(text))
+    return MEMORY_SHARE * min(limits) / 1e6
+
+
+def threads() -> int:
+    """``VID_HOST_THREADS``, else half of the cores: a run has its own work, and rarely more than two models compute."""
+    return int(os.environ.get("VID_HOST_THREADS") or max(1, len(os.sched_getaffinity(0)) // 2))
+
+
+def check_fits(spec: ModelSpec) -> None:
+    """Refuses a model that would not fit into an empty machine.
+
+    Raises:
+        ModelError: It needs more than the whole budget.
+    """
+    budget = memory_budget_mb()
+    if spec.memory_mb > budget:
+        problem = f"needs {spec.memory_mb} MB, all model hosts together may have {budget:.0f} MB"
+        raise ModelError(spec.name, problem, "raise VID_HOST_MEMORY_MB, or choose a smaller profile with VID_PROFILE")
+
+
+def who_leaves(spec: ModelSpec, standings: Sequence[Standing], *, spare_expected: bool) -> list[Record] | None:
+    """The idle hosts that must leave for the model to fit, least recently used first.
+
+    Args:
+        spec: The model that needs room.
+        standings: All living hosts.
+        spare_expected: Whether hosts that were loaded ahead and not called yet must stay.
+
+    Returns:
+        Nobody, if there is room; None if even all the idle ones do not make enough.
+    """
+    memory = memory_budget_mb() - spec.memory_mb - sum(standing.record.memory_mb for standing in standings)
+    share = 1.0 - spec.gpu_share - sum(standing.record.gpu_share for standing in standings)
+    idle = [standing for standing in standings if standing.idle and not (spare_expected and standing.expected)]
+    leaving: list[Record] = []
+    for standing in sorted(idle, key=lambda standing: (standing.expected, -standing.idle_s)):
+        if memory >= 0 and share >= -1e-9:
+            break
+        helps = (memory < 0 and standing.record.memory_mb) or (share < 0 and standing.record.gpu_share)
+        if helps:
+            leaving.append(standing.record)
+            memory += standing.record.memory_mb
+            share += standing.record.gpu_share
+    return leaving if memory >= 0 and share >= -1e-9 else None
+
+
+def end(folder: Path, record: Record, seconds: float) -> None:
+    """Waits for a host that was asked to leave; kills it when it has not after `seconds`. Its lock tells."""
+    lock = folder / f"{record.stem}.lock"
+    give_up = time.monotonic() + seconds
+    while rundir.is_held(lock):
+        if time.monotonic() > give_up:
+            kill(folder, record)
+            give_up = float("inf")
+        time.sleep(rundir.RETRY_S)
+
+
+def kill(folder: Path, record: Record, sign: signal.Signals = signal.SIGKILL) -> None:
+    """Sends a host a signal, if it is still the one that the record describes."""
+    current = rundir.live_record(folder, record.stem)
+    if current is not None and (current.pid, current.started) == (record.pid, record.started):
+        os.kill(record.pid, sign)
+
+
+def standing(record: Record, status: Callable[[Record], dict[str, Any] | None]) -> Standing:
+    """How a host stands; one that does not tell is starting or busy, hence not idle."""
+    facts = status(record)
+    if facts is None:
+        return Standing(record, idle=False, idle_s=0.0, calls=0)
+    return Standing(record, facts["idle"], facts["idle_s"], facts["calls"])

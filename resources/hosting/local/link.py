@@ -1,0 +1,81 @@
+"""A client's connection to one host process: gRPC on its unix socket."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.hosting.local.rundir import Record
+
+if TYPE_CHECKING:
+    import grpc
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # The process behind a socket may be another one a moment later: nothing is shared between connections.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class Link:
+    """A connection to the host process of one record.
+
+    Attributes:
+        record: The process it leads to.
+        warm: Whether a call has been answered, so that no load can be ahead of the next.
+    """
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        import grpc
+
+        self.record = record
+        self.warm = False
+        self._channel = grpc.insecure_channel(f"unix:{folder / f'{record.stem}.sock'}", options=OPTIONS)
+
+    def leads_to(self, record: Record) -> bool:
+        """Whether this is the process that the record describes."""
+        return (self.record.pid, self.record.started) == (record.pid, record.started)
+
+    def is_up(self, seconds: float = 1.0) -> bool:
+        """Whether the process answers gRPC's health check."""
+        import grpc
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+        try:
+            stub: Any = health_pb2_grpc.HealthStub(self._channel)
+            reply = stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+        except grpc.RpcError:
+            return False
+        return reply.status == health_pb2.HealthCheckResponse.SERVING
+
+    def call(self, payload: bytes, seconds: float) -> "grpc.Future":
+        """Sends a request; the future has the answer's bytes."""
+        return self._method("Call").future(payload, timeout=seconds)
+
+    def status(self, seconds: float = 1.0) -> dict[str, Any] | None:
+        """The host's figures; None if it does not answer in time."""
+        return self._ask("Status", {}, seconds)
+
+    def stop(self, *, only_idle: bool, seconds: float = 2.0) -> bool:
+        """Asks the host to leave; whether it will."""
+        reply = self._ask("Stop", {"only_idle": only_idle}, seconds)
+        return bool(reply and reply["stopping"])
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._channel.close()
+
+    def _ask(self, method: str, order: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        import grpc
+
+        try:
+            return json.loads(self._method(method)(json.dumps(order).encode(), timeout=seconds))
+        except grpc.RpcError:
+            return None
+
+    def _method(self, name: str) -> "grpc.UnaryUnaryMultiCallable":
+        from resources.hosting.messages import SERVICE
+
+        return self._channel.unary_unary(f"/{SERVICE}/{name}")

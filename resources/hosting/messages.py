@@ -1,0 +1,54 @@
+"""What handles and hosts say to each other: arrays by name and row, and the names of the gRPC service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SERVICE = "vid_assets.Host"
+IDENTITY = ("video_id", "model_revision")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One array of a request, as the handle names it.
+
+    Attributes:
+        array: The array itself, [n, ...].
+        path: The ``.npy`` file behind it. Without one the array is first written to a file in the scratch folder.
+        rows: Which rows the request is about; None for all.
+    """
+
+    array: np.ndarray
+    path: Path | None = None
+    rows: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, as a host's method sees it.
+
+    Attributes:
+        video_id: The video that it is about; empty for arrays that belong to none.
+        arrays: Whole arrays by name, memory-mapped and read-only.
+        picked: Rows asked for, by name of the array; names that ask for all rows are absent.
+        args: Everything else, JSON types.
+    """
+
+    video_id: str = ""
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    picked: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self, name: str) -> list[int]:
+        """The rows asked for, in the request's order."""
+        return list(self.picked.get(name, range(len(self.arrays[name]))))
+
+    def take(self, name: str) -> np.ndarray:
+        """The rows asked for, [len(rows), ...]: a copy of just these rows, or the mapped array itself for all."""
+        array = self.arrays[name]
+        if name not in self.picked:
+            return array
+        return array[np.asarray(self.picked[name], np.int64)]

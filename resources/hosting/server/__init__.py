@@ -1,0 +1,1 @@
+"""The host process: one model, its queue, and gRPC on a unix socket."""

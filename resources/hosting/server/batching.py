@@ -1,0 +1,166 @@
+"""Puts requests that are in the house at the same time into one call of a host's method. Knows no gRPC."""
+
+import asyncio
+import statistics
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from resources.errors import ModelError
+from resources.hosting import wire
+from resources.hosting.host import Host, Request
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One request in the queue.
+
+    Attributes:
+        order: The decoded request.
+        done: Gets the stamped frame and the figures, or the error.
+        since: When it came, or when the model was warm if that was later.
+        started: When its batch began to compute; None while it waits.
+    """
+
+    order: Mapping[str, Any]
+    done: "asyncio.Future[tuple[bytes, dict[str, float]]]"
+    since: float
+    started: float | None = None
+
+
+@dataclass(slots=True)
+class Batcher:
+    """One queue and one computing thread for one host.
+
+    Attributes:
+        make: Makes and loads the host, in the computing thread, which is the only one that ever touches it.
+        batch: Most requests in one call.
+        window_s: How long a batch's first request waits for others.
+        revision: Stamped on every row; whoever makes the host sets it.
+        calls: Requests answered with a table.
+        last_used: When it last computed or got warm, on the monotonic clock.
+        host: The host, once loaded.
+    """
+
+    make: Callable[[], Host]
+    batch: int
+    window_s: float
+    revision: str = ""
+    calls: int = 0
+    last_used: float = field(default_factory=time.monotonic)
+    host: Host | None = None
+    _queue: deque[Ticket] = field(default_factory=deque)
+    _running: list[Ticket] = field(default_factory=list)
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=256))
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "compute"))
+
+    async def load(self) -> BaseException | None:
+        """Makes the host; answers with what went wrong, if anything did, after printing its traceback."""
+        future = asyncio.wrap_future(self._thread.submit(self.make))
+        await asyncio.wait([future])
+        error = future.exception()
+        if error is not None:
+            traceback.print_exception(error)
+            return error
+        self.host = future.result()
+        self.last_used = time.monotonic()
+        for ticket in self._queue:
+            ticket.since = self.last_used
+        return None
+
+    def submit(self, order: Mapping[str, Any]) -> Ticket:
+        """Queues a request; cancelling its future takes it out again if it has not begun."""
+        ticket = Ticket(order, asyncio.get_running_loop().create_future(), time.monotonic())
+        self._queue.append(ticket)
+        self._arrived.set()
+        return ticket
+
+    def fail(self, error: BaseException) -> None:
+        """Answers everything that waits with this error."""
+        for ticket in self._queue:
+            if not ticket.done.done():
+                ticket.done.set_exception(error)
+
+    async def run(self) -> None:
+        """Computes batch after batch, for ever, once the host is loaded."""
+        while True:
+            await self._arrived.wait()
+            await self._gather()
+            self._running = self._next_batch()
+            if not self._running:
+                self._arrived.clear()
+                continue
+            await self._compute(self._running)
+            self._running = []
+            self.last_used = time.monotonic()
+
+    def is_idle(self) -> bool:
+        """Whether nothing computes and nothing waits."""
+        return not self._running and not any(not ticket.done.done() for ticket in self._queue)
+
+    def busy_s(self) -> float | None:
+        """How long the batch in hand has been computing; None when idle."""
+        return time.monotonic() - self._running[0].started if self._running and self._running[0].started else None
+
+    def p50_ms(self) -> float | None:
+        """Median time of the last calls, from computable to computed, in ms."""
+        return statistics.median(self._times) * 1000 if self._times else None
+
+    async def _gather(self) -> None:
+        if self.batch > 1 and len(self._queue) < self.batch:
+            await asyncio.sleep(self.window_s)
+
+    def _next_batch(self) -> list[Ticket]:
+        """The oldest request and the oldest others for the same method."""
+        chosen: list[Ticket] = []
+        kept: deque[Ticket] = deque()
+        for ticket in self._queue:
+            if ticket.done.done():
+                continue
+            same = not chosen or ticket.order["method"] == chosen[0].order["method"]
+            (chosen if same and len(chosen) < self.batch else kept).append(ticket)
+        self._queue = kept
+        return chosen
+
+    async def _compute(self, tickets: Sequence[Ticket]) -> None:
+        began = time.monotonic()
+        for ticket in tickets:
+            ticket.started = began
+        future = asyncio.wrap_future(self._thread.submit(self._answer, [ticket.order for ticket in tickets]))
+        await asyncio.wait([future])
+        error = future.exception()
+        if error is not None and len(tickets) > 1:
+            # One bad request must not fail the others: each is computed again alone.
+            for ticket in tickets:
+                await self._compute([ticket])
+            return
+        seconds = (time.monotonic() - began) / len(tickets)
+        for index, ticket in enumerate(tickets):
+            if ticket.done.done():
+                continue
+            if error is not None:
+                traceback.print_exception(error)
+                ticket.done.set_exception(error)
+                continue
+            self.calls += 1
+            self._times.append(time.monotonic() - ticket.since)
+            figures = {"queue_s": began - ticket.since, "compute_s": seconds, "batch": len(tickets)}
+            ticket.done.set_result((future.result()[index], figures))
+
+    def _answer(self, orders: Sequence[Mapping[str, Any]]) -> list[bytes]:
+        """In the computing thread: map the arrays, call the method, check and pack what it says."""
+        host = self.host
+        assert host is not None
+        requests: list[Request] = [wire.opened(order) for order in orders]
+        name = orders[0]["method"]
+        frames = host.method(name)(requests)
+        if len(frames) != len(requests) or not all(isinstance(frame, pl.DataFrame) for frame in frames):
+            raise ModelError(f"{type(host).__name__}.{name}", "it did not answer one frame a request", "mend the host")
+        return [wire.stamped(frame, request, self.revision) for frame, request in zip(frames, requests, strict=True)]

@@ -1,0 +1,184 @@
+"""Objects in pictures: boxes with COCO's eighty class names.
+
+Profile ``offline`` uses a small CenterNet (Zhou et al., "Objects as Points", 2019) that looks at the whole picture and,
+where that is wide, at its two halves as well. The others use RT-DETRv2 (Lv et al., "RT-DETRv2", 2024) as the
+transformers library has it.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+import polars as pl
+
+from resources.hosting.handle import ModelResource
+from resources.hosting.host import Request, served
+from resources.hosting.messages import Stream
+from resources.models.runtimes import OnnxHost, TransformersHost
+
+SCHEMA = {
+    "row": pl.Int64, "label": pl.String, "score": pl.Float64,
+    "x0": pl.Float64, "y0": pl.Float64, "x1": pl.Float64, "y1": pl.Float64,
+}  # fmt: skip
+LEAST_SCORE = 0.2
+SIDE = 512  # px, of CenterNet's input
+WIDE = 1.3  # aspect ratio from which the halves are looked at
+OVERLAP = 0.5  # of boxes of one class, from which they are one object
+EDGE = 0.01  # share of a half within which a box at its inner edge is a cut-off object
+COCO = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
+    "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli",
+    "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table", "toilet",
+    "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
+Found = tuple[str, float, float, float, float, float]  # label, score, x0 y0 x1 y1 in shares
+
+
+class FramesLike(Protocol):
+    """What `DetectorResource` reads of the contract's ``Frames``."""
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 RGB, [n, height, width, 3]."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it."""
+        ...
+
+    @property
+    def video_id(self) -> str:
+        """Whose pictures they are."""
+        ...
+
+
+class DetectorResource(ModelResource):
+    """Finds objects; the contract's ``DetectionModel``."""
+
+    model: ClassVar[str] = "detector"
+
+    def detect(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
+        """One row an object in ``frames.array[rows]``, with the columns of `SCHEMA`, scores from `LEAST_SCORE`.
+
+        ``row`` is the index into `frames`; the box is in shares of the picture's width and height.
+
+        Raises:
+            ModelUnavailable: The weights are missing or altered.
+            ModelError: The model or its host failed.
+        """
+        if not len(rows):
+            return pl.DataFrame(schema=SCHEMA)
+        return self._call("detect", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
+
+
+class CenterNetHost(OnnxHost):
+    """The small CenterNet."""
+
+    def load(self) -> None:
+        """Loads the network and runs it once."""
+        self._session = self.session("centernet.onnx")
+        self._look(np.zeros((SIDE, SIDE, 3), np.uint8))
+
+    @served
+    def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The objects in each request's rows of ``frames``."""
+        return [table_of(request, self._find) for request in requests]
+
+    def _find(self, picture: np.ndarray) -> list[Found]:
+        height, width = picture.shape[:2]
+        found = self._look(picture)
+        if width > WIDE * height:
+            for left, inner in ((0, 1.0), (width - height, 0.0)):
+                found += [
+                    (label, score, (left + x0 * height) / width, y0, (left + x1 * height) / width, y1)
+                    for label, score, x0, y0, x1, y1 in self._look(picture[:, left : left + height])
+                    if (x1 < 1 - EDGE if inner else x0 > EDGE)
+                ]
+        return without_doubles(found)
+
+    def _look(self, picture: np.ndarray) -> list[Found]:
+        """The objects of one picture, in shares of it; it is fitted into a square without distortion."""
+        import cv2
+
+        height, width = picture.shape[:2]
+        scale = SIDE / max(height, width)
+        tall, wide = max(1, round(height * scale)), max(1, round(width * scale))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        square = np.zeros((1, SIDE, SIDE, 3), np.float32)
+        top, left = (SIDE - tall) // 2, (SIDE - wide) // 2
+        square[0, top : top + tall, left : left + wide] = cv2.resize(picture, (wide, tall), interpolation=method)
+        detections = self._session.run(["tower_0/detections:0"], {"tower_0/images:0": square})[0][0]
+        kept = detections[detections[:, 4] >= LEAST_SCORE]
+        boxes = np.clip((kept[:, :4] - [left, top, left, top]) / [wide, tall, wide, tall], 0, 1)
+        return [
+            (COCO[int(kind)], min(float(score), 1.0), *box)
+            for box, score, kind in zip(boxes.tolist(), kept[:, 4], kept[:, 5], strict=True)
+            if box[2] > box[0] and box[3] > box[1]
+        ]
+
+
+class RtDetrHost(TransformersHost):
+    """Any detector of the transformers library that answers with COCO's classes."""
+
+    def load(self) -> None:
+        """Loads model and image processor."""
+        from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+        self._model, self._processor = self.open(AutoModelForObjectDetection, AutoImageProcessor)
+
+    @served
+    def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The objects in each request's rows of ``frames``."""
+        return [table_of(request, self._find) for request in requests]
+
+    def _find(self, picture: np.ndarray) -> list[Found]:
+        import torch
+
+        inputs = self._processor(images=[picture], return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            outputs = self._model(**inputs)
+        # In shares: the library multiplies by the size that it is told.
+        (answer,) = self._processor.post_process_object_detection(
+            outputs, threshold=LEAST_SCORE, target_sizes=torch.ones(1, 2)
+        )
+        names = self._model.config.id2label
+        return [
+            (names[int(label)], float(score), *box)
+            for label, score, box in zip(
+                answer["labels"], answer["scores"], answer["boxes"].clamp(0, 1).tolist(), strict=True
+            )
+        ]
+
+
+def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
+    """The best-scored of boxes of one class, or `across` the classes, that overlap (greedy non-maximum suppression)."""
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda item: -item[1]):
+        if all(not (across or one[0] == other[0]) or _overlap(one[2:], other[2:]) < OVERLAP for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
+    """Intersection over union, or over the smaller box where that lies nearly wholly in the other."""
+    wide = min(one[2], two[2]) - max(one[0], two[0])
+    tall = min(one[3], two[3]) - max(one[1], two[1])
+    if wide <= 0 or tall <= 0:
+        return 0.0
+    first, second = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
+    common = wide * tall
+    return max(common / (first + second - common), common / min(first, second) - 0.35)
+
+
+def table_of(request: Request, find: Callable[[np.ndarray], list[Found]]) -> pl.DataFrame:
+    """What `find` finds in each of the request's rows of ``frames``, with the columns of `SCHEMA`."""
+    pictures = request.arrays["frames"]
+    lines = [(row, *item) for row in request.rows("frames") for item in find(np.ascontiguousarray(pictures[row]))]
+    return pl.DataFrame(lines, SCHEMA, orient="row")

@@ -1,0 +1,240 @@
+"""Faces: boxes, a mesh of 468 points, and both irises, by MediaPipe's three networks.
+
+BlazeFace (Bazarevsky et al., 2019) finds faces of at least about a sixth of what it looks at, so it looks at the whole
+picture and at overlapping squares of its height and of half of it. The mesh (Kartynnik et al., "Real-time Facial
+Surface Geometry from Monocular Video on Mobile GPUs", 2019) is read from the face turned upright, and the irises
+(Ablavatski et al., "Real-time Pupil Tracking from Monocular Video for Digital Puppetry", 2020) from each eye.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from resources.hosting.handle import ModelResource
+from resources.hosting.host import Request, served
+from resources.hosting.messages import Stream
+from resources.models.runtimes import OnnxHost
+
+SCHEMA = {
+    "row": pl.Int64, "score": pl.Float64, "x0": pl.Float64, "y0": pl.Float64, "x1": pl.Float64, "y1": pl.Float64,
+    "mesh": pl.List(pl.Float64), "irises": pl.List(pl.Float64),
+}  # fmt: skip
+POINTS = 468
+LEAST_SCORE, LEAST_PRESENCE = 0.5, 0.5
+SAME_FACE = 0.3  # intersection over union
+DETECTOR, MESH, IRIS = 128, 192, 64  # px, of the inputs
+FACE_MARGIN, EYE_MARGIN = 1.5, 2.3  # of the crops, as in MediaPipe's graphs
+# Corners of the eyes in the mesh; the iris network knows the first, and sees the second in a mirror.
+EYES = ((33, 133), (362, 263))
+SMALLEST_TILE = 96  # px
+
+Array = NDArray[np.float64]
+
+
+class FramesLike(Protocol):
+    """What `FaceMeshResource` reads of the contract's ``Frames``."""
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 RGB, [n, height, width, 3]."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it."""
+        ...
+
+    @property
+    def video_id(self) -> str:
+        """Whose pictures they are."""
+        ...
+
+
+class FaceMeshResource(ModelResource):
+    """Finds faces, their mesh and irises; the contract's ``FaceModel``."""
+
+    model: ClassVar[str] = "face_mesh"
+
+    def faces(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
+        """One row a face in ``frames.array[rows]``, with the columns of `SCHEMA`.
+
+        ``row`` is the index into `frames`; the box is in shares of the picture; ``mesh`` holds x, y, z of 468 points
+        and ``irises`` x, y of five points of the right and then of the left iris (the person's own right and left, the
+        centre first), all in px of the picture, z towards the camera being negative.
+
+        Raises:
+            ModelUnavailable: The weights are missing or altered.
+            ModelError: The model or its host failed.
+        """
+        if not len(rows):
+            return pl.DataFrame(schema=SCHEMA)
+        return self._call("faces", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face as BlazeFace sees it, in px of the picture: box x0 y0 x1 y1, and where the two eyes are, [2, 2]."""
+
+    score: float
+    box: Array
+    eyes: Array
+
+
+class FaceMeshHost(OnnxHost):
+    """The three networks."""
+
+    def load(self) -> None:
+        """Loads all three and runs them once."""
+        self._detector = self.session("mp_face_detection_short_range.onnx")
+        self._mesh = self.session("mp_face_landmark.onnx")
+        self._iris = self.session("mp_iris_landmark.onnx")
+        self._anchors = anchors()
+        self._look(np.zeros((DETECTOR, DETECTOR, 3), np.uint8))
+
+    @served
+    def faces(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The faces in each request's rows of ``frames``."""
+        answers = []
+        for request in requests:
+            pictures = request.arrays["frames"]
+            lines = [line for row in request.rows("frames") for line in self._read(row, np.asarray(pictures[row]))]
+            answers.append(pl.DataFrame(lines, SCHEMA, orient="row"))
+        return answers
+
+    def _read(self, row: int, picture: np.ndarray) -> Iterator[tuple]:
+        height, width = picture.shape[:2]
+        found = [
+            Detection(one.score, one.box + np.array([left, top, left, top]), one.eyes + np.array([left, top]))
+            for left, top, side in tiles(width, height)
+            for one in self._look(picture[top : top + side, left : left + side] if side else picture)
+        ]
+        for face in without_doubles(found):
+            mesh = self._mesh_of(picture, face)
+            if mesh is None:
+                continue
+            irises = [self._iris_of(picture, mesh, side) for side in (0, 1)]
+            box = np.clip(face.box / [width, height, width, height], 0, 1).tolist()
+            yield (row, face.score, *box, mesh.ravel().tolist(), np.concatenate(irises).ravel().tolist())
+
+    def _look(self, picture: np.ndarray) -> list[Detection]:
+        """The faces of one picture, fitted into a square without distortion."""
+        import cv2
+
+        height, width = picture.shape[:2]
+        side = max(height, width)
+        scale = DETECTOR / side
+        shift = np.array([(side - width) / 2, (side - height) / 2])
+        matrix = np.array([[scale, 0, shift[0] * scale], [0, scale, shift[1] * scale]])
+        small = cv2.resize(picture, None, fx=min(1.0, 2 * scale), fy=min(1.0, 2 * scale), interpolation=cv2.INTER_AREA)
+        matrix[:, :2] *= np.array([width / small.shape[1], height / small.shape[0]])
+        square = cv2.warpAffine(small, matrix, (DETECTOR, DETECTOR)).astype(np.float32) / 127.5 - 1
+        regressors, scores = self._detector.run(["regressors", "classificators"], {"input": square[None]})
+        sure = 1 / (1 + np.exp(-np.clip(scores[0, :, 0], -80, 80)))
+        found = []
+        for at in np.flatnonzero(sure >= LEAST_SCORE):
+            values = regressors[0, at].astype(np.float64).reshape(8, 2)
+            middle, size = values[0] + self._anchors[at] * DETECTOR, values[1]
+            eyes = values[2:4] + self._anchors[at] * DETECTOR
+            corners = np.stack([middle - size / 2, middle + size / 2]) / scale - shift
+            found.append(Detection(float(sure[at]), corners.ravel(), eyes / scale - shift))
+        return without_doubles(found)
+
+    def _mesh_of(self, picture: np.ndarray, face: Detection) -> Array | None:
+        """The mesh in px of the picture, [468, 3]; None if the network sees no face there."""
+        middle, size = (face.box[:2] + face.box[2:]) / 2, face.box[2:] - face.box[:2]
+        across = face.eyes[1] - face.eyes[0]
+        turn = float(np.arctan2(across[1], across[0]))
+        crop, back = upright(picture, middle, FACE_MARGIN * float(size.max()), turn, MESH)
+        points, presence = self._mesh.run(None, {"input_1": crop[None]})
+        if 1 / (1 + np.exp(-float(presence.ravel()[0]))) < LEAST_PRESENCE:
+            return None
+        mesh = points.reshape(POINTS, 3).astype(np.float64)
+        scale = float(np.hypot(*back[0, :2]))
+        return np.column_stack([mesh[:, :2] @ back[:, :2].T + back[:, 2], mesh[:, 2] * scale])
+
+    def _iris_of(self, picture: np.ndarray, mesh: Array, side: int) -> Array:
+        """Five points of one iris in px of the picture, the centre first, [5, 2]."""
+        first, second = (mesh[at, :2] for at in EYES[side])
+        across = second - first
+        turn = float(np.arctan2(across[1], across[0]))
+        middle, size = (first + second) / 2, EYE_MARGIN * float(np.hypot(*across))
+        crop, back = upright(picture, middle, size, turn, IRIS)
+        if side:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        (points,) = self._iris.run(["output_iris"], {"input_1": crop[None]})
+        iris = points.reshape(5, 3)[:, :2].astype(np.float64)
+        if side:
+            iris[:, 0] = IRIS - iris[:, 0]
+        return iris @ back[:, :2].T + back[:, 2]
+
+
+def anchors() -> Array:
+    """Middles of BlazeFace's 896 anchors in shares of its input: two on a grid of 16, six on a grid of 8, [896, 2]."""
+    found = []
+    for cells, times in ((16, 2), (8, 6)):
+        middles = (np.arange(cells) + 0.5) / cells
+        y, x = np.meshgrid(middles, middles, indexing="ij")
+        found.append(np.repeat(np.column_stack([x.ravel(), y.ravel()]), times, axis=0))
+    return np.concatenate(found)
+
+
+def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
+    """Left, top and side of the squares to look at; a side of 0 stands for the whole picture."""
+    found = [(0, 0, 0)]
+    short = min(width, height)
+    for side in (short, short // 2):
+        if side < SMALLEST_TILE or (side == short and max(width, height) < 1.2 * short):
+            continue
+        lefts, tops = (_steps(length, side) for length in (width, height))
+        found += [(left, top, side) for top in tops for left in lefts]
+    return found
+
+
+def _steps(length: int, side: int) -> list[int]:
+    """Starts of squares that cover a length and overlap by a third at least."""
+    count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
+    return np.unique(np.linspace(0, length - side, count).round().astype(int)).tolist()
+
+
+def without_doubles(found: list[Detection]) -> list[Detection]:
+    """One detection a face, the surest; of two equally sure ones the larger."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda item: (round(-item.score, 1), -float(item.box[2] - item.box[0]))):
+        if all(_overlap(one.box, other.box) < SAME_FACE for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _overlap(one: Array, two: Array) -> float:
+    common = np.prod(np.maximum(np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2]), 0))
+    areas = np.prod(one[2:] - one[:2]) + np.prod(two[2:] - two[:2])
+    return float(common / max(float(areas - common), 1e-9))
+
+
+def upright(picture: np.ndarray, middle: Array, size: float, turn: float, side: int) -> tuple[np.ndarray, Array]:
+    """A square of the picture, turned back.
+
+    Args:
+        picture: uint8 RGB.
+        middle: Of the square, in px.
+        size: Of its side, in px.
+        turn: Angle of its upper edge, in radians, clockwise.
+        side: Of the result, in px.
+
+    Returns:
+        The square, float32 [side, side, 3] in 0..1, and the matrix [2, 3] from its px to the picture's.
+    """
+    import cv2
+
+    scale = size / side
+    cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
+    rotation = np.array([[cos, -sin], [sin, cos]])
+    back = np.column_stack([rotation, middle - rotation @ [side / 2, side / 2]])
+    method = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(picture, back, (side, side), flags=method, borderMode=cv2.BORDER_REPLICATE)
+    return crop.astype(np.float32) / 255, back

@@ -1,0 +1,119 @@
+"""Foreground in pictures: how likely each place belongs to a person, or to whatever else moves by itself.
+
+Profile ``offline`` uses MediaPipe's selfie segmentation, which knows people near the camera. The others use SegFormer
+(Xie et al., "SegFormer", 2021) on ADE20K's classes: people, animals and vehicles are foreground.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+import polars as pl
+
+from resources.hosting.handle import ModelResource
+from resources.hosting.host import Request, served
+from resources.hosting.messages import Stream
+from resources.models.runtimes import OnnxHost, TransformersHost
+
+SIDE = 64  # of the answered masks
+SCHEMA = {"row": pl.Int64, "mask": pl.Binary}
+INPUT = 256  # px, of the selfie model
+# ADE20K's names of what moves by itself.
+MOVING = ("person", "animal", "car", "bus", "truck", "van", "bicycle", "minibike", "boat", "ship", "airplane")
+
+
+class FramesLike(Protocol):
+    """What `SegmenterResource` reads of the contract's ``Frames``."""
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 RGB, [n, height, width, 3]."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it."""
+        ...
+
+    @property
+    def video_id(self) -> str:
+        """Whose pictures they are."""
+        ...
+
+
+class SegmenterResource(ModelResource):
+    """Parts foreground and background; the contract's ``SegmentationModel``."""
+
+    model: ClassVar[str] = "segmenter"
+
+    def segment(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
+        """One row a picture of ``frames.array[rows]``, with the columns of `SCHEMA`.
+
+        ``mask`` holds `SIDE` x `SIDE` bytes, row by row, 0 to 255 for a probability of 0 to 1, whatever the picture's
+        aspect ratio.
+
+        Raises:
+            ModelUnavailable: The weights are missing or altered.
+            ModelError: The model or its host failed.
+        """
+        if not len(rows):
+            return pl.DataFrame(schema=SCHEMA)
+        return self._call("segment", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
+
+
+class SelfieHost(OnnxHost):
+    """MediaPipe's selfie segmentation."""
+
+    def load(self) -> None:
+        """Loads the network and runs it once."""
+        self._session = self.session("selfie.onnx")
+        self._foreground(np.zeros((INPUT, INPUT, 3), np.uint8))
+
+    @served
+    def segment(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The masks of each request's rows of ``frames``."""
+        return [_table(request, self._foreground) for request in requests]
+
+    def _foreground(self, picture: np.ndarray) -> np.ndarray:
+        import cv2
+
+        small = cv2.resize(picture, (INPUT, INPUT), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        return self._session.run(None, {"input_1:0": small[None]})[0][0, :, :, 0]
+
+
+class SegformerHost(TransformersHost):
+    """Any model of the transformers library for semantic segmentation with ADE20K's classes."""
+
+    def load(self) -> None:
+        """Loads model and image processor."""
+        from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+
+        self._model, self._processor = self.open(AutoModelForSemanticSegmentation, AutoImageProcessor)
+        names = self._model.config.id2label
+        self._moving = [at for at in range(len(names)) if names[at].split(",")[0].split(";")[0] in MOVING]
+
+    @served
+    def segment(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The masks of each request's rows of ``frames``."""
+        return [_table(request, self._foreground) for request in requests]
+
+    def _foreground(self, picture: np.ndarray) -> np.ndarray:
+        import torch
+
+        inputs = self._processor(images=[picture], return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            shares = self._model(**inputs).logits.softmax(dim=1)[0]
+        return shares[self._moving].sum(dim=0).cpu().numpy()
+
+
+def _table(request: Request, foreground) -> pl.DataFrame:  # noqa: ANN001
+    import cv2
+
+    pictures = request.arrays["frames"]
+    lines = []
+    for row in request.rows("frames"):
+        found = foreground(np.ascontiguousarray(pictures[row]))
+        small = cv2.resize(found.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        lines.append((row, np.rint(small.clip(0, 1) * 255).astype(np.uint8).tobytes()))
+    return pl.DataFrame(lines, SCHEMA, orient="row")

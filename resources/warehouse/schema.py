@@ -1,0 +1,139 @@
+"""How a table of the warehouse is declared: names, types, units, descriptions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from resources.errors import WarehouseError
+
+_SQL_TYPES: dict[Any, str] = {
+    pl.Float64: "DOUBLE", pl.Float32: "FLOAT", pl.Int64: "BIGINT", pl.Int32: "INTEGER", pl.Int16: "SMALLINT",
+    pl.Int8: "TINYINT", pl.UInt64: "UBIGINT", pl.UInt32: "UINTEGER", pl.UInt16: "USMALLINT", pl.UInt8: "UTINYINT",
+    pl.String: "VARCHAR", pl.Enum: "VARCHAR", pl.Categorical: "VARCHAR", pl.Boolean: "BOOLEAN", pl.Binary: "BLOB",
+    pl.Date: "DATE",
+}  # fmt: skip
+DType = pl.DataType | type[pl.DataType] | DataTypeClass
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column of a table.
+
+    Attributes:
+        name: An identifier.
+        dtype: Polars data type, exact; `sql_type` says which can be stored.
+        unit: ``s``, ``px``, ``1`` (a share or ratio), ``text``, ...
+        description: What the value means, in one sentence.
+    """
+
+    name: str
+    dtype: DType
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table: a folder with a Parquet file a partition, and a view of the same name.
+
+    Attributes:
+        name: An identifier.
+        description: What one row is, in one sentence.
+        columns: In the order in which the view shows them.
+
+    Raises:
+        WarehouseError: A name is no identifier or stands twice, or a type cannot be stored.
+    """
+
+    name: str
+    description: str
+    columns: tuple[ColumnSpec, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what would only fail later, in the middle of a run."""
+        _check_names("table", [self.name])
+        _check_names(f"table {self.name}, column", [column.name for column in self.columns])
+        if not self.columns:
+            raise WarehouseError(self.name, "the table has no columns", "declare at least one")
+        for column in self.columns:
+            sql_type(column.dtype, f"{self.name}.{column.name}")
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """Column name to data type, in order."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+        """A typed frame of these rows; a key that a row lacks is null.
+
+        Raises:
+            WarehouseError: A row has a key that is no column.
+        """
+        rows = list(rows)
+        if unknown := {key for row in rows for key in row} - set(self.schema):
+            raise WarehouseError(
+                self.name, f"rows name the unknown columns {sorted(unknown)}", f"use {list(self.schema)}"
+            )
+        return pl.DataFrame([[row.get(name) for name in self.schema] for row in rows], self.schema, orient="row")
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerSpec:
+    """What the view `analyzers` shows of one analyzer; `video_quality` counts over these.
+
+    Attributes:
+        name: The analyzer's name, which is its table's.
+        group: Asset group.
+        version: Version of its code.
+        model: Name in the model catalogue, or None.
+        inputs: Streams and analyzers that it reads.
+    """
+
+    name: str
+    group: str
+    version: str
+    model: str | None
+    inputs: tuple[str, ...]
+
+
+def sql_type(dtype: DType, where: str) -> str:
+    """The DuckDB type of a column of polars type `dtype`; `where` names the column in errors.
+
+    Raises:
+        WarehouseError: Parquet and DuckDB would not give the same type back.
+    """
+    if isinstance(dtype, pl.List):
+        return f"{sql_type(dtype.inner, where)}[]"
+    if isinstance(dtype, pl.Array):
+        return f"{sql_type(dtype.inner, where)}[{dtype.size}]"
+    if isinstance(dtype, pl.Struct) and dtype.fields:
+        fields = (f"{quoted(field.name)} {sql_type(field.dtype, where)}" for field in dtype.fields)
+        return f"STRUCT({', '.join(fields)})"
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us" and dtype.time_zone in (None, "UTC"):
+        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
+    name = _SQL_TYPES.get(dtype if isinstance(dtype, type) else type(dtype))
+    if name is None:
+        raise WarehouseError(
+            where,
+            f"type {dtype} cannot be stored",
+            "use numbers, String, Boolean, Binary, Date, Datetime('us', 'UTC'), or a List, Array or Struct of these",
+        )
+    return name
+
+
+def quoted(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _check_names(what: str, names: list[str]) -> None:
+    # DuckDB does not tell upper from lower case in names, and quotes are a burden to those who type queries.
+    for name in names:
+        if not (name.isidentifier() and name.isascii() and name.islower()) or name.startswith("_"):
+            raise WarehouseError(f"{what} {name!r}", "not a plain name", "use a-z, 0-9 and _, a letter first")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise WarehouseError(what, f"{sorted(twice)} stands more than once", "give each its own name")

@@ -1,0 +1,235 @@
+"""The SQL of ``results.duckdb``: views over the Parquet files, views over those, and what their columns mean."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.warehouse.schema import AnalyzerSpec, TableSpec, quoted, sql_type
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """One view.
+
+    Attributes:
+        name: An identifier.
+        description: What one row is, in one sentence.
+        query: The SELECT behind it; it may use the tables' views, and the views before it.
+        columns: Unit and description of each column, by name, all of them.
+    """
+
+    name: str
+    description: str
+    query: str
+    columns: Mapping[str, tuple[str, str]]
+
+
+SETTLE_S = 0.25
+
+# The scan and `glob` list the folder one after the other, in either order, and a version may come in between. So that
+# both agree on what is in force, only versions from before the transaction count, with time to spare for one that has
+# its stamp but not yet its name. Files out of force are left out, rather than those in force picked, as a join with
+# next to nothing costs next to nothing.
+_SUFFIX = len("@0123456789012345.parquet")
+_SETTLED = f"[-{_SUFFIX}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
+_AT_ONE_MOMENT = """
+SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
+ANTI JOIN (
+    SELECT file FROM (
+        SELECT file, max(file) OVER (PARTITION BY file[:-{suffix}]) AS newest FROM glob({files}) WHERE file{settled}
+    ) WHERE file <> newest
+) AS superseded ON scanned.filename = superseded.file
+WHERE scanned.filename{settled}"""
+
+# A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
+# overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
+# alike. The record of a file that was refused names no run, and shares with nobody. Differences are taken in whole
+# microseconds: exact, and free of DuckDB's time zone extension.
+_REALTIME_FACTOR = """
+WITH steps AS (
+    SELECT *, epoch_us(ended_at) - epoch_us(started_at) AS busy_us,
+        max(epoch_us(ended_at)) OVER run - min(epoch_us(started_at)) OVER run AS wall_us
+    FROM analyzer_runs WINDOW run AS (PARTITION BY coalesce(run_id, video_id))
+), shares AS (
+    SELECT video_id, wall_us / 1e6 * CASE WHEN sum(busy_us) OVER run > 0 THEN busy_us / sum(busy_us) OVER run
+        ELSE 1 / count(*) OVER run END AS wall_s, busy_us / 1e6 AS busy_s, compute_s, load_s, decode_s, run_id
+    FROM steps WINDOW run AS (PARTITION BY coalesce(run_id, video_id))
+), spent AS (
+    SELECT video_id, sum(wall_s) AS wall_s, sum(busy_s) AS busy_s, sum(compute_s) AS compute_s, sum(load_s) AS load_s,
+        sum(decode_s) AS decode_s, count(DISTINCT run_id) AS runs
+    FROM shares GROUP BY video_id
+)
+SELECT video_id, wall_s, duration_s AS video_s, wall_s / nullif(duration_s, 0) AS realtime_factor, busy_s, compute_s,
+    load_s, spent.decode_s AS decode_s, runs
+FROM spent LEFT JOIN videos USING (video_id) ORDER BY video_id"""
+
+_REALTIME_FACTOR_BY_ANALYZER = """
+WITH spent AS (
+    SELECT analyzer, video_id, duration_s, (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 AS busy_s, queue_s,
+        load_s, analyzer_runs.decode_s AS decode_s, compute_s, write_s
+    FROM analyzer_runs LEFT JOIN videos USING (video_id)
+)
+SELECT analyzer, count(*) AS videos, sum(duration_s) AS video_s, sum(busy_s) AS busy_s,
+    sum(busy_s) FILTER (duration_s > 0) / sum(duration_s) FILTER (duration_s > 0) AS realtime_factor,
+    max(busy_s / nullif(duration_s, 0)) AS worst_realtime_factor, sum(queue_s) AS queue_s, sum(load_s) AS load_s,
+    sum(decode_s) AS decode_s, sum(compute_s) AS compute_s, sum(write_s) AS write_s
+FROM spent GROUP BY analyzer ORDER BY analyzer"""
+
+_VIDEO_QUALITY = """
+WITH runs AS MATERIALIZED (SELECT video_id, analyzer, status, reason, covered FROM analyzer_runs), known AS (
+    SELECT video_id FROM sources UNION SELECT video_id FROM videos UNION SELECT video_id FROM runs
+), asked AS (
+    SELECT known.video_id AS video_id, analyzers.name AS analyzer, status, reason, covered
+    FROM known CROSS JOIN analyzers
+    LEFT JOIN runs ON runs.video_id = known.video_id AND runs.analyzer = analyzers.name
+)
+SELECT video_id, count(*) AS analyzers, count(*) FILTER (status = 'value') AS "value",
+    count(*) FILTER (status = 'not_applicable') AS not_applicable, count(*) FILTER (status = 'undefined') AS undefined,
+    count(*) FILTER (status = 'failed') AS failed, count(*) FILTER (status = 'disabled') AS disabled,
+    count(*) FILTER (status IS NULL) AS missing,
+    count(*) FILTER (status IN ('value', 'not_applicable')) / count(*) AS reconstruction_score,
+    avg(covered) FILTER (status = 'value') AS coverage,
+    first(analyzer ORDER BY list_position(['failed', 'missing', 'undefined'], coalesce(status, 'missing')), analyzer)
+        FILTER (coalesce(status, 'missing') IN ('failed', 'missing', 'undefined')) AS worst_analyzer,
+    coalesce(list(struct_pack(analyzer := analyzer, status := status, reason := reason) ORDER BY analyzer)
+        FILTER (status IN ('undefined', 'failed')), []) AS reasons
+FROM asked GROUP BY video_id ORDER BY video_id"""
+
+_SPENT = {
+    "busy_s": ("s", "Steps' wall seconds added up; more than the run's where steps overlap"),
+    "compute_s": ("s", "Computing, added up over the steps"),
+    "load_s": ("s", "Waiting for models to be warm, added up over the steps"),
+    "decode_s": ("s", "Waiting for the decode pass, added up over the steps"),
+}
+
+_DERIVED = (
+    ViewSpec(
+        "realtime_factor",
+        "One row a video: how long its latest analysis took, measured against its length",
+        _REALTIME_FACTOR,
+        {
+            "video_id": ("text", "Partition key"),
+            "wall_s": (
+                "s",
+                "The video's share of its runs' wall time, by busy seconds; the shares add up to it",
+            ),
+            "video_s": ("s", "Length of the video"),
+            "realtime_factor": ("1", "Wall seconds over video seconds; null for a video of unknown or no length"),
+            **_SPENT,
+            "runs": ("1", "Runs that the rows in force come from"),
+        },
+    ),
+    ViewSpec(
+        "realtime_factor_by_analyzer",
+        "One row an analyzer: what it costs over all videos",
+        _REALTIME_FACTOR_BY_ANALYZER,
+        {
+            "analyzer": ("text", "Name of the analyzer"),
+            "videos": ("1", "Videos that it ran on, whatever the outcome"),
+            "video_s": ("s", "Length of these videos"),
+            "realtime_factor": ("1", "Busy seconds over video seconds, of the videos of known length"),
+            "worst_realtime_factor": ("1", "The same of the video where it is largest"),
+            **_SPENT,
+            "queue_s": ("s", "Waiting for a slot, added up"),
+            "write_s": ("s", "Checking and writing, added up"),
+        },
+    ),
+    ViewSpec(
+        "video_quality",
+        "One row a registered video: how much of it the analyzers could tell",
+        _VIDEO_QUALITY,
+        {
+            "video_id": ("text", "Partition key"),
+            "analyzers": ("1", "Analyzers that there are"),
+            "value": ("1", "Analyzers that gave a value"),
+            "not_applicable": ("1", "Analyzers whose question does not arise for this video"),
+            "undefined": ("1", "Analyzers that could measure nothing"),
+            "failed": ("1", "Analyzers that ended in an error"),
+            "disabled": ("1", "Analyzers that were switched off"),
+            "missing": ("1", "Analyzers that have not run yet"),
+            "reconstruction_score": ("1", "(value + not_applicable) / analyzers"),
+            "coverage": ("1", "Mean share of the video that the rows of an analyzer span, over those with times"),
+            "worst_analyzer": ("text", "The first that failed, else has not run, else is undefined; null if none"),
+            "reasons": ("text", "Analyzer, status and reason of each that is undefined or failed"),
+        },
+    ),
+    ViewSpec(
+        "data_dictionary",
+        "One row a column of every view here: type, and meaning with unit",
+        "SELECT table_name, column_name, data_type, comment AS meaning FROM duckdb_columns() "
+        "WHERE NOT internal AND comment IS NOT NULL ORDER BY table_name, column_index",
+        {
+            "table_name": ("text", "View"),
+            "column_name": ("text", "Column"),
+            "data_type": ("text", "DuckDB type"),
+            "meaning": ("text", "Description, with the unit in brackets"),
+        },
+    ),
+)
+DERIVED_NAMES = ("analyzers", *(view.name for view in _DERIVED))
+
+_TIMECODE = """CREATE MACRO timecode(seconds) AS
+    printf('%02d:%02d:%06.3f', (round(seconds * 1000)::BIGINT // 3600000),
+        (round(seconds * 1000)::BIGINT // 60000) % 60, (round(seconds * 1000)::BIGINT % 60000) / 1000.0)"""
+
+
+def statements(
+    root: Path,
+    tables: Sequence[TableSpec],
+    analyzers: Sequence[AnalyzerSpec],
+    more: Sequence[ViewSpec] = (),
+    macros: Sequence[str] = (),
+) -> list[str]:
+    """The SQL that builds an empty database into views over the tables below the absolute folder `root`, and macros."""
+    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *_DERIVED, *more]
+    script = [_TIMECODE]
+    for view in views:
+        script.append(f"CREATE VIEW {quoted(view.name)} AS {view.query.strip()}")
+        script.append(f"COMMENT ON VIEW {quoted(view.name)} IS {_literal(view.description)}")
+        script += [
+            f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {_literal(f'{description} [{unit}]')}"
+            for column, (unit, description) in view.columns.items()
+        ]
+    return [*script, *macros]
+
+
+def _table_view(root: Path, table: TableSpec) -> ViewSpec:
+    # `schema` fixes names, order and types whatever the files hold: a column that a file lacks is null, one that the
+    # table has no longer is left out. Unlike `union_by_name` it opens no file before the scan.
+    fields = ", ".join(
+        f"{_literal(c.name)}: {{name: {_literal(c.name)}, type: "
+        f"{_literal(sql_type(c.dtype, f'{table.name}.{c.name}'))}, default_value: NULL}}"
+        for c in table.columns
+    )
+    # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
+    folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
+    files = _literal(f"{folder}/**/*@*.parquet")
+    query = _AT_ONE_MOMENT.format(files=files, fields=fields, suffix=_SUFFIX, settled=_SETTLED)
+    return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
+
+
+def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
+    rows = [
+        f"({_literal(a.name)}, {_literal(a.group)}, {_literal(a.version)}, "
+        f"{'NULL' if a.model is None else _literal(a.model)}, [{', '.join(map(_literal, a.inputs))}])"
+        for a in analyzers
+    ]
+    values = ", ".join(rows) or "(NULL, NULL, NULL, NULL, NULL)"
+    query = (
+        'SELECT name::VARCHAR AS name, "group"::VARCHAR AS "group", version::VARCHAR AS version, '  # noqa: S608
+        "model::VARCHAR AS model, inputs::VARCHAR[] AS inputs "
+        f'FROM (VALUES {values}) AS listed(name, "group", version, model, inputs) WHERE name IS NOT NULL'
+    )
+    columns = {
+        "name": ("text", "Name of the analyzer, which is its table's"),
+        "group": ("text", "Asset group"),
+        "version": ("text", "Version of its code"),
+        "model": ("text", "Model that it needs; null without one"),
+        "inputs": ("text", "Streams and analyzers that it reads"),
+    }
+    return ViewSpec("analyzers", "One row an analyzer of the pipeline", query, columns)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,221 @@
+"""An analyzer as a Dagster asset: partitions, checks, metadata, and videos that fail alone."""
+
+from typing import ClassVar
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from resources.hosting.handle import PROFILE_TAG, ModelResource
+from resources.warehouse.resource import Warehouse
+from tests.kit.makers import make_analyzer
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.register import add_partitions, register
+from vid_assets.contract import GROUPS, Column, Undefined
+from vid_assets.defs.factory import analyzer_asset, code_version, videos_asset
+from vid_assets.errors import SettingsError
+from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.checks import CHECKS
+from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.registry import discover
+from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
+from vid_assets.synthetic.clips import Clip, Shot, render
+
+SECOND: dict = {"inputs": ("example",), "run": lambda example: example}
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two good clips and, between them, a broken one."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name, background in (("one", "grey"), ("three", "brown")):
+        render(Clip(shots=(Shot(0.4, background=background),), width=64, height=36), folder / f"{name}.mp4")
+    (folder / "two.mp4").write_bytes(b"no video" * 100)
+    return [folder / f"{name}.mp4" for name in ("one", "two", "three")]
+
+
+@pytest.fixture
+def archive(clips, tmp_path):
+    """The registered clips on an instance with storage of its own, and the resources of a run."""
+    resources = {
+        "warehouse": Warehouse(path=str(tmp_path / "warehouse")),
+        "settings": Settings(archive="", scratch=str(tmp_path / "scratch")),
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = [register(clip, resources["warehouse"], instance).video_id for clip in clips]
+        yield instance, ids, resources
+
+
+def materialize(assets, instance, resources, tags=None, partition_key=None):
+    return dg.materialize(
+        assets, instance=instance, resources=resources, tags=tags, partition_key=partition_key, raise_on_error=False
+    )
+
+
+def materialized(instance, name):
+    return instance.get_materialized_partitions(dg.AssetKey(name))
+
+
+def test_each_model_and_the_decoder_have_a_pool():
+    pools = {name: analyzer_asset(analyzer).op.pool for analyzer in discover() if (name := analyzer.model)}
+    assert pools == {name: name for name in pools}
+    assert {"blip2", "video_llava", "whisper"} <= set(pools)
+    assert analyzer_asset(make_analyzer()).op.pool is None
+    assert videos_asset().op.pool == "decode"
+
+
+def test_one_video(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer())
+    result = materialize([videos_asset(), asset], instance, resources, partition_key=one)
+    assert result.success
+    (event,) = result.asset_materializations_for_node("example")
+    assert event.partition == one
+    assert event.metadata["status"].value == "value"
+    assert event.metadata["dagster/row_count"].value == 1
+    evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
+    assert set(evaluations) == {*CHECKS, *JUDGEMENTS}
+    assert {item.check_name for item in evaluations.values() if item.blocking} == set(CHECKS)
+    assert evaluations["realtime_factor"].metadata["budget_s"].value == pytest.approx(2.002)
+    assert all(item.passed and item.partition == one for item in evaluations.values())
+
+
+def test_a_tag_switches_analyzers_off_for_a_run(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer("color_analysis"))
+    result = materialize([asset], instance, resources, {DISABLED_TAG: "blip2, color_analysis"}, one)
+    (event,) = result.asset_materializations_for_node("color_analysis")
+    assert event.metadata["status"].value == "disabled"
+    with pytest.raises(SettingsError, match="disabled analyzers blip3: no such analyzer; use some of "):
+        analyzers_named("blip3,")
+    causes = with_dependants({"cut_analysis"})
+    assert set(causes.values()) == {"cut_analysis"}
+    assert {"cut_analysis", "camera_analysis", "visual_effects"} <= set(causes)
+    assert "color_analysis" not in causes
+
+
+def test_a_tag_chooses_the_profile_of_a_run(archive):
+    instance, (one, *_), resources = archive
+
+    class Model(ModelResource):
+        model: ClassVar[str] = "blip2"
+
+    def say(video, model):
+        return Undefined(model.spec().repo)
+
+    asset = analyzer_asset(make_analyzer(model="blip2", run=say))
+    result = materialize([asset], instance, resources | {"blip2": Model()}, {PROFILE_TAG: "gpu"}, one)
+    (event,) = result.asset_materializations_for_node("example")
+    assert event.metadata["reason"].value == "Salesforce/blip2-opt-2.7b"
+    assert resources["warehouse"].read_partition("analyzer_runs", one)["profile"].to_list() == ["gpu"]
+
+
+def test_of_several_videos_the_bad_one_fails_alone(archive):
+    instance, (one, two, three), resources = archive
+    assets = [videos_asset(), analyzer_asset(make_analyzer()), analyzer_asset(make_analyzer("second", **SECOND))]
+    result = materialize(assets, instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    for name in ("videos", "example", "second"):
+        assert materialized(instance, name) == {one, three}, name
+        assert {event.partition for event in result.asset_materializations_for_node(name)} == {one, three}
+    records = read_records(two, resources["warehouse"])
+    assert {record["status"] for record in records.values()} == {"failed"}
+    assert "cannot be read as video" in records["videos"]["reason"]
+    assert records["second"]["reason"] == f"videos: failed for {two}; {records['videos']['reason']}"
+
+
+def test_a_video_that_fails_in_one_analyzer_goes_on_in_the_others(archive):
+    instance, (one, two, three), resources = archive
+    instance.delete_dynamic_partition("videos", two)
+
+    def run(video):
+        if video.video_id == one:
+            raise ValueError("not this one")
+        return pl.DataFrame({"time_s": [0.0], "share": [0.5]})
+
+    example, second = make_analyzer(run=run), make_analyzer("second", **SECOND)
+    assets = [analyzer_asset(analyzer) for analyzer in (example, second, make_analyzer("third"))]
+    result = materialize(assets, instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    assert materialized(instance, "example") == materialized(instance, "second") == {three}
+    assert materialized(instance, "third") == {one, three}
+    assert read_records(one, resources["warehouse"])["second"]["reason"] == "example: failed; ValueError: not this one"
+
+
+def test_when_all_videos_fail_the_run_fails(archive):
+    instance, (_, two, _), resources = archive
+    result = materialize([videos_asset()], instance, resources, partition_key=two)
+    assert not result.success
+    (failure,) = [event for event in result.all_node_events if event.is_step_failure]
+    assert str(failure.step_failure_data.user_failure_data).count(f"{two}: ") == 1
+    assert materialized(instance, "videos") == set()
+
+
+def test_several_good_videos_are_told_apart(archive):
+    instance, (one, _, three), resources = archive
+    instance.delete_dynamic_partition("videos", archive[1][1])
+    seen = make_analyzer(
+        run=lambda video: pl.DataFrame(
+            {"time_s": [0.0] * (1 + (video.video_id == three)), "share": [0.5] * (1 + (video.video_id == three))}
+        )
+    )
+    result = materialize([analyzer_asset(seen)], instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert result.success
+    events = result.asset_materializations_for_node("example")
+    assert {event.partition: event.metadata["dagster/row_count"].value for event in events} == {one: 1, three: 2}
+
+
+def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
+    instance, (one, *_), resources = archive
+    asset = analyzer_asset(make_analyzer(run=lambda video: pl.DataFrame({"time_s": [0.0], "share": [2.0]})))
+    result = materialize([asset], instance, resources, partition_key=one)
+    assert not result.success
+    assert materialized(instance, "example") == set()
+    assert resources["warehouse"].read_partition("example", one) is None
+    logs = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
+    assert [(item.check_name, item.partition, item.description) for item in failed] == [
+        ("ranges", one, "share goes up to 2.0, allowed to 1"),
+        (
+            "answered",
+            one,
+            "failed: example: ranges: share goes up to 2.0, allowed to 1; nothing was written; mend the analyzer or its"
+            " table",
+        ),
+    ]
+
+
+def test_the_source_of_all_is_in_no_group_of_analyzers():
+    # the UI draws the graph by groups, and a group on both ends of it would make a knot
+    assert {spec.group_name for spec in videos_asset().specs}.isdisjoint(GROUPS)
+
+
+def test_the_asset_describes_itself():
+    analyzer = make_analyzer(inputs=("frames", "other"), run=lambda frames, other: pl.DataFrame())
+    (spec,) = analyzer_asset(analyzer).specs
+    assert spec.key == dg.AssetKey("example")
+    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"videos", "other"}
+    assert (spec.group_name, list(spec.owners), spec.partitions_def) == ("picture", ["team:video-analysis"], PARTITIONS)
+    columns = spec.metadata["dagster/column_schema"].columns
+    assert [(column.name, column.description) for column in columns[1:]] == [
+        ("time_s", "When. [s]"),
+        ("share", "How much. [1]"),
+    ]
+
+
+def test_code_version_follows_what_changes_answers():
+    base = make_analyzer()
+    other_unit = {**base.table, "share": Column(pl.Float64, "%", "How much.", ge=0, le=1, nullable=True)}
+    versions = [
+        code_version(item, "offline") for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))
+    ]
+    assert len(set(versions)) == 3
+    assert code_version(make_analyzer(), "offline") == versions[0]
+
+
+def test_a_hundred_thousand_partitions(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        add_partitions(instance, (f"clip-{number:012x}" for number in range(100_000)))
+        add_partitions(instance, ["clip-000000000000", "clip-ffffffffffff"])
+        assert len(instance.get_dynamic_partitions("videos")) == 100_001

@@ -1,0 +1,5 @@
+"""The partitions: one key for each video."""
+
+import dagster as dg
+
+PARTITIONS = dg.DynamicPartitionsDefinition(name="videos")

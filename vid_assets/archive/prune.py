@@ -1,0 +1,120 @@
+"""Clears away what is old: decoded streams, fetched copies, logs of runs, and, when asked, results of vanished files.
+
+What is in use stays: decoded streams that somebody has open, runs that have not ended, and runs that made a
+materialization which is still the latest of its partition, for Dagster would take the partition for missing.
+"""
+
+import shutil
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from resources.warehouse.records import FIXED_TABLES, SOURCES
+from resources.warehouse.resource import Warehouse
+from vid_assets.media import trim_scratch
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What was removed, or would be.
+
+    Attributes:
+        streams: Video ids whose decoded streams went.
+        copies: Fetched copies of remote files.
+        runs: Ids of Dagster runs, with their event logs and compute logs.
+        results: Video ids whose tables went.
+        leftovers: Files that interrupted or superseded writes had left in the warehouse.
+    """
+
+    streams: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
+    leftovers: int = 0
+
+
+def prune(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    scratch: Path,
+    tables: Collection[str],
+    days: float,
+    *,
+    results: bool,
+    busy: Collection[str],
+    dry_run: bool,
+) -> Pruned:
+    """Removes what nobody has used for so many days.
+
+    Args:
+        instance: Dagster's.
+        warehouse: Where the results are.
+        scratch: The scratch folder.
+        tables: Names of the analyzers' tables.
+        days: Age from which on things go.
+        results: Whether the rows of videos go, too, whose file vanished so long ago.
+        busy: Videos that unfinished runs are for; nothing of theirs goes.
+        dry_run: Whether to tell only.
+    """
+    since = time.time() - days * 86400
+    made = Pruned()
+    opened = {meta.parent.name: meta.stat().st_mtime for meta in scratch.glob("[!.]*/meta.json")}
+    old = {video_id for video_id, at in opened.items() if at < since} - set(busy)
+    made.streams = sorted(old) if dry_run else trim_scratch(scratch, 0, keep=opened.keys() - old)
+    for copy in sorted((scratch / "fetched").glob("[!.]*")):
+        if copy.stat().st_atime < since:
+            made.copies.append(copy.name)
+            if not dry_run:
+                copy.unlink(missing_ok=True)
+    before = datetime.now(UTC) - timedelta(days=days)
+    for run in instance.get_runs(dg.RunsFilter(statuses=_ENDED, created_before=before)):
+        if not _is_latest_anywhere(instance, run.run_id):
+            made.runs.append(run.run_id)
+            if not dry_run:
+                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+                instance.delete_run(run.run_id)
+    if results:
+        gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at") < before).select("video_id").collect()
+        made.results = sorted(set(gone["video_id"]) - set(busy))
+        if not dry_run:
+            _remove_results(made.results, instance, warehouse, tables, scratch)
+    if not dry_run:
+        made.leftovers = warehouse.sweep()
+    return made
+
+
+def _is_latest_anywhere(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a materialization of the run is still the latest of its partition."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        event = entry.dagster_event
+        if event is None or event.asset_key is None:
+            continue
+        partitions = None if event.partition is None else [event.partition]
+        latest = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=event.asset_key, asset_partitions=partitions), limit=1
+        ).records
+        if latest and latest[0].run_id == run_id:
+            return True
+    return False
+
+
+def _remove_results(
+    video_ids: Collection[str],
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    tables: Collection[str],
+    scratch: Path,
+) -> None:
+    names = [*tables, *(table.name for table in FIXED_TABLES)]
+    for video_id in video_ids:
+        for name in names:
+            warehouse.remove_partition(name, video_id)
+        instance.delete_dynamic_partition("videos", video_id)
+        shutil.rmtree(scratch / video_id, ignore_errors=True)

@@ -1,0 +1,278 @@
+"""Turns an `Analyzer` into a Dagster asset: partitioned over the videos, checked, described, and isolated per video."""
+
+import base64
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.catalog.profiles import resolve_profile
+from resources.catalog.rows import find
+from resources.errors import ModelUnavailable
+from resources.hosting.handle import PROFILE_TAG
+from resources.warehouse.records import VIDEOS
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.contract import Analyzer
+from vid_assets.drawing import Picture
+from vid_assets.executor import cancelled, deliver_only
+from vid_assets.pipeline.analyze import Outcome, Run, Status, analyze, probe
+from vid_assets.pipeline.checks import CHECKS, CheckOutcome
+from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.sql.publish import publish
+
+OWNERS = ("team:video-analysis",)
+DECODE_POOL = "decode"
+VIDEOS_VERSION = "1"
+UNAVAILABLE = "unavailable"
+# Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
+BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
+
+
+def videos_asset() -> dg.AssetsDefinition:
+    """The asset every other one rests on: the probed and decoded video."""
+    spec = dg.AssetSpec(
+        VIDEOS.name,
+        description="One row a video: what the container says and what the one decode pass found.",
+        group_name="media",
+        kinds={"python", "duckdb", "ffmpeg"},
+        owners=OWNERS,
+        code_version=VIDEOS_VERSION,
+        partitions_def=PARTITIONS,
+    )
+    return _asset(spec, lambda _resources, video_id, run: probe(video_id, run, VIDEOS_VERSION), pool=DECODE_POOL)
+
+
+def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
+    """The asset of one analyzer."""
+    spec = dg.AssetSpec(
+        analyzer.name,
+        deps=[VIDEOS.name, *analyzer.upstream],
+        description=_description(analyzer),
+        group_name=analyzer.group,
+        kinds={"python", "duckdb"},
+        owners=OWNERS,
+        tags={"model": analyzer.model} if analyzer.model else {},
+        code_version=code_version(analyzer, resolve_profile("")),
+        metadata={"dagster/column_schema": _column_schema(analyzer)},
+        partitions_def=PARTITIONS,
+        automation_condition=after_changes(),
+    )
+
+    def work(resources: Any, video_id: str, run: Run) -> Outcome:
+        model = getattr(resources, analyzer.model) if analyzer.model and has_model(analyzer, run.profile) else None
+        return analyze(analyzer, video_id, run, code_version(analyzer, run.profile), model)
+
+    return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model, pool=analyzer.model)
+
+
+def _asset(
+    spec: dg.AssetSpec,
+    work: Callable[[Any, str, Run], Outcome],
+    *,
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
+    model: str | None = None,
+    pool: str | None = None,
+) -> dg.AssetsDefinition:
+    """An asset whose step logs its checks and materializations itself, one a video."""
+
+    @dg.multi_asset(
+        name=spec.key.to_python_identifier(),
+        specs=[spec],
+        check_specs=check_specs,
+        backfill_policy=BACKFILL_POLICY,
+        required_resource_keys={"warehouse", "settings", *((model,) if model else ())},
+        pool=pool,
+    )
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+        _over_partitions(context, spec.key, lambda video_id, run: work(context.resources, video_id, run))
+        yield dg.MaterializeResult(spec.key)
+        # each check's evaluations are logged by video already; Dagster wants an output of each as well
+        yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
+
+    return asset
+
+
+def after_changes() -> dg.AutomationCondition:
+    """Run again when the analyzer's own code version has changed, or when a table that it reads is made again for that.
+
+    Only videos that have an answer are run again; those without one are the nightly backfill's, which in turn finds
+    nothing out of date where this condition has been at work.
+
+    Updates of tables as such do not count. A run over several videos updates one analyzer after the other, and a look
+    in its middle cannot tell which of them it will still go on with: Dagster's ``any_deps_updated`` knows that for the
+    partition that was materialized last only, and would have the others run twice.
+    """
+    condition = dg.AutomationCondition
+    handled = condition.newly_requested() | condition.newly_updated()
+    again = condition.any_deps_match(condition.will_be_requested())
+    changed = (condition.code_version_changed() | again).since(handled)
+    return changed & ~condition.missing() & ~condition.in_progress() & ~condition.any_deps_in_progress()
+
+
+def has_model(analyzer: Analyzer, profile: str) -> bool:
+    """Whether the analyzer is to be given its model: always, unless it does without one that the profile lacks."""
+    return "model" not in analyzer.optional or _revision(analyzer.model, profile) != UNAVAILABLE
+
+
+def code_version(analyzer: Analyzer, profile: str) -> str:
+    """Changes whenever the same video may get another answer: analyzer version, model revision, table schema."""
+    schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
+    parts = [analyzer.version, _revision(analyzer.model, profile), json.dumps(schema)]
+    return f"{analyzer.version}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+
+
+def _revision(model: str | None, profile: str) -> str:
+    if model is None:
+        return ""
+    try:
+        return find(model, profile).revision
+    except ModelUnavailable:
+        return UNAVAILABLE
+
+
+def _over_partitions(
+    context: dg.AssetExecutionContext, asset_key: dg.AssetKey, work: Callable[[str, Run], Outcome]
+) -> None:
+    """Do the work for each video of the run; a bad one fails alone, the good ones are materialized.
+
+    While one is good the step succeeds, so that the steps behind it have theirs for the good ones. A bad one has its
+    reason in the log and in its record, and its partition stays missing.
+    """
+    run = _run(context)
+    keys = list(context.partition_keys)
+    done: dict[str, Mapping[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for video_id in keys:
+        outcome = work(video_id, run)
+        for check in outcome.checks:
+            # log_event takes evaluations, its annotation lags behind
+            context.log_event(_evaluation(asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
+        if outcome.status is Status.FAILED:
+            failed[video_id] = outcome.reason
+            context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
+        else:
+            done[video_id] = _metadata(outcome)
+    deliver(context, done, failed)
+
+
+def deliver(
+    context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str]
+) -> None:
+    """End a step over videos: those that are done are materialized, the others stay missing.
+
+    Args:
+        context: The step's.
+        done: Metadata by video.
+        failed: Reason by video.
+
+    Raises:
+        dagster.Failure: None is done.
+    """
+    if not done:
+        raise dg.Failure("; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()), allow_retries=False)
+    for video_id, metadata in done.items():
+        # naming the partition of a run with one makes Dagster list all partitions for nothing
+        partition = video_id if len(done) + len(failed) > 1 else None
+        context.add_asset_metadata(metadata, partition_key=partition)
+    if failed:
+        deliver_only(context.get_step_execution_context(), done)
+
+
+def _run(context: dg.AssetExecutionContext) -> Run:
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    started = record.start_time if record is not None and record.start_time else datetime.now(UTC).timestamp()
+    settings = context.resources.settings
+    publish(context.resources.warehouse)
+    return Run(
+        warehouse=context.resources.warehouse,
+        scratch=Path(settings.scratch),
+        scratch_gb=settings.scratch_gb,
+        profile=resolve_profile(context.run.tags.get(PROFILE_TAG, "")),
+        run_id=context.run.run_id,
+        started_at=datetime.fromtimestamp(started, UTC),
+        disabled=settings.left_out(),
+        cancelled=cancelled,
+    )
+
+
+def _check_specs(analyzer: Analyzer) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # checks over partitions are new in Dagster 1.13 and announced as a preview
+        warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
+        return [
+            dg.AssetCheckSpec(
+                name,
+                asset=analyzer.name,
+                description=description,
+                blocking=name in CHECKS,
+                partitions_def=PARTITIONS,
+            )
+            for name, description in (CHECKS | JUDGEMENTS).items()
+        ]
+
+
+def _evaluation(asset_key: dg.AssetKey, check: CheckOutcome, video_id: str) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key,
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR if check.name in CHECKS else dg.AssetCheckSeverity.WARN,
+        blocking=check.name in CHECKS,
+        partition=video_id,
+        metadata={name: round(value, 4) for name, value in check.values.items()},
+        description="; ".join(check.problems) or None,
+    )
+
+
+def _description(analyzer: Analyzer) -> str:
+    """The docstring of the analyzer's file."""
+    return (analyzer.run.__globals__.get("__doc__") or analyzer.name).strip()
+
+
+def _column_schema(analyzer: Analyzer) -> dg.TableSchema:
+    video_id = dg.TableColumn("video_id", "String", "Partition key of the video")
+    return dg.TableSchema(
+        columns=[
+            video_id,
+            *(
+                dg.TableColumn(
+                    name,
+                    str(column.dtype),
+                    f"{column.description} [{column.unit}]",
+                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                )
+                for name, column in analyzer.table.items()
+            ),
+        ]
+    )
+
+
+def _metadata(outcome: Outcome) -> dict[str, Any]:
+    seconds = {
+        name: round(getattr(outcome, name), 4) for name in ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
+    }
+    metadata: dict[str, Any] = {"status": str(outcome.status), "dagster/row_count": outcome.rows, **seconds}
+    if outcome.reason:
+        metadata["reason"] = outcome.reason
+    if outcome.details:
+        metadata["warnings"] = outcome.details
+    if outcome.path is not None:
+        metadata["parquet"] = dg.MetadataValue.path(outcome.path)
+    if outcome.usage.model:
+        metadata["model"] = f"{outcome.usage.model} {outcome.usage.revision} {outcome.usage.precision}"
+    if outcome.preview is not None:
+        metadata["preview"] = dg.MetadataValue.md(_inline_image(outcome.preview))
+    return metadata
+
+
+def _inline_image(picture: Picture) -> str:
+    """The picture as markdown that needs no file and no server."""
+    import cv2
+
+    encoded = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 70])[1]
+    return f"![preview](data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode()})"

@@ -1,0 +1,1 @@
+"""Measurements that several analyzers share. Pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""The SQL side: tables, views and macros of `results.duckdb`."""

@@ -1,0 +1,36 @@
+"""Tells the warehouse which tables there are, so that every analyzer has a view with types, units and descriptions."""
+
+from functools import cache
+
+import polars as pl
+
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec
+from vid_assets.contract import Analyzer
+from vid_assets.registry import discover
+from vid_assets.sql.questions import MACROS, views
+
+_VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
+
+
+def publish(warehouse: Warehouse) -> None:
+    """Bring `results.duckdb` up to date with the analyzers; at most once a process and warehouse."""
+    _publish_once(warehouse.path)
+
+
+@cache
+def _publish_once(path: str) -> None:
+    analyzers = discover()
+    Warehouse(path=path).publish(
+        [table_spec(analyzer) for analyzer in analyzers],
+        [AnalyzerSpec(item.name, item.group, item.version, item.model, item.inputs) for item in analyzers],
+        views(analyzers),
+        MACROS,
+    )
+
+
+def table_spec(analyzer: Analyzer) -> TableSpec:
+    """The analyzer's table as the warehouse declares it."""
+    columns = (ColumnSpec(name, item.dtype, item.unit, item.description) for name, item in analyzer.table.items())
+    summary = (analyzer.run.__globals__["__doc__"] or analyzer.name).strip().splitlines()[0]
+    return TableSpec(analyzer.name, summary, (_VIDEO_ID, *columns))

@@ -1,0 +1,168 @@
+"""Views and macros for the questions that people ask of an archive: what happens when, who says what, what is rising.
+
+They follow the analyzers: a table with times and a column that names what happens is part of `events`, one with a text
+that people say, write or would say of a picture is part of `search_text`.
+"""
+
+from collections.abc import Sequence
+
+from resources.warehouse.schema import quoted
+from resources.warehouse.views import ViewSpec
+from vid_assets.contract import Analyzer
+
+# Columns that name what happens, the most telling first.
+_NAMES = ("kind", "label", "word", "prompt", "emotion")
+_SHOWN = ("text", "label", "word", "emotion")
+
+_NO_EVENTS = (
+    "SELECT NULL::VARCHAR AS video_id, NULL::VARCHAR AS analyzer, NULL::DOUBLE AS start_s, NULL::DOUBLE AS end_s, "
+    "NULL::VARCHAR AS kind, NULL::VARCHAR AS text, NULL::DOUBLE AS confidence WHERE false"
+)
+
+_TRENDS = """
+WITH dated AS (
+    SELECT trend_analysis.*, date_trunc('month', make_timestamp(epoch_us(modified_at)))::DATE AS period
+    FROM trend_analysis JOIN sources USING (video_id)
+), periods AS (
+    SELECT period, count(DISTINCT video_id) AS period_videos, lag(period) OVER (ORDER BY period) AS before
+    FROM dated GROUP BY period
+), sums AS (
+    SELECT period, kind, item, sum(amount) / any_value(period_videos) AS per_video, count(DISTINCT video_id) AS videos,
+        list(video_id ORDER BY amount DESC, video_id)[:20] AS video_ids
+    FROM dated JOIN periods USING (period) GROUP BY period, kind, item
+)
+SELECT sums.period AS period, sums.kind AS kind, sums.item AS item, sums.videos AS videos, period_videos,
+    sums.per_video AS per_video,
+    CASE WHEN before IS NOT NULL THEN coalesce(earlier.per_video, 0) END AS per_video_before,
+    CASE WHEN before IS NOT NULL THEN sums.per_video - coalesce(earlier.per_video, 0) END AS rise,
+    sums.video_ids AS video_ids
+FROM sums JOIN periods USING (period)
+LEFT JOIN sums AS earlier ON earlier.period = before AND earlier.kind = sums.kind AND earlier.item = sums.item
+ORDER BY period, kind, per_video DESC, item"""
+
+_PERCENTILES = """
+WITH spent AS (
+    SELECT video_id, make_timestamp(epoch_us(max(ended_at)))::DATE AS day, any_value(profile) AS profile,
+        coalesce(max(device), 'cpu') AS device FROM analyzer_runs GROUP BY video_id
+)
+SELECT day, profile, device, count(*) AS videos, quantile_cont(realtime_factor, 0.5) AS p50,
+    quantile_cont(realtime_factor, 0.95) AS p95, quantile_cont(realtime_factor, 0.99) AS p99
+FROM realtime_factor JOIN spent USING (video_id) WHERE realtime_factor IS NOT NULL
+GROUP BY day, profile, device ORDER BY day, profile, device"""
+
+MACROS = (
+    "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
+    "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
+    "CREATE MACRO search_text(words) AS TABLE SELECT video_id, start_s, end_s, analyzer, text FROM events "
+    "WHERE analyzer IN (SELECT name FROM texts) AND list_bool_and(list_transform("
+    "string_split(trim(lower(words)), ' '), lambda word: contains(lower(text), word))) ORDER BY video_id, start_s",
+    """CREATE MACRO clips(what, source := NULL, gap_s := 1.0) AS TABLE
+WITH hits AS (
+    SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
+    WHERE (contains(lower(kind), lower(what)) OR contains(lower(text), lower(what)))
+        AND (source IS NULL OR analyzer = source)
+), apart AS (
+    SELECT *, start_s - max(end_s) OVER (PARTITION BY video_id ORDER BY start_s, end_s
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS since FROM hits
+), numbered AS (
+    SELECT *, sum(CASE WHEN since IS NULL OR since > gap_s THEN 1 ELSE 0 END)
+        OVER (PARTITION BY video_id ORDER BY start_s, end_s) AS clip FROM apart
+)
+SELECT video_id, min(start_s) AS start_s, max(end_s) AS end_s, count(*) AS events FROM numbered
+GROUP BY video_id, clip ORDER BY video_id, start_s""",
+)
+
+
+def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
+    """The project's own views over the tables of these analyzers."""
+    names = {analyzer.name for analyzer in analyzers}
+    return [
+        _events(analyzers),
+        _texts(analyzers),
+        *([_trends()] if "trend_analysis" in names else []),
+        ViewSpec(
+            "realtime_percentiles",
+            "One row a day, profile and device: how fast videos were analysed",
+            _PERCENTILES,
+            {
+                "day": ("UTC", "Day on which the analysis ended"),
+                "profile": ("text", "Model profile"),
+                "device": ("text", "Where the models ran"),
+                "videos": ("1", "Videos analysed on that day"),
+                "p50": ("1", "Median of their realtime factors"),
+                "p95": ("1", "95th percentile"),
+                "p99": ("1", "99th percentile"),
+            },
+        ),
+    ]
+
+
+def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
+    """Everything that has a time and a name."""
+    parts = [part for analyzer in analyzers if (part := _event_query(analyzer))]
+    return ViewSpec(
+        "events",
+        "One row a thing that happens in a video, whichever analyzer tells it",
+        " UNION ALL ".join(parts) or _NO_EVENTS,
+        {
+            "video_id": ("text", "Partition key"),
+            "analyzer": ("text", "Which table it is from"),
+            "start_s": ("s", "Where it starts"),
+            "end_s": ("s", "Where it ends; null for a moment"),
+            "kind": ("text", "What it is"),
+            "text": ("text", "What is said, written or told of it; null without words"),
+            "confidence": ("1", "How sure the analyzer is, 0 to 1; null where it does not say"),
+        },
+    )
+
+
+def _event_query(analyzer: Analyzer) -> str | None:
+    columns = analyzer.table
+    start = next((name for name in ("start_s", "time_s") if name in columns), None)
+    kind = next((name for name in _NAMES if name in columns), None)
+    text = next((name for name in _SHOWN if name in columns), None)
+    if start is None or (kind is None and text is None):
+        return None
+    sure = next((name for name in ("confidence", "score") if name in columns), None)
+    shown = {
+        "analyzer": f"'{analyzer.name}'",
+        "start_s": start,
+        "end_s": "end_s" if "end_s" in columns else "NULL::DOUBLE",
+        "kind": kind or f"'{analyzer.name}'",
+        "text": text or "NULL::VARCHAR",
+        "confidence": sure or "NULL::DOUBLE",
+    }
+    return (
+        "SELECT video_id, "  # noqa: S608  # names are checked identifiers
+        + ", ".join(f"{value} AS {name}" for name, value in shown.items())
+        + f" FROM {quoted(analyzer.name)}"
+    )
+
+
+def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
+    names = [analyzer.name for analyzer in analyzers if "text" in analyzer.table and _event_query(analyzer)]
+    rows = ", ".join(f"('{name}')" for name in names) or "(NULL)"
+    query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name) WHERE name IS NOT NULL"  # noqa: S608
+    return ViewSpec("texts", "One row an analyzer whose texts are searched", query, {"name": ("text", "Its name")})
+
+
+def _trends() -> ViewSpec:
+    return ViewSpec(
+        "trends",
+        "One row a month and a thing said, shown, seen or heard: how much of it there is, and how that has changed",
+        _TRENDS,
+        {
+            "period": ("date", "Month in which the files were written last"),
+            "kind": ("text", "word, object, colour, pace or sound"),
+            "item": ("text", "Which"),
+            "videos": ("1", "Videos of the month that have it"),
+            "period_videos": ("1", "Videos of the month"),
+            "per_video": ("as in trend_analysis", "Mean amount over all videos of the month"),
+            "per_video_before": (
+                "as in trend_analysis",
+                "The same of the month before that has videos; null for the first",
+            ),
+            "rise": ("as in trend_analysis", "The difference of the two"),
+            "video_ids": ("text", "The videos behind it, those with most of it first, 20 at most"),
+        },
+    )
