@@ -21,7 +21,7 @@ from vid_assets.contract import Analyzer
 from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.defs.resources import defs as project_resources
 from vid_assets.executor import kept_connections, warm_executor
-from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.settings import setting
 from vid_assets.sql.publish import publish

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from evaluation._heads import drawn, random_person
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.figure import Figure
 from resources.models.ages import SCHEMA
+from resources.tasks.ages import AGES
 from vid_assets.analyzers import eye_tracking
 from vid_assets.analyzers.age_estimation import run
 from vid_assets.contract import Frames
@@ -68,7 +69,7 @@ def spread(rng: np.random.Generator) -> float:
             middle = view.y + 0.05 * view.size
             boxes.append((view.x - across, middle - down, view.x + across, middle + down))
     frames = Frames(np.stack(pictures), np.arange(len(pictures), dtype=np.float64), np.arange(len(pictures)))
-    table = run(frames, faces(boxes, range(len(pictures))), Here("face_age"))
+    table = run(frames, faces(boxes, range(len(pictures))), model(AGES))
     return float(table.sort("track")["age"].to_numpy().reshape(PEOPLE, VIEWS).std(axis=1).mean())
 
 

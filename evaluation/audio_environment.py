@@ -3,9 +3,10 @@
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation._speech import recording
 from evaluation.figure import Figure
+from resources.tasks.sounds import SOUNDS
 from vid_assets.analyzers.audio_environment import STEP_S, run
 from vid_assets.contract import Audio
 from vid_assets.synthetic.parts import Sound
@@ -39,7 +40,7 @@ def measure(seed: int) -> list[Figure]:
         kinds = [str(kind) for kind in rng.choice(KINDS, PARTS)]
         parts = [part(kind, rng) for kind in kinds]
         samples = np.concatenate(parts)
-        table = run(Audio(samples.astype(np.float32)), Here("sound_tagger"))
+        table = run(Audio(samples.astype(np.float32)), model(SOUNDS))
         assert isinstance(table, pl.DataFrame)
         ends = np.cumsum([len(one) for one in parts]) / RATE
         for moment in np.arange(STEP_S / 2, len(samples) / RATE, STEP_S):

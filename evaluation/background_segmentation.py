@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation._heads import drawn, random_person
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.eye_tracking import grounds
 from evaluation.figure import Figure
+from resources.tasks.segmentation import SEGMENTATION
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.background_segmentation import LUMA, SIDE, decode, run
 from vid_assets.contract import Frames
@@ -37,7 +38,7 @@ def measure(seed: int) -> list[Figure]:
             masks.append(small(share) >= 0.5)
     count = len(pictures)
     frames = Frames(np.stack(pictures), np.arange(count) / 2, np.arange(count) * 12)
-    table = run(frames, cut_analysis.ANALYZER.empty(), Here("segmenter"))
+    table = run(frames, cut_analysis.ANALYZER.empty(), model(SEGMENTATION))
     found = [decode(lengths, (SIDE, SIDE)) for lengths in table["mask"].to_list()]
     overlaps = [float((one & two).sum() / max((one | two).sum(), 1)) for one, two in zip(found, masks, strict=True)]
     shares = np.abs(table["foreground"].to_numpy() - [mask.mean() for mask in masks])

@@ -3,9 +3,10 @@
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.figure import Figure
 from resources.models.blip2 import PROMPTS
+from resources.tasks.captions import CAPTIONS
 from tests.kit.scene_streams import of_clip
 from training.tiny_captioners.scenes import Scene, answers, sample_scene
 from vid_assets.analyzers.blip2 import run
@@ -40,7 +41,7 @@ def measure(seed: int) -> list[Figure]:
     for _ in range(CLIPS):
         drawn = scenes(rng, SHOTS)
         source, _ = of_clip(Clip(shots=tuple(shot_of(scene, rng) for scene in drawn), fps=FPS, width=320, height=180))
-        table = run(source.video, source.frames, source.cuts, Here("blip2"))
+        table = run(source.video, source.frames, source.cuts, model(CAPTIONS))
         if not isinstance(table, pl.DataFrame):
             continue
         rows = table.filter(pl.col("level") == "shot").select("shot", "prompt", "text").rows()
@@ -54,7 +55,7 @@ def measure(seed: int) -> list[Figure]:
         source, _ = of_clip(
             Clip(shots=(Shot(4.0, texture=texture, palette=palette, seed=int(rng.integers(2**31))),), fps=FPS)
         )
-        table = run(source.video, source.frames, source.cuts, Here("blip2"))
+        table = run(source.video, source.frames, source.cuts, model(CAPTIONS))
         pictures += 2
         if isinstance(table, pl.DataFrame):
             inside = table.filter((pl.col("level") == "frame") & (pl.col("prompt") == "scene"))

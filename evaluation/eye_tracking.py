@@ -3,8 +3,9 @@
 import numpy as np
 
 from evaluation._heads import Person, direction, drawn, random_person
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.figure import Figure
+from resources.tasks.faces import FACES
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.eye_tracking import run
 from vid_assets.contract import Frames
@@ -32,7 +33,7 @@ def measure(seed: int) -> list[Figure]:
     pictures += grounds(rng, EMPTY)
     # A minute apart, so that no face is taken for the one before.
     frames = Frames(np.stack(pictures), 60.0 * np.arange(len(pictures)), np.arange(len(pictures)))
-    table = run(frames, cut_analysis.ANALYZER.empty(), Here("face_mesh"))
+    table = run(frames, cut_analysis.ANALYZER.empty(), model(FACES))
     rolls, yaws, gazes, found, invented = [], [], [], 0, 0
     for row in table.iter_rows(named=True):
         person = people[row["frame"]] if row["frame"] < PEOPLE else None

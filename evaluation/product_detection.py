@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.eye_tracking import grounds
 from evaluation.figure import Figure
 from resources.models.detectors import SCHEMA
+from resources.tasks.objects import OBJECTS
+from resources.tasks.products import PRODUCTS
 from vid_assets.analyzers import cut_analysis, object_detection, text_overlay
 from vid_assets.analyzers.product_detection import BOX, overlap, run
 from vid_assets.contract import Frames, Video
@@ -49,7 +51,7 @@ def clock(picture: np.ndarray, x: float, y: float, radius: float, hours: float) 
 
 def clocks(rng: np.random.Generator) -> tuple[int, int, list[float]]:
     """Clips in which the one clock is found, clips in which something else is, and the overlap of the boxes."""
-    detector, finder = Here("detector"), Here("product_finder")
+    detector, finder = model(OBJECTS), model(PRODUCTS)
     found, invented, overlaps = 0, 0, []
     for number, ground in enumerate(grounds(rng, CLOCKS + EMPTY)):
         array = np.repeat(ground[None], SHOWN, axis=0)

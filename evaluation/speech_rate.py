@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation._speech import SYLLABLES, rearranged
 from evaluation.figure import Figure
+from resources.tasks.speech import SPEECH
 from vid_assets.analyzers import speech_transcription
 from vid_assets.analyzers.speech_rate import run, syllables
 
@@ -29,7 +30,7 @@ def measure(seed: int) -> list[Figure]:
     errors, counts, found, invented, true = [], [], 0, 0, 0
     for _ in range(CLIPS):
         audio, spoken = rearranged(rng)
-        words = speech_transcription.run(audio, Here("whisper"))
+        words = speech_transcription.run(audio, model(SPEECH))
         table = run(audio, words) if isinstance(words, pl.DataFrame) else None
         assert isinstance(table, pl.DataFrame)
         whole, said = table.row(0, named=True), [word for phrase in spoken for word in phrase]

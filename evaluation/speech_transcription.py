@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from evaluation._edits import edits
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation._speech import Spoken, original, rearranged
 from evaluation.figure import Figure
+from resources.tasks.speech import SPEECH
 from vid_assets.analyzers.speech_transcription import run
 from vid_assets.contract import Audio
 
@@ -25,7 +26,7 @@ def bare(word: str) -> str:
 
 def heard(audio: Audio) -> list[Spoken]:
     """What the analyzer answers; nothing where it says that nobody speaks."""
-    table = run(audio, Here("whisper"))
+    table = run(audio, model(SPEECH))
     if not isinstance(table, pl.DataFrame):
         return []
     return [Spoken(bare(word), *times) for word, *times in table.select("word", "start_s", "end_s").rows()]

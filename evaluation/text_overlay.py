@@ -3,8 +3,9 @@
 import numpy as np
 
 from evaluation._edits import edits
-from evaluation._models import Here
+from evaluation._models import model
 from evaluation.figure import Figure
+from resources.tasks.text import TEXT
 from tests.kit.scene_streams import Streams, of_clip
 from vid_assets.analyzers.text_overlay import run
 from vid_assets.synthetic.clips import PALETTES, TEXTURES, Clip, Pan, SceneError, Shot, Static, Text
@@ -78,7 +79,7 @@ def measure(seed: int) -> list[Figure]:
     places: list[float] = []
     for _ in range(CLIPS):
         source, known = of_clip(clip(rng))
-        rows = run(source.video, source.frames, Here("text_reader")).rows(named=True)
+        rows = run(source.video, source.frames, model(TEXT)).rows(named=True)
         invented += sum(not any(shows(row, text) for text in known.texts) for row in rows)
         for text in known.texts:
             lines += 1

@@ -3,9 +3,10 @@
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model as here
 from evaluation.figure import Figure
 from evaluation.video_llava import shot_of, strange, takes
+from resources.tasks.descriptions import DESCRIPTIONS
 from tests.kit.scene_streams import of_clip
 from vid_assets.analyzers import scene_segmentation
 from vid_assets.analyzers.vid2seq import run
@@ -19,7 +20,7 @@ NEAR_S = 0.1
 def measure(seed: int) -> list[Figure]:
     """Shots with their exact text, with their exact times, and textures described all the same."""
     rng = np.random.default_rng([seed, 103])
-    model, told, timed = Here("video_llava"), 0, 0
+    model, told, timed = here(DESCRIPTIONS), 0, 0
     for _ in range(CLIPS):
         drawn = takes(rng, SHOTS)
         shots = tuple(shot_of(take, float(rng.integers(6, 11)) / 2, rng) for take in drawn)

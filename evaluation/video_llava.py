@@ -3,8 +3,9 @@
 import numpy as np
 import polars as pl
 
-from evaluation._models import Here
+from evaluation._models import model as here
 from evaluation.figure import Figure
+from resources.tasks.descriptions import DESCRIPTIONS
 from tests.kit.scene_streams import of_clip
 from training.tiny_captioners.scenes import a_list
 from training.tiny_captioners.spans import Take, sample_take
@@ -45,7 +46,7 @@ def strange(rng: np.random.Generator) -> Shot:
 def measure(seed: int) -> list[Figure]:
     """Clips of one and of two shots told exactly, and textures told of all the same."""
     rng = np.random.default_rng([seed, 101])
-    model, right = Here("video_llava"), {1: 0, 2: 0}
+    model, right = here(DESCRIPTIONS), {1: 0, 2: 0}
     for number in range(ONE + TWO):
         told = takes(rng, 1 if number < ONE else 2)
         source, _ = of_clip(

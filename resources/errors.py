@@ -41,6 +41,10 @@ class ModelCancelled(ModelError):
     """The call was given up because the run was cancelled."""
 
 
+class CatalogueError(ResourceError):
+    """A row of the catalogue is not valid, or its file cannot be read."""
+
+
 class HostsFolderError(ResourceError):
     """The folder of the hosts' sockets is not safely ours: another owner, a link, or open to others."""
 

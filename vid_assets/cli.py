@@ -24,7 +24,7 @@ from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
 from vid_assets.defs.jobs import ANALYZE_JOB
 from vid_assets.errors import MediaError, SettingsError
 from vid_assets.executor import PROCESS_TAG, end_orphans, kept_connections, this_process
-from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.report import write_report
 from vid_assets.report.facts import shared_wall_s

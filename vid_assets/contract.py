@@ -1,20 +1,22 @@
 """What an analyzer is, what it gets, and what it answers. Imports no dagster, no torch, no duckdb.
 
 An analyzer is one file in ``vid_assets/analyzers``: a pure ``run`` function from inputs to a polars frame, and one
-`Analyzer` that describes it. Inputs are the media streams of one video (`Video`, `Frames`, `Audio`), other analyzers'
-tables, and at most one model, typed by one of the Protocols below.
+`Analyzer` that describes it. Inputs are the media streams of one video (`Video`, `Frames`, `Audio`) and the tables of
+other analyzers. An analyzer may ask one model, by a task of ``resources/tasks``, and may have settings.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pydantic
 from numpy.typing import NDArray
 
+from resources.tasks import Task
 from vid_assets.errors import AnalyzerDefinitionError
 
 STREAMS = ("video", "thumbs", "frames", "audio")
@@ -133,131 +135,29 @@ class Undefined:
 Answer = pl.DataFrame | NotApplicable | Undefined
 
 
-class TextModel(Protocol):
-    """Finds and reads text in pictures."""
+class Config(pydantic.BaseModel):
+    """Base of an analyzer's settings: what users may change, each with a default, a range and a meaning.
 
-    def read_text(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a line of text found in ``frames.array[rows]``.
+    The fields appear in Dagster's launchpad and in the configuration file of an archive. Use the types str, int, float,
+    bool, list and dict. A changed value is another code version: answers that were made with the old one are stale.
+    """
 
-        Columns: ``row`` Int64 (index into `frames`), ``text`` String, ``confidence`` Float64 0..1, and the corners of
-        its box, ``x0 y0 x1 y1``, Float64 as shares of the picture's width and height.
-        """
-        ...
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
-class SpeechModel(Protocol):
-    """Turns speech into words with times."""
+def setting(
+    default: Any, unit: str, description: str, *, ge: float | None = None, le: float | None = None
+) -> Any:  # like pydantic's Field, which stands for a value of any type
+    """One field of a `Config`.
 
-    def transcribe(self, audio: Audio) -> pl.DataFrame:
-        """One row a word: ``segment`` Int64, ``word`` String, ``start_s end_s`` Float64, ``confidence`` Float64 0..1,
-        ``no_speech`` Float64 0..1 (of its segment), ``language`` String (ISO 639-1).
-        """  # noqa: D205
-        ...
-
-
-class SoundModel(Protocol):
-    """Tells speech, singing and music apart, and what else it knows."""
-
-    def tag(self, audio: Audio) -> pl.DataFrame:
-        """One row a stretch and label: ``start_s end_s`` Float64, ``label`` String, ``score`` Float64 0..1.
-
-        Stretches follow each other without gaps; ``speech``, ``singing`` and ``music`` stand in every one.
-        """
-        ...
-
-
-class DetectionModel(Protocol):
-    """Finds objects in pictures."""
-
-    def detect(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row an object in ``frames.array[rows]``.
-
-        Columns: ``row`` Int64 (index into `frames`), ``label`` String (COCO class), ``score`` Float64 0..1, and its
-        box, ``x0 y0 x1 y1``, Float64 as shares of the picture's width and height.
-        """
-        ...
-
-
-class SegmentationModel(Protocol):
-    """Parts foreground and background."""
-
-    def segment(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a picture of ``frames.array[rows]``: ``row`` Int64, and ``mask`` Binary.
-
-        A mask is 64 x 64 bytes, row by row: how likely each place is foreground, 0 to 255 for 0 to 1.
-        """
-        ...
-
-
-class FaceModel(Protocol):
-    """Finds faces and reads their mesh and irises."""
-
-    def faces(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a face in ``frames.array[rows]``.
-
-        Columns: ``row`` Int64 (index into `frames`), ``score`` Float64 0..1, the box ``x0 y0 x1 y1`` Float64 as shares
-        of the picture, ``mesh`` List(Float64): x, y, z of MediaPipe's 468 points, and ``irises`` List(Float64): x, y of
-        five points of the person's right and then left iris, the centre first; both in px of the picture.
-        """
-        ...
-
-
-class AgeModel(Protocol):
-    """Tells how old faces look."""
-
-    def ages(
-        self, frames: Frames, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]]
-    ) -> pl.DataFrame:
-        """One row a face: ``face`` Int64 (index into `rows`), ``ages`` List(Float64), shares of the years 0 to 99.
-
-        Face k is in ``frames.array[rows[k]]``, in ``boxes[k]``, x0 y0 x1 y1 as shares of the picture. Faces too small
-        to be cut out are left out.
-        """
-        ...
-
-
-class EmotionModel(Protocol):
-    """Tells emotions from voices."""
-
-    def emotions(self, audio: Audio, spans: Sequence[tuple[float, float]]) -> pl.DataFrame:
-        """One row a span and emotion: ``span`` Int64 (index into `spans`), ``emotion`` String, ``score`` Float64.
-
-        Spans are start and end in seconds; the scores of a span add up to 1, and spans that are too short have none.
-        """
-        ...
-
-
-class DepthModel(Protocol):
-    """Tells how near the places of a picture are."""
-
-    def nearness(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a picture of ``frames.array[rows]``: ``row`` Int64, and ``nearness`` Binary.
-
-        A map is 64 x 64 bytes, row by row: 0 for the farthest place of that picture, 255 for the nearest, linear in
-        inverse depth.
-        """
-        ...
-
-
-class CaptionModel(Protocol):
-    """Answers prompts about single pictures."""
-
-    def caption(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a picture and prompt: ``row`` Int64, ``prompt`` String (scene, objects, actions, setting),
-        ``text`` String, ``confidence`` Float64 0..1 (geometric mean probability of the tokens), ``refused`` Boolean
-        (the picture is unlike what the model knows; the text is then no caption).
-        """  # noqa: D205
-        ...
-
-
-class VideoModel(Protocol):
-    """Describes spans of a video from several pictures each."""
-
-    def describe(self, frames: Frames, spans: Sequence[Sequence[int]]) -> pl.DataFrame:
-        """One row a span: ``span`` Int64 (index into `spans`), ``text`` String, ``confidence`` Float64 0..1,
-        ``refused`` Boolean. A span is the list of its rows in `frames`, ascending.
-        """  # noqa: D205
-        ...
+    Args:
+        default: Its value where nobody says otherwise. A changed default needs a new version of the analyzer.
+        unit: As in `Column`.
+        description: What the value does, in one sentence.
+        ge: Smallest value allowed, in `unit`.
+        le: Largest value allowed, in `unit`.
+    """
+    return pydantic.Field(default, description=f"{description} [{unit}]", ge=ge, le=le, validate_default=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,14 +167,17 @@ class Analyzer:
     Attributes:
         name: File stem, asset key and table name.
         version: Raise it when the same input may give another answer; it re-runs the partitions concerned.
-        group: One of `GROUPS`; the asset group in Dagster.
+        group: The asset group in Dagster: one of `GROUPS`, or a name of your own.
         inputs: Names of streams (`STREAMS`) and of other analyzers, in the order of `run`'s parameters.
-        run: Pure function ``run(*inputs)``, or ``run(*inputs, model)`` if `model` is named. Deterministic.
+        run: Pure function ``run(*inputs)``. With a `task` it also takes ``model``, with a `config` also ``config``, in
+            this order. Deterministic.
         table: The columns it answers with, without ``video_id``, which the pipeline adds in front.
-        model: Name of a model in ``resources/catalog.py``; it is handed to `run` as its last argument.
-        optional: Those of `inputs` that the analyzer does without where they are missing; it then gets None. ``model``
-            among them stands for a model that the profile may lack.
+        task: The question that it asks a model; the model that answers it is handed to `run`.
+        config: Class of its settings; an instance is handed to `run`.
+        optional: Those of `inputs` that may be missing; `run` then receives None. ``model`` among them stands for a
+            model that the profile may lack.
         coverage: Least share of the video that the rows must span; None where rows are events that may be rare.
+        budget: Computing seconds that it may take for each second of video, on two cores in profile ``offline``.
         preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or None if there is nothing to see.
 
     Raises:
@@ -287,30 +190,34 @@ class Analyzer:
     inputs: tuple[str, ...]
     run: Callable[..., Answer]
     table: Mapping[str, Column]
-    model: str | None = None
+    task: Task | None = None
+    config: type[Config] | None = None
     optional: frozenset[str] = frozenset()
     coverage: float | None = None
+    budget: float = 0.005
     preview: Callable[..., NDArray[np.uint8] | None] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a description that could only fail later, in the middle of a run."""
         if not self.name.isidentifier():
             raise AnalyzerDefinitionError(self.name, "the name is not an identifier", "use the file's stem")
-        if self.group not in GROUPS:
-            raise AnalyzerDefinitionError(self.name, f"unknown group {self.group!r}", f"use one of {', '.join(GROUPS)}")
+        if not self.group.isidentifier():
+            fix = f"use one of {', '.join(GROUPS)}, or a name of your own"
+            raise AnalyzerDefinitionError(self.name, f"the group {self.group!r} is not an identifier", fix)
         if not self.table or "video_id" in self.table:
             raise AnalyzerDefinitionError(
                 self.name, "the table has no column of its own or names video_id", "declare what it answers with"
             )
-        if unknown := sorted(self.optional - {*self.inputs, *(["model"] if self.model else [])}):
+        extra = [*(["model"] if self.task else []), *(["config"] if self.config else [])]
+        if unknown := sorted(self.optional - {*self.inputs, *extra[: bool(self.task)]}):
             raise AnalyzerDefinitionError(
                 self.name, f"optional names {unknown}, which are no inputs", "name inputs only"
             )
-        expected = [*self.inputs, *(["model"] if self.model else [])]
+        expected = [*self.inputs, *extra]
         actual = list(inspect.signature(self.run).parameters)
         if actual != expected:
             raise AnalyzerDefinitionError(
-                self.name, f"run takes {actual}, inputs and model say {expected}", "make the two agree"
+                self.name, f"run takes {actual}, inputs, task and config say {expected}", "make the two agree"
             )
 
     @property
@@ -322,6 +229,16 @@ class Analyzer:
     def schema(self) -> pl.Schema:
         """Column name to polars data type, without ``video_id``."""
         return pl.Schema({name: column.dtype for name, column in self.table.items()})
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring of its file."""
+        return self.description.splitlines()[0]
+
+    @property
+    def description(self) -> str:
+        """The docstring of the file that `run` stands in."""
+        return (inspect.getmodule(self.run).__doc__ or self.name).strip()  # pyright: ignore[reportOptionalMemberAccess]
 
     def empty(self) -> pl.DataFrame:
         """A typed table without rows."""

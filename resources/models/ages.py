@@ -7,64 +7,16 @@ that tells age brackets; the years within a bracket share its probability.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import OnnxHost, TransformersHost
+from resources.tasks.ages import AGES, YEARS
 
-SCHEMA = {"face": pl.Int64, "ages": pl.List(pl.Float64)}
-YEARS = 100
+SCHEMA = AGES.schema
 INPUT = 224  # px
-
-
-class FramesLike(Protocol):
-    """What `FaceAgeResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class FaceAgeResource(ModelResource):
-    """Tells ages; the contract's ``AgeModel``."""
-
-    model: ClassVar[str] = "face_age"
-
-    def ages(
-        self, frames: FramesLike, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]]
-    ) -> pl.DataFrame:
-        """One row a face, in order, with the columns of `SCHEMA`.
-
-        Args:
-            frames: The pictures.
-            rows: For each face the index of its picture in `frames`.
-            boxes: For each face its box, x0 y0 x1 y1 in shares of the picture.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        asked = {"boxes": [[int(row), *map(float, box)] for row, box in zip(rows, boxes, strict=True)]}
-        return self._call("ages", {"frames": Stream(frames.array, frames.path)}, asked, video_id=frames.video_id)
 
 
 class FaceResHost(OnnxHost):
@@ -125,7 +77,7 @@ def bracket(label: str) -> tuple[int, int]:
 def _table(request: Request, ages) -> pl.DataFrame:  # noqa: ANN001
     pictures = request.arrays["frames"]
     lines = []
-    for number, (row, *box) in enumerate(request.args["boxes"]):
+    for number, (row, box) in enumerate(zip(request.rows("frames"), request.args["boxes"], strict=True)):
         picture = pictures[row]
         height, width = picture.shape[:2]
         x0, x1 = (min(max(round(box[at] * width), 0), width) for at in (0, 2))

@@ -4,58 +4,15 @@ Profile ``offline`` has no such model: no ordinary package carries weights for i
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import TransformersHost
+from resources.tasks.depth import DEPTH, SIDE
 
-SIDE = 64  # of the answered maps
-SCHEMA = {"row": pl.Int64, "nearness": pl.Binary}
-
-
-class FramesLike(Protocol):
-    """What `DepthResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class DepthResource(ModelResource):
-    """Tells relative depth; the contract's ``DepthModel``."""
-
-    model: ClassVar[str] = "depth"
-
-    def nearness(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a picture of ``frames.array[rows]``, with the columns of `SCHEMA`.
-
-        ``nearness`` holds `SIDE` x `SIDE` bytes, row by row, whatever the picture's aspect ratio: 0 for the farthest
-        place of that picture, 255 for the nearest, linear in inverse depth.
-
-        Raises:
-            ModelUnavailable: The profile has no such model, or its weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        return self._call("nearness", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
+SCHEMA = DEPTH.schema
 
 
 class DepthHost(TransformersHost):

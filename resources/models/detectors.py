@@ -6,21 +6,15 @@ transformers library has it.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import OnnxHost, TransformersHost
+from resources.tasks.objects import OBJECTS
 
-SCHEMA = {
-    "row": pl.Int64, "label": pl.String, "score": pl.Float64,
-    "x0": pl.Float64, "y0": pl.Float64, "x1": pl.Float64, "y1": pl.Float64,
-}  # fmt: skip
+SCHEMA = OBJECTS.schema
 LEAST_SCORE = 0.2
 SIDE = 512  # px, of CenterNet's input
 WIDE = 1.3  # aspect ratio from which the halves are looked at
@@ -38,44 +32,6 @@ COCO = (
 )  # fmt: skip
 
 Found = tuple[str, float, float, float, float, float]  # label, score, x0 y0 x1 y1 in shares
-
-
-class FramesLike(Protocol):
-    """What `DetectorResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class DetectorResource(ModelResource):
-    """Finds objects; the contract's ``DetectionModel``."""
-
-    model: ClassVar[str] = "detector"
-
-    def detect(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row an object in ``frames.array[rows]``, with the columns of `SCHEMA`, scores from `LEAST_SCORE`.
-
-        ``row`` is the index into `frames`; the box is in shares of the picture's width and height.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        return self._call("detect", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
 
 
 class CenterNetHost(OnnxHost):

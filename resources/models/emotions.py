@@ -4,63 +4,19 @@ Profile ``offline`` has no such model: no ordinary package carries weights for i
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import TransformersHost
+from resources.tasks.emotions import EMOTIONS
 
-SCHEMA = {"span": pl.Int64, "emotion": pl.String, "score": pl.Float64}
+SCHEMA = EMOTIONS.schema
 SAMPLE_RATE = 16000
 SHORTEST_S = 0.1  # less makes no frame
 # What the checkpoint's short labels mean.
 NAMES = {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
-
-
-class AudioLike(Protocol):
-    """What `SpeechEmotionResource` reads of the contract's ``Audio``."""
-
-    @property
-    def samples(self) -> np.ndarray:
-        """float32 [n], -1..1, mono at 16 kHz."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose sound it is."""
-        ...
-
-
-class SpeechEmotionResource(ModelResource):
-    """Tells emotions from voices; the contract's ``EmotionModel``."""
-
-    model: ClassVar[str] = "speech_emotion"
-
-    def emotions(self, audio: AudioLike, spans: Sequence[tuple[float, float]]) -> pl.DataFrame:
-        """One row a span and emotion, with the columns of `SCHEMA`; the scores of a span add up to 1.
-
-        Args:
-            audio: The sound.
-            spans: Start and end of each, in seconds. Those shorter than `SHORTEST_S` get no rows.
-
-        Raises:
-            ModelUnavailable: The profile has no such model, or its weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(spans):
-            return pl.DataFrame(schema=SCHEMA)
-        asked = {"spans": [[float(start), float(end)] for start, end in spans]}
-        return self._call("emotions", {"audio": Stream(audio.samples, audio.path)}, asked, video_id=audio.video_id)
 
 
 class EmotionHost(TransformersHost):

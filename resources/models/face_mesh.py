@@ -8,22 +8,16 @@ Surface Geometry from Monocular Video on Mobile GPUs", 2019) is read from the fa
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import OnnxHost
+from resources.tasks.faces import FACES
 
-SCHEMA = {
-    "row": pl.Int64, "score": pl.Float64, "x0": pl.Float64, "y0": pl.Float64, "x1": pl.Float64, "y1": pl.Float64,
-    "mesh": pl.List(pl.Float64), "irises": pl.List(pl.Float64),
-}  # fmt: skip
+SCHEMA = FACES.schema
 POINTS = 468
 LEAST_SCORE, LEAST_PRESENCE = 0.5, 0.5
 SAME_FACE = 0.3  # intersection over union
@@ -34,46 +28,6 @@ EYES = ((33, 133), (362, 263))
 SMALLEST_TILE = 96  # px
 
 Array = NDArray[np.float64]
-
-
-class FramesLike(Protocol):
-    """What `FaceMeshResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class FaceMeshResource(ModelResource):
-    """Finds faces, their mesh and irises; the contract's ``FaceModel``."""
-
-    model: ClassVar[str] = "face_mesh"
-
-    def faces(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a face in ``frames.array[rows]``, with the columns of `SCHEMA`.
-
-        ``row`` is the index into `frames`; the box is in shares of the picture; ``mesh`` holds x, y, z of 468 points
-        and ``irises`` x, y of five points of the right and then of the left iris (the person's own right and left, the
-        centre first), all in px of the picture, z towards the camera being negative.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        return self._call("faces", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ count. The others ask OWLv2 (Minderer et al., "Scaling Open-Vocabulary Object De
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from resources.hosting.host import Request, served
-from resources.models.detectors import EDGE, CenterNetHost, DetectorResource, Found, table_of, without_doubles
+from resources.models.detectors import EDGE, CenterNetHost, Found, table_of, without_doubles
 from resources.models.runtimes import TransformersHost
 
 GOODS = frozenset({
@@ -35,21 +35,23 @@ LEAST_OWL_SCORE = 0.2
 TILE = 2 / 3  # side of a part, share of the picture's shorter side
 
 
-class ProductFinderResource(DetectorResource):
-    """Finds products; the contract's ``DetectionModel``, with labels of `GOODS` or `PROMPTS`."""
-
-    model: ClassVar[str] = "product_finder"
-
-
 class TiledCenterNetHost(CenterNetHost):
     """The small CenterNet on enlarged parts of the picture."""
 
-    def _find(self, picture: np.ndarray) -> list[Found]:
+    @served
+    def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """The products in each request's rows of ``frames``: `GOODS`, or the prompts that are among COCO's classes."""
+        return [
+            table_of(request, partial(self._find_of, frozenset(request.args.get("prompts") or GOODS)))
+            for request in requests
+        ]
+
+    def _find_of(self, names: frozenset[str], picture: np.ndarray) -> list[Found]:
         height, width = picture.shape[:2]
         found: list[Found] = []
         for top, left, side in tiles(height, width):
             for label, score, *box in self._look(picture[top : top + side, left : left + side]):
-                if label in GOODS and score >= LEAST_TILE_SCORE:
+                if label in names and score >= LEAST_TILE_SCORE:
                     x0, x1 = ((left + side * x) / width for x in box[::2])
                     y0, y1 = ((top + side * y) / height for y in box[1::2])
                     if not _cut_off(box, top, left, side, height, width):
@@ -65,18 +67,21 @@ class Owlv2Host(TransformersHost):
         from transformers import AutoProcessor, Owlv2ForObjectDetection
 
         self._model, self._processor = self.open(Owlv2ForObjectDetection, AutoProcessor)
-        self._words = [f"a photo of a {prompt}" for prompt in PROMPTS]
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The products in each request's rows of ``frames``."""
-        return [table_of(request, self._find) for request in requests]
+        """The products in each request's rows of ``frames``: those of its prompts, or `PROMPTS`."""
+        return [
+            table_of(request, partial(self._find, tuple(request.args.get("prompts") or PROMPTS)))
+            for request in requests
+        ]
 
-    def _find(self, picture: np.ndarray) -> list[Found]:
+    def _find(self, prompts: tuple[str, ...], picture: np.ndarray) -> list[Found]:
         import torch
 
         height, width = picture.shape[:2]
-        inputs = self._processor(text=[self._words], images=[picture], return_tensors="pt").to(self.device)
+        words = [f"a photo of a {prompt}" for prompt in prompts]
+        inputs = self._processor(text=[words], images=[picture], return_tensors="pt").to(self.device)
         with torch.inference_mode():
             outputs = self._model(**inputs)
         (answer,) = self._processor.post_process_grounded_object_detection(
@@ -84,7 +89,7 @@ class Owlv2Host(TransformersHost):
         )
         boxes = (answer["boxes"].cpu().numpy() / [width, height, width, height]).clip(0, 1)
         found = [
-            (PROMPTS[int(label)], float(score), *box)
+            (prompts[int(label)], float(score), *box)
             for label, score, box in zip(answer["labels"], answer["scores"], boxes.tolist(), strict=True)
             if box[2] > box[0] and box[3] > box[1]
         ]

@@ -5,67 +5,17 @@ PP-OCR recogniser (Cui et al., "PaddleOCR 3.0 Technical Report", 2025).
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Host, Request, served
-from resources.hosting.messages import Stream
+from resources.tasks.text import TEXT
 
-SCHEMA = {
-    "row": pl.Int64,
-    "text": pl.String,
-    "confidence": pl.Float64,
-    "x0": pl.Float64,
-    "y0": pl.Float64,
-    "x1": pl.Float64,
-    "y1": pl.Float64,
-}
+SCHEMA = TEXT.schema
 # The detector enlarges pictures whose shorter side is below this. RapidOCR's own 736 takes five times as long on
 # pictures of 640 x 360 px and reads nothing more in them: lines 10 px high are read at their own size.
 SMALLEST_SIDE = 352
-
-
-class FramesLike(Protocol):
-    """What `TextReaderResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class TextReaderResource(ModelResource):
-    """Finds and reads text in pictures; the contract's ``TextModel``."""
-
-    model: ClassVar[str] = "text_reader"
-
-    def read_text(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a line of text in ``frames.array[rows]``, with the columns of `SCHEMA`.
-
-        ``row`` is the index into `frames`; ``x0 y0 x1 y1`` is the upright box around the line, in shares of the
-        picture's width and height.
-
-        Raises:
-            ModelUnavailable: A package or its weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        return self._call("read_text", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
 
 
 class TextReaderHost(Host):

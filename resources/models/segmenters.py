@@ -5,61 +5,18 @@ Profile ``offline`` uses MediaPipe's selfie segmentation, which knows people nea
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import OnnxHost, TransformersHost
+from resources.tasks.segmentation import SEGMENTATION, SIDE
 
-SIDE = 64  # of the answered masks
-SCHEMA = {"row": pl.Int64, "mask": pl.Binary}
+SCHEMA = SEGMENTATION.schema
 INPUT = 256  # px, of the selfie model
 # ADE20K's names of what moves by itself.
 MOVING = ("person", "animal", "car", "bus", "truck", "van", "bicycle", "minibike", "boat", "ship", "airplane")
-
-
-class FramesLike(Protocol):
-    """What `SegmenterResource` reads of the contract's ``Frames``."""
-
-    @property
-    def array(self) -> np.ndarray:
-        """uint8 RGB, [n, height, width, 3]."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose pictures they are."""
-        ...
-
-
-class SegmenterResource(ModelResource):
-    """Parts foreground and background; the contract's ``SegmentationModel``."""
-
-    model: ClassVar[str] = "segmenter"
-
-    def segment(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row a picture of ``frames.array[rows]``, with the columns of `SCHEMA`.
-
-        ``mask`` holds `SIDE` x `SIDE` bytes, row by row, 0 to 255 for a probability of 0 to 1, whatever the picture's
-        aspect ratio.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SCHEMA)
-        return self._call("segment", {"frames": Stream(frames.array, frames.path, rows)}, video_id=frames.video_id)
 
 
 class SelfieHost(OnnxHost):

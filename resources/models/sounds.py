@@ -6,18 +6,15 @@ the 527 classes of AudioSet.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Host, Request, served
-from resources.hosting.messages import Stream
 from resources.models.runtimes import TransformersHost
+from resources.tasks.sounds import SOUNDS
 
-SCHEMA = {"start_s": pl.Float64, "end_s": pl.Float64, "label": pl.String, "score": pl.Float64}
+SCHEMA = SOUNDS.schema
 SAMPLE_RATE = 16000
 KINDS = ("speech", "singing", "music")
 STEP_S = 0.1
@@ -33,42 +30,6 @@ AUDIOSET = {
     "singing": ("Singing", "Choir", "Male singing", "Female singing", "Rapping"),
     "music": ("Music", "Musical instrument"),
 }  # fmt: skip
-
-
-class AudioLike(Protocol):
-    """What `SoundTaggerResource` reads of the contract's ``Audio``."""
-
-    @property
-    def samples(self) -> np.ndarray:
-        """float32 [n], -1..1, mono at 16 kHz."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose sound it is."""
-        ...
-
-
-class SoundTaggerResource(ModelResource):
-    """Tags stretches of sound; the contract's ``SoundModel``."""
-
-    model: ClassVar[str] = "sound_tagger"
-
-    def tag(self, audio: AudioLike) -> pl.DataFrame:
-        """One row a stretch and label, with the columns of `SCHEMA`; stretches follow each other without gaps.
-
-        ``speech``, ``singing`` and ``music`` stand in every stretch; other labels are the model's own.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        return self._call("tag", {"audio": Stream(audio.samples, audio.path)}, video_id=audio.video_id)
 
 
 class OmniTaggerHost(Host):

@@ -1,67 +1,32 @@
 """Video-LLaVA (Lin et al., 2023): describes spans of a video from eight pictures each."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from resources.errors import ModelError
 from resources.hosting.host import Host, Request, served
-from resources.hosting.messages import Stream
-from resources.models.blip2 import Pictures
-from resources.models.captioning import CaptioningResource, greedy
 from resources.models.checkpoints import is_small, load_checkpoint, pick_device
+from resources.models.greedy import greedy
 from resources.models.refusal import Refusal
+from resources.models.requests import by_argument
+from resources.tasks.descriptions import DESCRIPTIONS, PROMPT
 
-PROMPT = "USER: <video>\nWhat happens in the video? ASSISTANT:"
-SCHEMA = {"span": pl.Int64, "text": pl.String, "confidence": pl.Float64, "refused": pl.Boolean}
-
-
-class VideoLlavaResource(CaptioningResource):
-    """Handle of Video-LLaVA: asks the model's host and loads nothing itself."""
-
-    model: ClassVar[str] = "video_llava"
-
-    prompt: str = PROMPT
-    pictures: int = 8
-    max_new_tokens: int = 60
-    batch: int = 4
-
-    def options(self) -> dict[str, Any]:
-        """Settings of the host."""
-        return {**super().options(), "prompt": self.prompt, "pictures": self.pictures}
-
-    def describe(self, frames: Pictures, spans: Sequence[Sequence[int]]) -> pl.DataFrame:
-        """Describes spans of a video.
-
-        Args:
-            frames: Pictures, uint8 RGB [n, h, w, 3].
-            spans: Rows of `frames` of each span, ascending. Of more than `pictures` rows as many are taken, evenly
-            spread;
-                of fewer, some are shown several times.
-
-        Returns:
-            One row a span: ``span`` Int64 (index into `spans`), ``text`` String, ``confidence`` Float64 0..1 (geometric
-            mean probability of the tokens), ``refused`` Boolean (unlike what the model knows; the text is no caption).
-
-        Raises:
-            ValueError: A span has no rows.
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The host failed.
-        """
-        if any(not len(span) for span in spans):
-            raise ValueError("a span has no rows; leave it out")
-        if not len(spans):
-            return pl.DataFrame(schema=SCHEMA)
-        rows = [int(row) for span in spans for row in spread(span, self.pictures)]
-        stream = Stream(frames.array, frames.path, rows)
-        return self._call("describe", {"frames": stream}, video_id=frames.video_id)
+TEMPLATE = "USER: <video>\n{prompt} ASSISTANT:"
+SCHEMA = DESCRIPTIONS.schema
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:
-    """`count` of the rows, evenly spread, the first and the last among them; repeated where there are too few."""
+    """`count` of the rows, evenly spread, the first and the last among them; repeated where there are too few.
+
+    Raises:
+        ModelError: There are no rows.
+    """
+    if not rows:
+        raise ModelError("descriptions", "a span has no pictures", "leave the span out")
     places = np.round(np.linspace(0, len(rows) - 1, count)).astype(int)
     return [rows[place] for place in places]
 
@@ -76,13 +41,12 @@ class VideoLlavaHost(Host):
 
         torch.set_num_threads(self.threads)
         self.device = pick_device(self.options["device"])
-        self.precision = self.options["precision"]
         self.model = load_checkpoint(
             VideoLlavaForConditionalGeneration,
             self.folder,
             precision=self.precision,
             device=self.device,
-            cache=Path(self.options["cache"]),
+            cache=self.cache,
             name=f"{self.spec.name}-{self.spec.revision}",
         )
         # The processor class insists on torchvision for videos; its image processor does the same without.
@@ -91,37 +55,37 @@ class VideoLlavaHost(Host):
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
         self.count: int = self.options["pictures"]
         if is_small(self.model):
-            self._answer([np.zeros((self.count, 64, 64, 3), np.uint8)])
+            self._answer([np.zeros((self.count, 64, 64, 3), np.uint8)], PROMPT)
 
     @served
     def describe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """One table a request; its rows are spans of `pictures` rows each, one after the other."""
-        places = []
-        for number, request in enumerate(requests):
-            rows = request.rows("frames")
-            places += [
-                (number, index, rows[index * self.count :][: self.count]) for index in range(len(rows) // self.count)
-            ]
+        """One table for each request. Spans of requests with the same prompt share batches."""
         tables: list[list[tuple[Any, ...]]] = [[] for _ in requests]
-        for start in range(0, len(places), self.options["batch"]):
-            part = places[start : start + self.options["batch"]]
-            clips = [requests[number].arrays["frames"][np.asarray(rows)] for number, _, rows in part]
-            for (number, index, rows), answer in zip(part, self._answer(clips), strict=True):
-                text, confidence, refused = answer
-                tables[number].append((index, text, confidence, refused or not self._moves(rows)))
+        for prompt, numbers in by_argument(requests, "prompt", PROMPT):
+            places = [
+                (number, index, spread(span, self.count))
+                for number in numbers
+                for index, span in enumerate(requests[number].args["spans"])
+            ]
+            for start in range(0, len(places), self.options["batch"]):
+                part = places[start : start + self.options["batch"]]
+                clips = [requests[number].arrays["frames"][np.asarray(rows)] for number, _, rows in part]
+                for (number, index, rows), answer in zip(part, self._answer(clips, prompt), strict=True):
+                    text, confidence, refused = answer
+                    tables[number].append((index, text, confidence, refused or not self._moves(rows)))
         return [pl.DataFrame(rows, schema=SCHEMA, orient="row") for rows in tables]
 
     def _moves(self, rows: Sequence[int]) -> bool:
         """Whether a model with a rule of refusal may speak: it knows motion only, and one picture shows none."""
         return self.refusal.phrase is None or len(set(rows)) > 1
 
-    def _answer(self, clips: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float, bool]]:
+    def _answer(self, clips: Sequence[NDArray[np.uint8]], prompt: str) -> list[tuple[str, float, bool]]:
         """Text, confidence and refusal of each clip, [pictures, h, w, 3]."""
         import torch
 
         with torch.inference_mode():
             tower, seen = self.see(clips)
-            texts, confidences = self._say(seen)
+            texts, confidences = self._say(seen, prompt)
         distances = self.refusal.distance(tower)
         return [
             (text, confidence, self.refusal.refuses([text], [confidence], float(distance)))
@@ -149,10 +113,10 @@ class VideoLlavaHost(Host):
             len(clips), -1, features.pooler_output.shape[-1]
         )
 
-    def _say(self, seen: Any) -> tuple[list[str], list[float]]:
+    def _say(self, seen: Any, question: str) -> tuple[list[str], list[float]]:
         """Texts and confidences of clips, [n, tokens, width]."""
         marker = self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_index)
-        prompt = self.options["prompt"].replace(marker, marker * seen.shape[1])
+        prompt = TEMPLATE.format(prompt=question).replace(marker, marker * seen.shape[1])
         tokens = self.tokenizer([prompt] * len(seen), return_tensors="pt").to(self.device)
         words = self.model.get_input_embeddings()(tokens.input_ids)
         place = (tokens.input_ids == self.model.config.video_token_index).unsqueeze(-1)

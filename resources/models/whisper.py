@@ -9,26 +9,15 @@ it decoded, and each word is cut back to the stretch of speech that it lies in.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
 
-from resources.hosting.handle import ModelResource
 from resources.hosting.host import Host, Request, served
-from resources.hosting.messages import Stream
+from resources.tasks.speech import SPEECH
 
 SAMPLE_RATE = 16000
-SCHEMA = {
-    "segment": pl.Int64,
-    "word": pl.String,
-    "start_s": pl.Float64,
-    "end_s": pl.Float64,
-    "confidence": pl.Float64,
-    "no_speech": pl.Float64,
-    "language": pl.String,
-}
+SCHEMA = SPEECH.schema
 # A pause shorter than this belongs to a word (the closure of a stop consonant); a longer one separates words.
 PAUSE_MS = 160
 # Speech that no word covers belongs to the word beside it, unless it is so long that a word is missing there.
@@ -48,27 +37,6 @@ FAR_S = 0.3
 WINDOW_S = 30.0
 MOST_TOKENS = 220
 TOKENS_A_SECOND = 8.0
-# What a transcription may take, as a multiple of the sound's duration, where that is more than the handle's deadline.
-SLOWEST = 5.0
-
-
-class AudioLike(Protocol):
-    """What `WhisperResource` reads of the contract's ``Audio``."""
-
-    @property
-    def samples(self) -> np.ndarray:
-        """float32 [n], -1..1, mono at 16 kHz."""
-        ...
-
-    @property
-    def path(self) -> Path | None:
-        """The file behind it."""
-        ...
-
-    @property
-    def video_id(self) -> str:
-        """Whose sound it is."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +49,6 @@ class Span:
     def overlap(self, other: "Span") -> float:
         """Seconds that both have in common; negative: the seconds between them."""
         return min(self.end, other.end) - max(self.start, other.start)
-
-
-class WhisperResource(ModelResource):
-    """Speech recognition; the contract's ``SpeechModel``."""
-
-    model: ClassVar[str] = "whisper"
-
-    def transcribe(self, audio: AudioLike) -> pl.DataFrame:
-        """One row a word, in order, with the columns of `SCHEMA`; times in seconds from the first sample.
-
-        Raises:
-            ModelUnavailable: The weights are missing or altered.
-            ModelError: The model or its host failed.
-        """
-        seconds = len(audio.samples) / SAMPLE_RATE
-        return self._call(
-            "transcribe",
-            {"audio": Stream(audio.samples, audio.path)},
-            video_id=audio.video_id,
-            deadline_s=max(self.deadline_s, SLOWEST * seconds),
-        )
 
 
 class WhisperHost(Host):
@@ -126,21 +73,22 @@ class WhisperHost(Host):
     @served
     def transcribe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """The words of each request's ``audio``."""
-        return [self._transcribe(request.arrays["audio"]) for request in requests]
+        return [self._transcribe(request.arrays["audio"], **request.args) for request in requests]
 
-    def _transcribe(self, samples: np.ndarray) -> pl.DataFrame:
+    def _transcribe(self, samples: np.ndarray, language: str = "", beam_size: int = 5) -> pl.DataFrame:
         spoken = speech(samples)
         if not spoken:
             return pl.DataFrame(schema=SCHEMA)
         parts = passages(spoken, len(samples) / SAMPLE_RATE)
         sounds = [samples[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)] for part in parts]
-        language = self._language(max(sounds, key=len))
+        language = language or self._language(max(sounds, key=len))
         words: list[tuple[int, str, Span, float, float]] = []
         number = 0
         for part, sound in zip(parts, sounds, strict=True):
             segments, _ = self._model.transcribe(
                 np.ascontiguousarray(sound, np.float32),
                 language=language,
+                beam_size=beam_size,
                 # One temperature: the fallback to sampling would make answers random.
                 temperature=0.0,
                 condition_on_previous_text=False,

@@ -78,10 +78,13 @@ ANALYZER_RUNS = TableSpec(
         ("device", pl.String, "text", "Where the model ran, such as cpu or cuda:0"),
         ("host", pl.String, "text", "Model host or machine that did the work"),
         ("run_id", pl.String, "text", "Dagster run"),
-        ("code_version", pl.String, "text", "Version of analyzer, model and schema together"),
+        ("code_version", pl.String, "text", "Version of analyzer, settings, model, host code and schema together"),
         ("content_hash", pl.String, "text", "SHA-256 of the video's bytes, in hex"),
         ("profile", pl.String, "text", "Model profile: gpu, cpu or offline"),
         ("failures", pl.Int64, "1", "How many times in a row this code failed for this video; 0 if it did not"),
+        ("config", pl.String, "JSON", "Settings of the analyzer that differ from their defaults; null for none"),
+        ("own_settings", pl.Boolean, "1", "Whether the run chose settings, model or profile other than the archive's"),
+        ("provenance", pl.String, "text", "Digest of code version, content and the answers that it was computed from"),
     ),
 )
 

@@ -18,7 +18,7 @@ from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
 from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.errors import MediaError
-from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.records import read_records
 from vid_assets.settings import Settings
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render

@@ -184,10 +184,10 @@ def test_pull_goes_on_after_a_failure_and_tells(
     monkeypatch.setenv("VID_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(
         "resources.__main__.catalogue",
-        lambda: (wheel_spec(source="vendored", repo=str(tmp_path / "none")), fake_spec(tmp_path, name="good")),
+        lambda: (wheel_spec(source="folder", repo=str(tmp_path / "none")), fake_spec(tmp_path, name="good")),
     )
     with pytest.raises(SystemExit, match="not available: wheeled"):
         cli.pull("offline")
     out = capsys.readouterr().out
     assert "wheeled: " in out
-    assert "good: 0 MB, vendored" in out
+    assert "good: 0 MB, folder" in out

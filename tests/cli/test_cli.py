@@ -8,7 +8,7 @@ from rich.console import Console
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets import cli
-from vid_assets.pipeline.analyze import record_rejection
+from vid_assets.pipeline.records import put_rejection
 from vid_assets.sql.publish import publish
 
 HOSTILE = "he said \"hi\"\n; rm 'x' [red]é\x1b[2J日本<b>.mp4"
@@ -62,7 +62,7 @@ def test_names_are_shown_as_they_are(places):
 def test_the_table_names_the_file_and_what_did_not_run(places):
     warehouse = Warehouse(path=str(places / "warehouse"))
     publish(warehouse)
-    record_rejection("clip-0", "some reason", warehouse)
+    put_rejection("clip-0", "some reason", warehouse)
     answer, output = told(cli._show, "clip-0", HOSTILE, 3.0, warehouse)
     assert (answer, output) == (False, "failed some reason\n")
 

@@ -14,9 +14,9 @@ from vid_assets.archive.register import add_partitions, register
 from vid_assets.contract import GROUPS, Column, Undefined
 from vid_assets.defs.factory import analyzer_asset, code_version, videos_asset
 from vid_assets.errors import SettingsError
-from vid_assets.pipeline.analyze import read_records
 from vid_assets.pipeline.checks import CHECKS
 from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
 from vid_assets.synthetic.clips import Clip, Shot, render

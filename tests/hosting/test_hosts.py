@@ -66,7 +66,7 @@ def test_the_host_is_detached_from_the_run(home: Path) -> None:
 
 def test_a_host_process_stays_clear_of_dagster(home: Path) -> None:
     model = handle(home, {"host": "tests.kit.host_fakes:ModulesHost"})
-    modules = set(model._call("modules", {})["name"])
+    modules = set(model.call("modules", {}, {}, "")["name"])
     assert "resources.hosting.host" in modules
     assert not modules & {"dagster", "torch", "transformers", "onnxruntime"}
 
@@ -112,7 +112,7 @@ def test_usage_counts_waiting_computing_and_the_load_once(home: Path) -> None:
     assert first.wait_s > 1.9
     assert 0.1 <= first.compute_s < 1.9
     assert (first.calls, first.model, first.revision, first.precision) == (1, "echo", "r1", "fp32")
-    assert (first.source, first.device, first.host_pid) == ("vendored", "cpu", model.status().pid)
+    assert (first.source, first.device, first.host_pid) == ("folder", "cpu", model.status().pid)
     assert first.load is not None
     assert first.load.kind in ("cold", "warm_disk")
     assert first.load.load_s >= 2.0
@@ -172,7 +172,7 @@ def test_an_error_in_the_host_is_one_line_and_its_traceback_is_in_the_log(home: 
 )
 def test_a_host_that_breaks_its_contract_is_told(home: Path, method: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        handle(home).ask(method)
+        handle(home).try_method(method)
 
 
 def test_a_mapped_file_is_named_and_checked(home: Path) -> None:
@@ -180,15 +180,15 @@ def test_a_mapped_file_is_named_and_checked(home: Path) -> None:
     path = home / "frames.npy"
     pictures = np.arange(24, dtype=np.float32).reshape(4, 6)
     np.save(path, pictures)
-    answer = model._call("echo", {"frames": Stream(pictures, path, [2])})
+    answer = model.call("echo", {"frames": Stream(pictures, path, [2])}, {}, "")
     assert answer["mean"].to_list() == [14.5]
     with pytest.raises(ModelError, match="holds float32"):
-        model._call("echo", {"frames": Stream(pictures[:2], path, [0])})
+        model.call("echo", {"frames": Stream(pictures[:2], path, [0])}, {}, "")
     with pytest.raises(ModelError, match="has no row 9"):
-        model._call("echo", {"frames": Stream(pictures, path, [9])})
+        model.call("echo", {"frames": Stream(pictures, path, [9])}, {}, "")
     path.unlink()
     with pytest.raises(ModelError, match="the array's file is gone"):
-        model._call("echo", {"frames": Stream(pictures, path, [0])})
+        model.call("echo", {"frames": Stream(pictures, path, [0])}, {}, "")
 
 
 def test_arrays_without_a_file_leave_none_behind(home: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_call_that_hangs_ends_at_its_deadline_and_takes_the_process_with_it(ho
     model = handle(home).model_copy(update={"deadline_s": 0.5})
     pid = model.echo()["pid"][0]
     with pytest.raises(ModelDeadline, match=r"hang was not answered within 0.5 s \(computing\)"):
-        model.ask("hang")
+        model.try_method("hang")
     wait_until(lambda: not is_running(pid))
     assert model.echo()["pid"][0] != pid
 
@@ -338,7 +338,7 @@ def test_cancel_ends_a_call_whose_model_is_loading(home: Path) -> None:
 
 def test_a_handle_is_cheap_and_configurable(home: Path) -> None:
     model = handle(home)
-    assert isinstance(EchoResource(**model.model_dump()), EchoResource)
+    assert model.model_copy(update={"deadline_s": 1.0}).deployment() == model.deployment()
     assert not (home / "s").exists()
 
 

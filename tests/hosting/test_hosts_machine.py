@@ -21,9 +21,10 @@ from resources.catalog import profiles
 from resources.catalog.rows import catalogue, find
 from resources.catalog.spec import PROFILES, ModelSpec, hub_manifest
 from resources.errors import HostsFolderError, ModelError, ModelUnavailable
-from resources.hosting.local import budget, identity, rundir
+from resources.hosting import identity, rundir
+from resources.hosting.local import budget
 from resources.hosting.local.budget import Standing, who_leaves
-from resources.hosting.local.rundir import Record, hosts_folder
+from resources.hosting.rundir import Record, hosts_folder
 from tests.kit.host_kit import handle, home, is_running, wait_until
 
 __all__ = ["home"]
@@ -52,7 +53,7 @@ def test_a_stale_socket_lock_and_record_do_not_matter(home: Path) -> None:
 
 def test_a_foreign_file_in_the_sockets_place_does_not_matter(home: Path) -> None:
     model = handle(home)
-    stem = identity.identify(model.spec(), model.options()).stem
+    stem = identity.identify(model.spec(), model.settings).stem
     (model.folder / f"{stem}.sock").write_text("not a socket")
     assert model.echo()["mean"][0] == 1.0
 
@@ -89,19 +90,21 @@ def test_another_code_version_is_another_host_and_the_idle_old_one_goes(
         # of another length: Python takes a source of the same size and second for the one that it compiled
         file.write_text(f"VERSION = {version}\n{VERSIONED}" + version * "\n")
         identity.code_digest.cache_clear()
-        identity._imports.cache_clear()
+        for cached in (identity.answering_code, identity._imports, identity._tree, identity._meaning):
+            cached.cache_clear()
         model = handle(home, {"host": "versioned_fake:VersionedHost"})
-        answers.append(model.ask("version").row(0))
+        answers.append(model.try_method("version").row(0))
     assert [version for version, _ in answers] == [1, 2]
     wait_until(lambda: not is_running(answers[0][1]))
     assert is_running(answers[1][1])
 
 
 def test_the_code_version_follows_what_a_host_imports() -> None:
-    whisper = [path.name for path in identity._reached("resources.hosting.server.process", "resources.models.whisper")]
+    whisper = [
+        path.name for path in identity._reached(identity.SERVER, "resources.models.whisper:WhisperHost").values()
+    ]
     assert {"whisper.py", "host.py", "wire.py", "batching.py"} <= set(whisper)
-    assert "text_reader.py" not in whisper
-    assert "warehouse.py" not in whisper
+    assert {"rapidocr.py", "handle.py", "resource.py"}.isdisjoint(whisper)
 
 
 def test_the_least_recently_used_idle_host_makes_room(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +188,7 @@ def test_who_leaves_is_enough_idle_and_oldest_first(
 
 def fake_spec_without_files(memory_mb: int, gpu_share: float = 0.0) -> ModelSpec:
     return ModelSpec(
-        name="echo", profiles=("offline",), host="x:Y", source="vendored", repo="x", revision="1", licence="MIT",
+        name="echo", task="echo", profiles=("offline",), host="x:Y", source="folder", repo="x", revision="1", licence="MIT",
         precision="fp32", memory_mb=memory_mb, gpu_share=gpu_share,
     )  # fmt: skip
 
@@ -319,7 +322,7 @@ def test_no_profile_is_made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     profiles._detect.cache_clear()
     assert profiles.resolve_profile() == "offline"
-    manifest = hub_manifest(find("whisper", "cpu"), tmp_path)
+    manifest = hub_manifest(find("speech", "cpu"), tmp_path)
     manifest.parent.mkdir()
     manifest.write_text("{}")
     profiles._detect.cache_clear()
@@ -329,15 +332,17 @@ def test_no_profile_is_made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert profiles.resolve_profile() == "gpu"
     with pytest.raises(ModelUnavailable, match="profile 'huge': unknown; set VID_PROFILE to auto, offline, cpu, gpu"):
         profiles.resolve_profile("huge")
-    with pytest.raises(ModelUnavailable, match=r"profile 'cpu' has no such model; it has .*blip2, .*whisper"):
+    with pytest.raises(
+        ModelUnavailable, match=r"nothing: profile 'cpu' has no model for it; it answers ages, captions, .*speech"
+    ):
         find("nothing", "cpu")
 
 
-def test_every_model_has_exactly_one_row_a_profile() -> None:
+def test_every_task_has_at_most_one_model_in_a_profile() -> None:
     for profile in PROFILES:
-        names = [spec.name for spec in catalogue() if profile in spec.profiles]
-        assert len(names) == len(set(names))
-        assert {"blip2", "text_reader", "video_llava", "whisper"} <= set(names)
+        tasks = [spec.task for spec in catalogue() if profile in spec.profiles]
+        assert len(tasks) == len(set(tasks))
+        assert {"captions", "text", "descriptions", "speech"} <= set(tasks)
 
 
 def test_hosts_open_no_internet_socket() -> None:

@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,10 @@ import pytest
 
 from resources.catalog.spec import ModelSpec
 from resources.catalog.store import seal
-from resources.hosting.handle import ModelResource
+from resources.hosting.handle import ModelHostsResource, ModelResource
 from resources.hosting.messages import Stream
+from resources.tasks import Field, FramesLike, Task
+from resources.tasks.task import ROW
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +33,10 @@ def fake_spec(folder: Path, **changes: Any) -> ModelSpec:
         seal(weights)
     values = {
         "name": "echo",
+        "task": "echo",
         "profiles": ("offline",),
         "host": "tests.kit.host_fakes:EchoHost",
-        "source": "vendored",
+        "source": "folder",
         "repo": str(weights),
         "revision": "r1",
         "licence": "MIT",
@@ -44,40 +47,67 @@ def fake_spec(folder: Path, **changes: Any) -> ModelSpec:
     return ModelSpec(**{**values, **changes})
 
 
+class EchoModel(Protocol):
+    """Answers with what it got."""
+
+    def echo(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
+        """The mean of each picture."""
+        ...
+
+
+ECHO = Task(
+    name="echo",
+    question="What did you get?",
+    model=EchoModel,
+    each="rows",
+    answer={"row": ROW, "mean": Field(pl.Float64, "1", "Mean of the picture.")},
+)
+
+
 class EchoResource(ModelResource):
     """A handle for `EchoHost`; `home` holds its weights, its scratch folder and its models."""
 
-    model: ClassVar[str] = "echo"
+    task: ClassVar[Task] = ECHO
 
     home: str
     row: dict[str, Any] = {}  # noqa: RUF012  pydantic copies it
     settings: dict[str, Any] = {}  # noqa: RUF012
 
-    def spec(self) -> ModelSpec:
-        return fake_spec(Path(self.home), **self.row)
+    def spec(self, profile: str = "") -> ModelSpec:
+        return fake_spec(Path(self.home), options=self.settings, **self.row)
 
-    def options(self) -> dict[str, Any]:
-        return dict(self.settings)
+    def call(self, method: str, streams: Mapping[str, Stream], args: Mapping[str, Any], video_id: str) -> pl.DataFrame:
+        """Calls any method."""
+        answer = self.hosts.engine().call(
+            self.deployment(),
+            method,
+            streams,
+            args,
+            video_id=video_id,
+            deadline_s=self.deadline_s,
+            calls=self._calls,
+        )
+        return answer.drop("video_id", "model_revision")
 
     def echo(
         self, value: float = 1.0, rows: tuple[int, ...] = (0, 1), video_id: str = "v", **args: Any
     ) -> pl.DataFrame:
         """Calls ``echo`` about pictures that are `value` everywhere."""
         pictures = np.full((4, 3, 5, 3), value, np.float32)
-        return self._call("echo", {"frames": Stream(pictures, None, rows)}, args, video_id=video_id)
+        return self.call("echo", {"frames": Stream(pictures, None, rows)}, args, video_id)
 
-    def ask(self, method: str) -> pl.DataFrame:
+    def try_method(self, method: str) -> pl.DataFrame:
         """Calls any method about two rows."""
-        return self._call(method, {"frames": Stream(np.zeros((4, 2)), None, (0, 1))}, video_id="v")
+        return self.call(method, {"frames": Stream(np.zeros((4, 2)), None, (0, 1))}, {}, "v")
 
     @property
     def folder(self) -> Path:
         """The hosts' folder."""
-        return self._hosts().folder  # pyright: ignore[reportAttributeAccessIssue]
+        return self.hosts.engine().folder  # pyright: ignore[reportAttributeAccessIssue]
 
     def down(self) -> None:
         """Stops everything."""
-        self._hosts().stop()
+        self.hosts.engine().stop()
 
     def records(self) -> list[dict[str, Any]]:
         """What the hosts' files say."""
@@ -86,14 +116,8 @@ class EchoResource(ModelResource):
 
 def handle(home: Path, row: dict[str, Any] | None = None, **settings: Any) -> EchoResource:
     """A handle whose scratch and models lie under `home`."""
-    return EchoResource(
-        home=str(home),
-        scratch=str(home / "s"),
-        models=str(home / "m"),
-        row=row or {},
-        settings=settings,
-        deadline_s=20.0,
-    )
+    engine = ModelHostsResource(scratch=str(home / "s"), models=str(home / "m"))
+    return EchoResource(home=str(home), hosts=engine, row=row or {}, settings=settings, deadline_s=20.0)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

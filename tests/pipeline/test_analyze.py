@@ -14,7 +14,9 @@ from tests.kit.makers import make_analyzer
 from vid_assets.archive.register import register, reject
 from vid_assets.contract import NotApplicable, Undefined
 from vid_assets.errors import MediaError
-from vid_assets.pipeline.analyze import Run, Status, analyze, probe, read_records
+from vid_assets.pipeline.analyze import analyze, probe
+from vid_assets.pipeline.outcome import Run, Status
+from vid_assets.pipeline.records import read_records
 from vid_assets.sql.publish import table_spec
 from vid_assets.synthetic.clips import Clip, Shot, Sound, render
 

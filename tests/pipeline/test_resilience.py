@@ -21,7 +21,7 @@ from resources.hosting.usage import collect_usage
 from resources.warehouse.resource import Warehouse
 from vid_assets.demo import SPEECH
 from vid_assets.media import identify, open_media
-from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.records import read_records
 from vid_assets.synthetic.clips import Clip, Mover, Shape, Shot, Text, frames
 from vid_assets.synthetic.render import write
 from vid_assets.synthetic.sound import read

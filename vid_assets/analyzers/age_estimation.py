@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import AgeModel, Analyzer, Column, Frames
+from resources.tasks.ages import AGES, AgeModel
+from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
 
 MOST_PICTURES = 12
@@ -107,7 +108,8 @@ ANALYZER = Analyzer(
     group="people",
     inputs=("frames", "eye_tracking"),
     run=run,
+    budget=0.01,
     table=TABLE,
-    model="face_age",
+    task=AGES,
     preview=preview,
 )

@@ -337,6 +337,7 @@ ANALYZER = Analyzer(
     group="sound",
     inputs=("audio",),
     run=run,
+    budget=0.02,
     table=TABLE,
     coverage=0.9,
     preview=preview,

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Answer, Audio, Column, SoundModel
+from resources.tasks.sounds import SOUNDS, SoundModel
+from vid_assets.contract import Analyzer, Answer, Audio, Column
 from vid_assets.drawing import timeline
 
 Array = NDArray[np.float64]
@@ -151,7 +152,7 @@ ANALYZER = Analyzer(
     inputs=("audio",),
     run=run,
     table=TABLE,
-    model="sound_tagger",
+    task=SOUNDS,
     coverage=0.99,
     preview=preview,
 )

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, Frames, SegmentationModel
+from resources.tasks.segmentation import SEGMENTATION, SegmentationModel
+from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
 
 SIDE = 64
@@ -122,8 +123,9 @@ ANALYZER = Analyzer(
     group="objects_and_scene",
     inputs=("frames", "cut_analysis"),
     run=run,
+    budget=0.015,
     table=TABLE,
-    model="segmenter",
+    task=SEGMENTATION,
     coverage=0.9,
     preview=preview,
 )

@@ -11,7 +11,8 @@ appear that no caption names.
 
 import polars as pl
 
-from vid_assets.contract import Analyzer, Answer, CaptionModel, Column, Frames, Undefined, Video
+from resources.tasks.captions import CAPTIONS, CaptionModel
+from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
 from vid_assets.drawing import Picture, contact_sheet
 from vid_assets.measures.shots import rows_within, shot_spans, spread
 
@@ -84,8 +85,9 @@ ANALYZER = Analyzer(
     version="1",
     group="understanding",
     inputs=("video", "frames", "cut_analysis"),
-    model="blip2",
+    task=CAPTIONS,
     run=run,
+    budget=0.015,
     preview=preview,
     table=TABLE,
 )

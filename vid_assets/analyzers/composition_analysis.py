@@ -231,6 +231,7 @@ ANALYZER = Analyzer(
     group="picture",
     inputs=("frames",),
     run=run,
+    budget=0.02,
     table=TABLE,
     coverage=0.9,
     preview=preview,

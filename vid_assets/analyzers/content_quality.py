@@ -316,6 +316,7 @@ ANALYZER = Analyzer(
     group="picture",
     inputs=("video", "frames"),
     run=run,
+    budget=0.03,
     table=TABLE,
     coverage=0.9,
     preview=preview,

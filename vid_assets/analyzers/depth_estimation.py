@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, DepthModel, Frames
+from resources.tasks.depth import DEPTH, DepthModel
+from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
 
 Array = NDArray[np.float64]
@@ -106,7 +107,7 @@ ANALYZER = Analyzer(
     inputs=("frames", "object_detection"),
     run=run,
     table=TABLE,
-    model="depth",
+    task=DEPTH,
     coverage=0.8,
     preview=preview,
 )

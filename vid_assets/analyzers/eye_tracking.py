@@ -23,7 +23,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, FaceModel, Frames
+from resources.tasks.faces import FACES, FaceModel
+from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
 from vid_assets.measures.tracking import Tracker, colour_histogram
 
@@ -198,7 +199,8 @@ ANALYZER = Analyzer(
     group="people",
     inputs=("frames", "cut_analysis"),
     run=run,
+    budget=0.075,
     table=TABLE,
-    model="face_mesh",
+    task=FACES,
     preview=preview,
 )

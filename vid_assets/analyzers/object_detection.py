@@ -12,14 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, DetectionModel, Frames
+from resources.tasks.objects import OBJECTS, ObjectModel
+from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
 from vid_assets.measures.tracking import Tracker, colour_histogram
 
 BOX = ("x0", "y0", "x1", "y1")
 
 
-def run(frames: Frames, cut_analysis: pl.DataFrame, model: DetectionModel) -> pl.DataFrame:
+def run(frames: Frames, cut_analysis: pl.DataFrame, model: ObjectModel) -> pl.DataFrame:
     """One row an object and picture, in the order of time, the surest first.
 
     Args:
@@ -86,7 +87,8 @@ ANALYZER = Analyzer(
     group="objects_and_scene",
     inputs=("frames", "cut_analysis"),
     run=run,
+    budget=0.27,
     table=TABLE,
-    model="detector",
+    task=OBJECTS,
     preview=preview,
 )

@@ -21,7 +21,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, DetectionModel, Frames, Video
+from resources.tasks.products import PRODUCTS, ProductModel
+from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import Box, contact_sheet
 from vid_assets.measures.tracking import SURE, Tracker, colour_histogram
 
@@ -73,7 +74,7 @@ def run(
     cut_analysis: pl.DataFrame,
     object_detection: pl.DataFrame,
     text_overlay: pl.DataFrame | None,
-    model: DetectionModel,
+    model: ProductModel,
 ) -> pl.DataFrame:
     """One row a product, in the order of time; none if there are none.
 
@@ -238,7 +239,8 @@ ANALYZER = Analyzer(
     inputs=("video", "frames", "cut_analysis", "object_detection", "text_overlay"),
     optional=frozenset({"text_overlay"}),
     run=run,
+    budget=0.065,
     table=TABLE,
-    model="product_finder",
+    task=PRODUCTS,
     preview=preview,
 )

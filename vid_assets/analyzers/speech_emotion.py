@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from resources.tasks.emotions import EMOTIONS, EmotionModel
 from vid_assets.analyzers.audio_analysis import YIN_WINDOW, pitch
-from vid_assets.contract import Analyzer, Answer, Audio, Column, EmotionModel, Undefined
+from vid_assets.contract import Analyzer, Answer, Audio, Column, Undefined
 from vid_assets.drawing import line_plot
 
 Array = NDArray[np.float64]
@@ -127,7 +128,7 @@ ANALYZER = Analyzer(
     inputs=("audio", "speech_rate"),
     run=run,
     table=TABLE,
-    model="speech_emotion",
+    task=EMOTIONS,
     optional=frozenset({"model"}),
     preview=preview,
 )

@@ -23,7 +23,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable, SpeechModel
+from resources.tasks.speech import SPEECH, SpeechModel
+from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable
 from vid_assets.drawing import timeline
 
 NO_SPEECH = 0.6
@@ -160,7 +161,8 @@ ANALYZER = Analyzer(
     group="text_and_speech",
     inputs=("audio",),
     run=run,
+    budget=0.08,
     table=TABLE,
-    model="whisper",
+    task=SPEECH,
     preview=preview,
 )

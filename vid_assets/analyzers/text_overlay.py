@@ -19,7 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, Frames, TextModel, Video
+from resources.tasks.text import TEXT, TextModel
+from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import contact_sheet
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -263,7 +264,8 @@ ANALYZER = Analyzer(
     group="text_and_speech",
     inputs=("video", "frames"),
     run=run,
+    budget=0.27,
     table=TABLE,
-    model="text_reader",
+    task=TEXT,
     preview=preview,
 )

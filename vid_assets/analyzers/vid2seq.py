@@ -10,7 +10,8 @@ between two sampled pictures has no caption. Spans that are unlike what the mode
 
 import polars as pl
 
-from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video, VideoModel
+from resources.tasks.descriptions import DESCRIPTIONS, VideoModel
+from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
 from vid_assets.drawing import Picture, contact_sheet
 from vid_assets.measures.shots import rows_within, shot_spans
 
@@ -62,8 +63,9 @@ ANALYZER = Analyzer(
     version="1",
     group="understanding",
     inputs=("video", "frames", "cut_analysis", "scene_segmentation"),
-    model="video_llava",
+    task=DESCRIPTIONS,
     run=run,
+    budget=0.015,
     preview=preview,
     table=TABLE,
 )

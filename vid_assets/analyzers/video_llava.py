@@ -10,7 +10,8 @@ that is unlike what the model knows gets no text, and the answer is undefined.
 import numpy as np
 import polars as pl
 
-from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video, VideoModel
+from resources.tasks.descriptions import DESCRIPTIONS, VideoModel
+from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
 from vid_assets.drawing import Picture, contact_sheet, timeline
 
 SHOWN = 8
@@ -54,7 +55,7 @@ ANALYZER = Analyzer(
     version="1",
     group="understanding",
     inputs=("video", "frames"),
-    model="video_llava",
+    task=DESCRIPTIONS,
     run=run,
     preview=preview,
     table=TABLE,

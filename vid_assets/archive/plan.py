@@ -1,22 +1,43 @@
 """What is due in an archive: what is missing, failed or out of date, and how it fits into runs. Knows no Dagster.
 
-A video is due for the assets that have no answer of the present code, and for those that rest on one of them. What
-failed is tried again a few times; what answered ``undefined`` for want of a model becomes out of date when the profile
+A video is due for the assets that have no answer of the present code and settings, and for those that depend on one of
+them. An answer that a run made with settings of its own stays until the code changes. What failed is tried again a few
+times; what answered ``undefined`` for want of a model becomes out of date when the profile
 has it, since the model is part of the code version.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
+from vid_assets.pipeline.provenance import provenance
 
 ATTEMPTS = 3
 VIDEOS_A_RUN = 10
 REASONS = ("missing", "failed", "stale")
+_COLUMNS = (
+    "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an asset's answers should be.
+
+    Attributes:
+        version: Its present code version.
+        accepted: Further code versions of the same answers.
+        upstream: The assets that it depends on, in the order of its inputs.
+    """
+
+    version: str
+    accepted: frozenset[str] = frozenset()
+    upstream: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +85,19 @@ class Budget:
 
 
 def due(
-    warehouse: Warehouse,
-    keys: Sequence[str],
-    versions: Mapping[str, str],
-    upstream: Mapping[str, Collection[str]],
-    attempts: int = ATTEMPTS,
+    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: int = ATTEMPTS
 ) -> Iterator[Due]:
     """The videos that are due for something, in the order of `keys`.
 
     Args:
         warehouse: Where the records are.
         keys: The videos to look at.
-        versions: Present code version of each asset that is switched on, each after those that it rests on.
-        upstream: What each of them rests on.
+        wanted: What is wanted of each asset that is switched on, each after those that it depends on.
         attempts: How often in a row the same code may fail for a video.
     """
-    columns = ("video_id", "analyzer", "status", "code_version", "failures")
-    records: dict[str, dict[str, tuple[str, str, int]]] = {}
-    for video_id, analyzer, *rest in warehouse.read_table(ANALYZER_RUNS.name).select(columns).collect().iter_rows():
-        records.setdefault(video_id, {})[analyzer] = (rest[0], rest[1], rest[2] or 0)
+    records: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS).collect().iter_rows(named=True):
+        records.setdefault(row["video_id"], {})[row["analyzer"]] = row
     gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at").is_not_null()).select("video_id").collect()
     lengths = dict(warehouse.read_table(VIDEOS.name).select("video_id", "duration_s").collect().iter_rows())
     missing = set(gone["video_id"])
@@ -90,15 +105,15 @@ def due(
         if key in missing:
             continue
         there = records.get(key, {})
-        reasons = {name: why for name in versions if (why := _why(there.get(name), versions[name], attempts))}
+        reasons = {name: why for name in wanted if (why := _why(name, there, wanted[name], attempts))}
         if _given_up(there.get(VIDEOS.name), attempts) or not reasons:
             continue
-        wanted = set(reasons)
-        for name in versions:
-            if wanted & set(upstream[name]):
-                wanted.add(name)
+        assets = set(reasons)
+        for name, want in wanted.items():
+            if assets & set(want.upstream):
+                assets.add(name)
         first = min(reasons.values(), key=REASONS.index)
-        yield Due(key, frozenset(wanted), first, (lengths.get(key) or 0.0) / 3600)
+        yield Due(key, frozenset(assets), first, (lengths.get(key) or 0.0) / 3600)
 
 
 def within(items: Iterable[Due], budget: Budget) -> Iterator[Due]:
@@ -135,14 +150,32 @@ def batches(items: Iterable[Due], order: Sequence[str], size: int = VIDEOS_A_RUN
     return [Batch(run[0].video_id, run[-1].video_id, len(run), run[0].assets, run[0].reason) for run in made]
 
 
-def _why(record: tuple[str, str, int] | None, version: str, attempts: int) -> str | None:
+def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted, attempts: int) -> str | None:
     """Why an asset is due for a video; None if it is not."""
-    if record is None or record[0] == "disabled":
+    record = records.get(name)
+    if record is None or record["status"] == "disabled":
         return "missing"
-    if record[1] != version:
+    inputs = [records.get(upstream) for upstream in want.upstream if upstream != VIDEOS.name]
+    if not _is_current(record, want) or _is_behind(record, inputs):
         return "stale"
-    return "failed" if record[0] == "failed" and record[2] < attempts else None
+    return "failed" if record["status"] == "failed" and (record["failures"] or 0) < attempts else None
 
 
-def _given_up(record: tuple[str, str, int] | None, attempts: int) -> bool:
-    return record is not None and record[0] == "failed" and record[2] >= attempts
+def _is_current(record: Mapping[str, Any], want: Wanted) -> bool:
+    """Whether the answer is of the code that is wanted, or of settings that a run chose with the same code."""
+    if record["code_version"] == want.version or record["code_version"] in want.accepted:
+        return True
+    same_code = str(record["code_version"]).partition("-")[0] == want.version.partition("-")[0]
+    return bool(record["own_settings"]) and same_code and record["status"] != "failed"
+
+
+def _is_behind(record: Mapping[str, Any], inputs: Sequence[Mapping[str, Any] | None]) -> bool:
+    """Whether an answer that it was computed from has changed since."""
+    if record["provenance"] is None:
+        return False
+    now = provenance(record["code_version"], record["content_hash"], inputs)
+    return now is not None and now != record["provenance"]
+
+
+def _given_up(record: Mapping[str, Any] | None, attempts: int) -> bool:
+    return record is not None and record["status"] == "failed" and (record["failures"] or 0) >= attempts

@@ -18,7 +18,7 @@ from vid_assets.archive.scan import Archive, Vanished
 from vid_assets.errors import MediaError
 from vid_assets.media.remote import fetch, is_remote
 from vid_assets.media.source import DIGEST_LENGTH, Source, identify, slug
-from vid_assets.pipeline.analyze import record_rejection
+from vid_assets.pipeline.records import put_rejection
 
 # SQLite refuses statements with more than about 32,000 values, and Dagster writes a batch in one statement.
 _CHUNK = 10_000
@@ -131,7 +131,7 @@ def reject(file: Path, error: MediaError, warehouse: Warehouse) -> str:
     """
     path_hash = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()
     video_id = f"{slug(file.stem)}-{path_hash[:DIGEST_LENGTH]}"
-    record_rejection(video_id, str(error), warehouse)
+    put_rejection(video_id, str(error), warehouse)
     return video_id
 
 

@@ -11,14 +11,16 @@ import dagster as dg
 from resources.catalog.profiles import resolve_profile
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.plan import Batch, Budget, Due, batches, due, within
+from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
 from vid_assets.archive.register import take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.defs.factory import VIDEOS_VERSION, code_version
+from vid_assets.configuration import configuration
+from vid_assets.defs.factory import VIDEOS_VERSION
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
 from vid_assets.errors import MediaError
 from vid_assets.executor import end_orphans
+from vid_assets.pipeline.provenance import archive_version, earlier_versions
 from vid_assets.registry import discover
 from vid_assets.settings import Settings, analyzers_named, setting, with_dependants
 from vid_assets.sql.publish import publish
@@ -61,7 +63,7 @@ def archive_sensor(
     if not taken.new:
         waiting = taken.settling + taken.left
         return dg.SkipReason(f"nothing new; {waiting} files are still being written or read")
-    everything = frozenset(current_versions())
+    everything = frozenset(wanted_answers())
     order = context.instance.get_dynamic_partitions(str(PARTITIONS.name))
     made = batches([Due(video_id, everything, "new") for video_id in taken.new], order)
     return dg.SensorResult(run_requests=[request(batch) for batch in made])
@@ -93,17 +95,23 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
-    upstream = {analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()} | {"videos": ()}
     budget = Budget(float(setting("VID_BACKFILL_VIDEOS") or math.inf), float(setting("VID_BACKFILL_HOURS") or math.inf))
-    return batches(within(due(warehouse, keys, current_versions(), upstream), budget), order)
+    return batches(within(due(warehouse, keys, wanted_answers()), budget), order)
 
 
-def current_versions() -> dict[str, str]:
-    """The code version of each asset that is switched on, each after those that it rests on."""
+def wanted_answers() -> dict[str, Wanted]:
+    """What is wanted of each asset that is switched on, each after those that it depends on."""
     profile = resolve_profile("")
     off = with_dependants(analyzers_named(setting("VID_DISABLED")))
-    analyzers = {item.name: code_version(item, profile) for item in discover() if item.name not in off}
-    return {"videos": VIDEOS_VERSION} | analyzers
+    return {"videos": Wanted(VIDEOS_VERSION)} | {
+        item.name: Wanted(
+            archive_version(item, profile),
+            earlier_versions(item, configuration().settings_of(item)),
+            ("videos", *item.upstream),
+        )
+        for item in discover()
+        if item.name not in off
+    }
 
 
 def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
@@ -123,7 +131,7 @@ def tags_of(batch: Batch) -> dict[str, str]:
 
 def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
     """The assets of a run, the page that shows them among them; None for all of the job."""
-    if batch.assets >= set(current_versions()):
+    if batch.assets >= set(wanted_answers()):
         return None
     return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
 

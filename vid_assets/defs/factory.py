@@ -1,8 +1,6 @@
 """Turns an `Analyzer` into a Dagster asset: partitioned over the videos, checked, described, and isolated per video."""
 
 import base64
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,25 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pydantic
 
 from resources.catalog.profiles import resolve_profile
-from resources.catalog.rows import find
-from resources.errors import ModelUnavailable
-from resources.hosting.handle import PROFILE_TAG
+from resources.hosting.handle import PROFILE_TAG, ModelResource
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.contract import Analyzer
+from vid_assets.configuration import configuration
+from vid_assets.contract import Analyzer, Config
 from vid_assets.drawing import Picture
 from vid_assets.executor import cancelled, deliver_only
-from vid_assets.pipeline.analyze import Outcome, Run, Status, analyze, probe
+from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.outcome import Outcome, Run, Status
+from vid_assets.pipeline.provenance import UNAVAILABLE, archive_version, code_version, model_version
 from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
 VIDEOS_VERSION = "1"
-UNAVAILABLE = "unavailable"
 # Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
@@ -44,52 +43,78 @@ def videos_asset() -> dg.AssetsDefinition:
         code_version=VIDEOS_VERSION,
         partitions_def=PARTITIONS,
     )
-    return _asset(spec, lambda _resources, video_id, run: probe(video_id, run, VIDEOS_VERSION), pool=DECODE_POOL)
+    return _asset(spec, lambda _context, video_id, run: probe(video_id, run, VIDEOS_VERSION), pool=DECODE_POOL)
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     """The asset of one analyzer."""
+    archive = configuration()
+    key = analyzer.task.key if analyzer.task is not None else None
     spec = dg.AssetSpec(
         analyzer.name,
         deps=[VIDEOS.name, *analyzer.upstream],
-        description=_description(analyzer),
+        description=analyzer.description,
         group_name=analyzer.group,
         kinds={"python", "duckdb"},
         owners=OWNERS,
-        tags={"model": analyzer.model} if analyzer.model else {},
-        code_version=code_version(analyzer, resolve_profile("")),
+        tags={"task": analyzer.task.name} if analyzer.task is not None else {},
+        code_version=archive_version(analyzer, resolve_profile("")),
         metadata={"dagster/column_schema": _column_schema(analyzer)},
         partitions_def=PARTITIONS,
         automation_condition=after_changes(),
     )
 
-    def work(resources: Any, video_id: str, run: Run) -> Outcome:
-        model = getattr(resources, analyzer.model) if analyzer.model and has_model(analyzer, run.profile) else None
-        return analyze(analyzer, video_id, run, code_version(analyzer, run.profile), model)
+    def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+        handle = getattr(context.resources, key) if key else None
+        config = analyzer.config(**context.op_execution_context.op_config) if analyzer.config is not None else None
+        version = code_version(analyzer, run.profile, config, handle)
+        model = handle if has_model(analyzer, handle, run.profile) else None
+        own = version != archive_version(analyzer, resolve_profile(""))
+        return analyze(analyzer, video_id, run, version, model, config, own_settings=own)
 
-    return _asset(spec, work, check_specs=_check_specs(analyzer), model=analyzer.model, pool=analyzer.model)
+    return _asset(
+        spec,
+        work,
+        check_specs=_check_specs(analyzer),
+        resource=key,
+        pool=key,
+        config_schema=launch_schema(archive.settings_of(analyzer)),
+    )
+
+
+def launch_schema(settings: Config | None) -> Any:
+    """The fields of the launchpad for an analyzer's settings, with the archive's values as defaults."""
+    if settings is None:
+        return None
+    fields: dict[str, Any] = {
+        name: (item.annotation, pydantic.Field(getattr(settings, name), description=item.description))
+        for name, item in type(settings).model_fields.items()
+    }
+    return pydantic.create_model(type(settings).__name__, __base__=dg.Config, **fields).to_config_schema()
 
 
 def _asset(
     spec: dg.AssetSpec,
-    work: Callable[[Any, str, Run], Outcome],
+    work: Callable[[dg.AssetExecutionContext, str, Run], Outcome],
     *,
     check_specs: Sequence[dg.AssetCheckSpec] = (),
-    model: str | None = None,
+    resource: str | None = None,
     pool: str | None = None,
+    config_schema: Any = None,
 ) -> dg.AssetsDefinition:
-    """An asset whose step logs its checks and materializations itself, one a video."""
+    """An asset whose step does the work for each video of the run, and logs its checks and materializations itself."""
 
     @dg.multi_asset(
         name=spec.key.to_python_identifier(),
         specs=[spec],
         check_specs=check_specs,
         backfill_policy=BACKFILL_POLICY,
-        required_resource_keys={"warehouse", "settings", *((model,) if model else ())},
+        required_resource_keys={"warehouse", "settings", *((resource,) if resource else ())},
         pool=pool,
+        config_schema=config_schema,
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
-        _over_partitions(context, spec.key, lambda video_id, run: work(context.resources, video_id, run))
+        _over_partitions(context, spec.key, lambda video_id, run: work(context, video_id, run))
         yield dg.MaterializeResult(spec.key)
         # each check's evaluations are logged by video already; Dagster wants an output of each as well
         yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
@@ -114,25 +139,9 @@ def after_changes() -> dg.AutomationCondition:
     return changed & ~condition.missing() & ~condition.in_progress() & ~condition.any_deps_in_progress()
 
 
-def has_model(analyzer: Analyzer, profile: str) -> bool:
-    """Whether the analyzer is to be given its model: always, unless it does without one that the profile lacks."""
-    return "model" not in analyzer.optional or _revision(analyzer.model, profile) != UNAVAILABLE
-
-
-def code_version(analyzer: Analyzer, profile: str) -> str:
-    """Changes whenever the same video may get another answer: analyzer version, model revision, table schema."""
-    schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
-    parts = [analyzer.version, _revision(analyzer.model, profile), json.dumps(schema)]
-    return f"{analyzer.version}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
-
-
-def _revision(model: str | None, profile: str) -> str:
-    if model is None:
-        return ""
-    try:
-        return find(model, profile).revision
-    except ModelUnavailable:
-        return UNAVAILABLE
+def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) -> bool:
+    """Whether to pass the model: yes, unless it is optional and the profile has none."""
+    return "model" not in analyzer.optional or model_version(handle, profile) != UNAVAILABLE
 
 
 def _over_partitions(
@@ -227,11 +236,6 @@ def _evaluation(asset_key: dg.AssetKey, check: CheckOutcome, video_id: str) -> d
         metadata={name: round(value, 4) for name, value in check.values.items()},
         description="; ".join(check.problems) or None,
     )
-
-
-def _description(analyzer: Analyzer) -> str:
-    """The docstring of the analyzer's file."""
-    return (analyzer.run.__globals__.get("__doc__") or analyzer.name).strip()
 
 
 def _column_schema(analyzer: Analyzer) -> dg.TableSchema:

@@ -15,7 +15,7 @@ from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, after_changes, deliver
 from vid_assets.drawing import WIDTH
-from vid_assets.pipeline.budgets import GOAL, LEAST_SCORE, TARGET
+from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
 from vid_assets.report import Written, write_report
 from vid_assets.report.index import write_index

@@ -110,9 +110,14 @@ def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) 
     return Facts(
         video_id=video_id,
         video={} if video is None else video.row(0, named=True),
-        analyzers=sorted(analyzers, key=lambda analyzer: (GROUPS.index(analyzer.group), analyzer.name)),
+        analyzers=sorted(analyzers, key=lambda analyzer: (_place(analyzer.group), analyzer.name)),
         records={} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)},
         tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
         file_name="" if source is None else source["path"].item().rsplit("/", 1)[-1],
         shared_wall_s=shared_wall_s(warehouse, video_id),
     )
+
+
+def _place(group: str) -> int:
+    """Where a group stands; groups of other packages stand last."""
+    return GROUPS.index(group) if group in GROUPS else len(GROUPS)

@@ -23,7 +23,7 @@ def _publish_once(path: str) -> None:
     analyzers = discover()
     Warehouse(path=path).publish(
         [table_spec(analyzer) for analyzer in analyzers],
-        [AnalyzerSpec(item.name, item.group, item.version, item.model, item.inputs) for item in analyzers],
+        [_analyzer_spec(analyzer) for analyzer in analyzers],
         views(analyzers),
         MACROS,
     )
@@ -32,5 +32,9 @@ def _publish_once(path: str) -> None:
 def table_spec(analyzer: Analyzer) -> TableSpec:
     """The analyzer's table as the warehouse declares it."""
     columns = (ColumnSpec(name, item.dtype, item.unit, item.description) for name, item in analyzer.table.items())
-    summary = (analyzer.run.__globals__["__doc__"] or analyzer.name).strip().splitlines()[0]
-    return TableSpec(analyzer.name, summary, (_VIDEO_ID, *columns))
+    return TableSpec(analyzer.name, analyzer.summary, (_VIDEO_ID, *columns))
+
+
+def _analyzer_spec(analyzer: Analyzer) -> AnalyzerSpec:
+    task = analyzer.task.name if analyzer.task is not None else None
+    return AnalyzerSpec(analyzer.name, analyzer.group, analyzer.version, task, analyzer.inputs)

@@ -10,8 +10,8 @@ from typing import Any
 
 from resources.catalog.spec import ModelSpec
 from resources.errors import ModelError
-from resources.hosting.local import rundir
-from resources.hosting.local.rundir import Record
+from resources.hosting import rundir
+from resources.hosting.rundir import Record
 
 MEMORY_SHARE = 0.7
 # A host that was loaded ahead of a run is about to be used: for so long another prewarm must not push it out.

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resources.errors import ModelCancelled, ModelDeadline, ModelError, ResourceError, to_exception
-from resources.hosting import wire
+from resources.hosting import rundir, wire
 from resources.hosting.calls import Calls
 from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
-from resources.hosting.local import budget, rundir
-from resources.hosting.local.identity import Identity, identify
+from resources.hosting.identity import Identity, identify
+from resources.hosting.local import budget
 from resources.hosting.local.link import Link
-from resources.hosting.local.rundir import Record
 from resources.hosting.local.starter import Starter
 from resources.hosting.messages import Stream
+from resources.hosting.rundir import Record
 from resources.hosting.usage import LoadRecord, Usage, report
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.hosting.local.rundir import Record
+from resources.hosting.rundir import Record
 
 if TYPE_CHECKING:
     import grpc

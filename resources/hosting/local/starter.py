@@ -13,12 +13,13 @@ from typing import Any
 
 from resources.catalog.store import locate
 from resources.errors import ModelError, to_exception
+from resources.hosting import rundir
 from resources.hosting.calls import Calls
 from resources.hosting.hosts import Deployment
-from resources.hosting.local import budget, rundir
-from resources.hosting.local.identity import Identity
+from resources.hosting.identity import Identity
+from resources.hosting.local import budget
 from resources.hosting.local.link import Link
-from resources.hosting.local.rundir import Record
+from resources.hosting.rundir import Record
 
 START_S = 30.0
 LEAVE_S = 5.0

@@ -5,7 +5,6 @@ been idle for long. The lock that it was started under stays open, hence held, u
 """
 
 import asyncio
-import importlib
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from resources.hosting.host import Host
-    from resources.hosting.local.rundir import Record
+    from resources.hosting.rundir import Record
     from resources.hosting.server.batching import Ticket
 
 STUCK_EXIT = 70
@@ -28,7 +27,7 @@ STUCK_EXIT = 70
 
 def main() -> None:
     """Reads the order, leaves a detached child behind that serves, and returns once the child's record is in place."""
-    from resources.hosting.local.rundir import Record, write_record
+    from resources.hosting.rundir import Record, write_record
 
     order = json.load(sys.stdin)
     os.umask(0o077)
@@ -118,11 +117,11 @@ class _Server:
     def _make(self) -> "Host":
         """In the computing thread: verify the weights, make the host, load it, and measure that."""
         from resources.catalog.store import locate
+        from resources.hosting.host import make_host
 
         began, read = time.monotonic(), _bytes_from_storage()
         weights = locate(self.spec, self.models)
-        module, _, name = self.spec.host.partition(":")
-        host: Host = getattr(importlib.import_module(module), name)(self.spec, weights.folder, self.options)
+        host = make_host(self.spec, weights.folder, self.options, self.models)
         host.load()
         cold = _bytes_from_storage() - read >= weights.bytes / 2
         self.revision = self.batcher.revision = weights.revision
@@ -135,7 +134,7 @@ class _Server:
 
     async def _load(self) -> None:
         from resources.errors import to_error
-        from resources.hosting.local.rundir import write_record
+        from resources.hosting.rundir import write_record
 
         error = await self.batcher.load()
         if error is None:

@@ -1,0 +1,64 @@
+"""An engine that keeps the models in the caller's own process: for measurements.
+
+It has no queue, no deadline and no budget. Calls run in the caller's thread.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from resources.catalog.store import pull
+from resources.hosting.calls import Calls
+from resources.hosting.host import Host, Request, make_host
+from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
+from resources.hosting.messages import Stream
+
+
+class InProcess(ModelHosts):
+    """Models in this process, each loaded when it is first called and kept as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, Host] = {}
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        deployment: Deployment,
+        method: str,
+        streams: Mapping[str, Stream],
+        args: Mapping[str, Any],
+        *,
+        video_id: str = "",
+        deadline_s: float,
+        calls: Calls,
+    ) -> pl.DataFrame:
+        """See `ModelHosts.call`. Weights that are not here are fetched first."""
+        calls.check()
+        arrays = {name: stream.array for name, stream in streams.items()}
+        picked = {name: stream.rows for name, stream in streams.items() if stream.rows is not None}
+        with self._lock:
+            (frame,) = self.host(deployment).method(method)([Request(video_id, arrays, picked, args)])
+        identity = {"video_id": video_id, "model_revision": deployment.spec.revision}
+        return frame.select(*(pl.lit(value, pl.String).alias(name) for name, value in identity.items()), pl.all())
+
+    def host(self, deployment: Deployment) -> Host:
+        """The loaded host of a deployment."""
+        spec = deployment.spec
+        if spec.name not in self._hosts:
+            host = make_host(spec, pull(spec, deployment.models).folder, deployment.options, deployment.models)
+            host.load()
+            self._hosts[spec.name] = host
+        return self._hosts[spec.name]
+
+    def prewarm(self, deployment: Deployment) -> None:
+        """Nothing: the first call loads."""
+
+    def status(self, deployment: Deployment) -> ModelStatus:
+        """``warm`` once loaded, else ``absent``."""
+        return ModelStatus("warm" if deployment.spec.name in self._hosts else "absent", model=deployment.spec.name)
+
+    def stop(self) -> None:
+        """Lets go of all models."""
+        self._hosts.clear()

@@ -1,0 +1,89 @@
+"""What a task is: a question with a typed answer."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of an answer.
+
+    Attributes:
+        dtype: Polars data type, exact.
+        unit: ``s``, ``px``, ``1`` (a share, a ratio or an index), ``text``, ...
+        description: What the value means, in one sentence.
+    """
+
+    dtype: Any
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A question that a model answers about pictures or sound.
+
+    Attributes:
+        name: An identifier; rows of the catalogue name it.
+        question: The question, in one sentence.
+        model: The Protocol that every model of the task follows. Its only public method is the one that hosts serve.
+            Its parameters are ``frames`` with ``rows``, or ``audio``, and further arguments of JSON types.
+        answer: The columns of the answer, in order.
+        each: The parameter with one entry for each thing asked about. If it is empty, so is the answer, without a call.
+        slowest_s: Seconds that a call may take for each entry of `each`, or for each second of sound.
+        resource: Key of the Dagster resource; the task's name unless the model has a resource of its own.
+    """
+
+    name: str
+    question: str
+    model: type
+    answer: Mapping[str, Field]
+    each: str | None = None
+    slowest_s: float = 5.0
+    resource: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the Dagster resource."""
+        return self.resource or self.name
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The method that a model of this task has."""
+        (found,) = (value for name, value in vars(self.model).items() if not name.startswith("_") and callable(value))
+        return found
+
+    @property
+    def method(self) -> str:
+        """Name of that method."""
+        return self.function.__name__
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """Its parameters, without ``self``."""
+        whole = inspect.signature(self.function)
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """Column name to polars data type, in order."""
+        return {name: field.dtype for name, field in self.answer.items()}
+
+    def empty(self) -> pl.DataFrame:
+        """An answer without rows."""
+        return pl.DataFrame(schema=self.schema)
+
+
+# What answers about pictures have in common.
+ROW = Field(pl.Int64, "1", "Index of the picture in `frames`.")
+BOX = {
+    "x0": Field(pl.Float64, "1", "Left edge, share of the picture's width."),
+    "y0": Field(pl.Float64, "1", "Upper edge, share of the picture's height."),
+    "x1": Field(pl.Float64, "1", "Right edge, share of the picture's width."),
+    "y1": Field(pl.Float64, "1", "Lower edge, share of the picture's height."),
+}

@@ -1,0 +1,37 @@
+"""Which texts are in pictures."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import polars as pl
+
+from resources.tasks.inputs import FramesLike
+from resources.tasks.task import BOX, ROW, Field, Task
+
+
+class TextModel(Protocol):
+    """Finds and reads text in pictures."""
+
+    def read_text(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
+        """One row for each line of text in ``frames.array[rows]``.
+
+        Raises:
+            ModelUnavailable: The profile has no model, or weights or a package are missing or altered.
+            ModelError: The model or its host failed.
+        """
+        ...
+
+
+TEXT = Task(
+    name="text",
+    question="Which lines of text are in the pictures, and where?",
+    model=TextModel,
+    each="rows",
+    answer={
+        "row": ROW,
+        "text": Field(pl.String, "text", "The line of text."),
+        "confidence": Field(pl.Float64, "1", "Confidence, 0 to 1."),
+        **BOX,
+    },
+    slowest_s=20.0,
+)

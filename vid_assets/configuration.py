@@ -1,0 +1,127 @@
+"""The configuration of an archive: settings of analyzers and models, from one TOML file that ``VID_CONFIG`` names.
+
+    [analyzers.object_detection]   # fields of the analyzer's Config
+    min_score = 0.5
+
+    [models.blip2]                 # fields of the Dagster resource
+    repo = "Salesforce/blip2-flan-t5-xl"
+    revision = "<commit>"
+
+What the file does not say has its default. The launchpad shows these values and can change them for a run.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from resources.hosting.handle import ModelHostsResource, ModelResource, handle_of
+from resources.tasks import Task
+from vid_assets.contract import Analyzer, Config
+from vid_assets.errors import SettingsError
+from vid_assets.registry import discover
+
+MODEL_HOSTS = ModelHostsResource.configure_at_launch()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What an archive's file says.
+
+    Attributes:
+        analyzers: Settings by analyzer, of those that have any.
+        models: Handle of each task that an analyzer asks, by the key of its Dagster resource.
+    """
+
+    analyzers: Mapping[str, Config] = field(default_factory=dict)
+    models: Mapping[str, ModelResource] = field(default_factory=dict)
+
+    def settings_of(self, analyzer: Analyzer) -> Config | None:
+        """The analyzer's settings; None if it has none."""
+        defaults = analyzer.config() if analyzer.config is not None else None
+        return self.analyzers.get(analyzer.name, defaults)
+
+    def handle_for(self, analyzer: Analyzer) -> ModelResource | None:
+        """Handle of the model that the analyzer asks; None if it asks none."""
+        if analyzer.task is None:
+            return None
+        return self.models.get(analyzer.task.key) or handle_of(analyzer.task)(hosts=MODEL_HOSTS)
+
+
+def configuration() -> Configuration:
+    """The configuration in force; read once for each file.
+
+    Raises:
+        SettingsError: The file cannot be read, or names something that does not exist or is out of range.
+    """
+    return _configuration(os.environ.get("VID_CONFIG", ""))
+
+
+@cache
+def _configuration(path: str) -> Configuration:
+    content = read(Path(path)) if path else {}
+    where = path or "configuration"
+    analyzers = {item.name: item for item in discover()}
+    tasks = {item.task.key: item.task for item in analyzers.values() if item.task is not None}
+    _refuse_unknown(f"{where}, [analyzers]", content.get("analyzers", {}), analyzers)
+    _refuse_unknown(f"{where}, [models]", content.get("models", {}), tasks)
+    return Configuration(
+        {
+            name: _settings(item, content.get("analyzers", {}).get(name, {}), where)
+            for name, item in analyzers.items()
+            if item.config is not None or name in content.get("analyzers", {})
+        },
+        {key: _handle(task, content.get("models", {}).get(key, {}), where) for key, task in tasks.items()},
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a configuration file.
+
+    Raises:
+        SettingsError: It cannot be read, or has tables that no configuration has.
+    """
+    try:
+        content = tomllib.loads(path.expanduser().read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"VID_CONFIG {path}", f"cannot be read: {error}", "correct the path or the file") from error
+    _refuse_unknown(str(path), content, {"analyzers": None, "models": None})
+    return content
+
+
+def _refuse_unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    if strange := sorted(set(given) - set(known)):
+        raise SettingsError(where, f"unknown names {', '.join(strange)}", f"use some of {', '.join(sorted(known))}")
+
+
+def _settings(analyzer: Analyzer, values: Mapping[str, Any], where: str) -> Config:
+    place = f"{where}, [analyzers.{analyzer.name}]"
+    if analyzer.config is None:
+        raise SettingsError(place, "this analyzer has no settings", "remove the table")
+    try:
+        return analyzer.config(**values)
+    except pydantic.ValidationError as error:
+        raise _complaint(place, error, analyzer.config) from error
+
+
+def _handle(task: Task, values: Mapping[str, Any], where: str) -> ModelResource:
+    kind = handle_of(task)
+    place = f"{where}, [models.{task.key}]"
+    fields = {name: item for name, item in kind.model_fields.items() if name != "hosts"}
+    _refuse_unknown(place, values, fields)
+    try:
+        return kind(hosts=MODEL_HOSTS, **values)
+    except pydantic.ValidationError as error:
+        raise _complaint(place, error, kind) from error
+
+
+def _complaint(place: str, error: pydantic.ValidationError, kind: type[pydantic.BaseModel]) -> SettingsError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    fix = f"use some of {', '.join(kind.model_fields)}" if first["type"] == "extra_forbidden" else f"correct {name}"
+    return SettingsError(place, f"{name} = {first.get('input')!r}: {first['msg']}", fix)

@@ -1,0 +1,101 @@
+"""One digest of everything that an answer depends on, and one of the chain of answers behind it.
+
+The code version of an analyzer is Dagster's, stands in every record, and is what a backfill compares. It changes with
+the analyzer's version, its table, its settings, the streams that it reads, and the model that it asks, the code of the
+model's host included.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from resources.catalog.rows import find
+from resources.catalog.spec import PROFILES
+from resources.errors import ModelUnavailable
+from resources.hosting.handle import ModelResource
+from resources.hosting.identity import model_digest
+from vid_assets.configuration import configuration
+from vid_assets.contract import Analyzer, Config
+
+UNAVAILABLE = "unavailable"
+
+
+def code_version(
+    analyzer: Analyzer, profile: str, config: Config | None, handle: ModelResource | None, streams: str = ""
+) -> str:
+    """``<version>-<12 hex digits>``.
+
+    Args:
+        analyzer: Whose answers.
+        profile: The profile that chooses the model.
+        config: The analyzer's settings; None where it has none.
+        handle: Handle of the model that it asks; None where it asks none.
+        streams: Digest of the settings of the streams that it reads; empty for the defaults.
+    """
+    schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
+    facts = [analyzer.version, schema, changed(config), model_version(handle, profile), streams]
+    return f"{analyzer.version}-{_short(facts, 12)}"
+
+
+def archive_version(analyzer: Analyzer, profile: str) -> str:
+    """The code version with the configuration of the archive."""
+    archive = configuration()
+    return code_version(analyzer, profile, archive.settings_of(analyzer), archive.handle_for(analyzer))
+
+
+def changed(config: Config | None) -> dict[str, Any]:
+    """The settings that differ from their defaults. New fields with defaults make no answer stale."""
+    return {} if config is None else config.model_dump(exclude_defaults=True)
+
+
+def model_version(handle: ModelResource | None, profile: str) -> str:
+    """Digest of the model that answers in a profile; empty without a model, or `UNAVAILABLE`."""
+    if handle is None:
+        return ""
+    try:
+        spec = handle.spec(profile)
+    except ModelUnavailable:
+        return UNAVAILABLE
+    return model_digest(spec, spec.options)
+
+
+def earlier_versions(analyzer: Analyzer, config: Config | None) -> frozenset[str]:
+    """Code versions of the same answers by the formula of release 0.1: no archive is computed again for nothing.
+
+    That formula knew the analyzer's version, its table and the revision of the model in each profile.
+    """
+    if changed(config):
+        return frozenset()
+    schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
+    revisions = [""] if analyzer.task is None else [_revision(analyzer.task.name, profile) for profile in PROFILES]
+    facts = ([analyzer.version, revision, json.dumps(schema)] for revision in revisions)
+    return frozenset(f"{analyzer.version}-{_short(parts, 8)}" for parts in facts)
+
+
+def provenance(version: str, content_hash: str | None, inputs: Iterable[Mapping[str, Any] | None]) -> str | None:
+    """16 hex digits of an answer's code version, the file's content, and the answers that it was computed from.
+
+    Args:
+        version: Code version of the answer.
+        content_hash: SHA-256 of the file.
+        inputs: The records of the analyzers that it reads, in the order of its inputs.
+
+    Returns:
+        The digits; None if a record of an input has none, as those of release 0.1.
+    """
+    chain = [None if record is None else record.get("provenance") for record in inputs]
+    if any(link is None for link in chain):
+        return None
+    return _short([version, content_hash, chain], 16)
+
+
+def _revision(task: str, profile: str) -> str:
+    try:
+        return find(task, profile).revision
+    except ModelUnavailable:
+        return UNAVAILABLE
+
+
+def _short(facts: Any, digits: int) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=digits != 8).encode()).hexdigest()[:digits]

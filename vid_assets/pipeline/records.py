@@ -1,0 +1,143 @@
+"""The records: a row of ``analyzer_runs`` for each video and analyzer, one of ``model_loads`` for each load."""
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from resources.hosting.usage import Usage
+from resources.warehouse.records import ANALYZER_RUNS, MODEL_LOADS, SOURCES, VIDEOS
+from resources.warehouse.resource import Warehouse
+from vid_assets.pipeline.outcome import Outcome, Run, Status
+from vid_assets.pipeline.provenance import provenance
+
+Records = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose answer it is.
+
+    Attributes:
+        name: The analyzer, or ``videos``.
+        version: Its code version.
+        upstream: The analyzers whose tables it reads.
+        config: Its settings that differ from their defaults.
+        own: Whether the run has settings of its own for it: a backfill then leaves the answer alone.
+    """
+
+    name: str
+    version: str
+    upstream: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
+
+
+def read_records(video_id: str, warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The rows of ``analyzer_runs`` of one video, by analyzer."""
+    table = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
+    return {} if table is None else {row["analyzer"]: row for row in table.iter_rows(named=True)}
+
+
+def ready_at(subject: Subject, records: Records, run: Run) -> datetime:
+    """When the last input of this run was there: its start, or the end of an analyzer before."""
+    inputs = (records[name] for name in (*subject.upstream, VIDEOS.name) if name in records)
+    return max([run.started_at, *(record["ended_at"] for record in inputs if record["run_id"] == run.run_id)])
+
+
+def record(
+    subject: Subject, video_id: str, run: Run, outcome: Outcome, started_at: datetime, records: Records
+) -> dict[str, Any]:
+    """The row of ``analyzer_runs`` of an analysis that ends now.
+
+    Args:
+        subject: Whose answer it is.
+        video_id: The video.
+        run: The run.
+        outcome: What came of it.
+        started_at: When it started.
+        records: The rows of the video before.
+    """
+    source = run.warehouse.read_partition(SOURCES.name, video_id)
+    content_hash = None if source is None else source["content_hash"].item()
+    before = records.get(subject.name)
+    again = before is not None and before["code_version"] == subject.version
+    usage = outcome.usage
+    return {
+        "video_id": video_id,
+        "analyzer": subject.name,
+        "status": str(outcome.status),
+        "reason": outcome.reason or None,
+        "rows": outcome.rows,
+        "covered": outcome.covered,
+        "queue_s": outcome.queue_s,
+        "load_s": outcome.load_s,
+        "decode_s": outcome.decode_s,
+        "compute_s": outcome.compute_s,
+        "write_s": outcome.write_s,
+        "started_at": started_at,
+        "ended_at": datetime.now(UTC),
+        "model": usage.model,
+        "revision": usage.revision,
+        "precision": usage.precision,
+        "device": usage.device,
+        "host": _host_name(usage),
+        "run_id": run.run_id,
+        "code_version": subject.version,
+        "content_hash": content_hash,
+        "profile": run.profile,
+        "failures": (1 + (before["failures"] if before and again else 0)) if outcome.status is Status.FAILED else 0,
+        "config": json.dumps(dict(subject.config), sort_keys=True) if subject.config else None,
+        "own_settings": subject.own,
+        "provenance": provenance(subject.version, content_hash, [records.get(name) for name in subject.upstream]),
+    }
+
+
+def put_record(row: Mapping[str, Any], warehouse: Warehouse) -> None:
+    """Write a row of ``analyzer_runs`` in place of the one before."""
+    # one file for each video: queries over 27 times as many would take 27 times as long
+    warehouse.merge_partition(ANALYZER_RUNS.name, row["video_id"], ANALYZER_RUNS.frame([row]), on="analyzer")
+
+
+def put_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
+    """Record a file that could not become a partition as a failed run of ``videos``."""
+    now = datetime.now(UTC)
+    row = {
+        "video_id": video_id,
+        "analyzer": VIDEOS.name,
+        "status": str(Status.FAILED),
+        "reason": reason,
+        "rows": 0,
+        "started_at": now,
+        "ended_at": now,
+    }
+    put_record(row, warehouse)
+
+
+def put_load(run: Run, usage: Usage) -> None:
+    """Write how the model came into memory: once for each run and model, a real load rather than a hit."""
+    if usage.load is None:
+        return
+    key = f"{run.run_id}.{usage.model}"
+    if usage.load.kind == "hit" and run.warehouse.read_partition(MODEL_LOADS.name, key) is not None:
+        return
+    row = {
+        "model": usage.model,
+        "revision": usage.revision,
+        "precision": usage.precision,
+        "source": usage.source,
+        "load_s": usage.load.load_s,
+        "bytes": usage.load.bytes,
+        "kind": usage.load.kind,
+        "host": _host_name(usage),
+        "run_id": run.run_id,
+        "at": datetime.now(UTC),
+    }
+    run.warehouse.replace_partition(MODEL_LOADS.name, key, MODEL_LOADS.frame([row]))
+
+
+def _host_name(usage: Usage) -> str:
+    machine = socket.gethostname()
+    return machine if usage.host_pid is None else f"{machine}:{usage.host_pid}"
