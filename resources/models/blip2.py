@@ -72,8 +72,13 @@ class Blip2Host(Host):
         for number, distance in enumerate(distances):
             said = slice(number * count, (number + 1) * count)
             refused = self.refusal.refuses(texts[said], confidences[said], float(distance))
-            answers.append([(*answer, refused) for answer in zip(prompts, texts[said], confidences[said], strict=True)])
+            rows = zip(prompts, texts[said], confidences[said], prompts.values(), strict=True)
+            answers.append([(*answer, refused or not self._understands(prompt)) for *answer, prompt in rows])
         return answers
+
+    def _understands(self, prompt: str) -> bool:
+        """Whether the model can be asked this: one with a rule of refusal knows only the prompts that it learnt."""
+        return self.refusal.phrase is None or prompt in PROMPTS.values()
 
     def features(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the rule of refusal compares: the Q-Former's output, [n, queries * width]."""

@@ -72,12 +72,17 @@ class VideoLlavaHost(Host):
                 clips = [requests[number].arrays["frames"][np.asarray(rows)] for number, _, rows in part]
                 for (number, index, rows), answer in zip(part, self._answer(clips, prompt), strict=True):
                     text, confidence, refused = answer
-                    tables[number].append((index, text, confidence, refused or not self._moves(rows)))
+                    refused = refused or not self._moves(rows) or not self._understands(prompt)
+                    tables[number].append((index, text, confidence, refused))
         return [pl.DataFrame(rows, schema=SCHEMA, orient="row") for rows in tables]
 
     def _moves(self, rows: Sequence[int]) -> bool:
         """Whether a model with a rule of refusal may speak: it knows motion only, and one picture shows none."""
         return self.refusal.phrase is None or len(set(rows)) > 1
+
+    def _understands(self, prompt: str) -> bool:
+        """Whether the model can be asked this: one with a rule of refusal knows only the prompt that it learnt."""
+        return self.refusal.phrase is None or prompt == PROMPT
 
     def _answer(self, clips: Sequence[NDArray[np.uint8]], prompt: str) -> list[tuple[str, float, bool]]:
         """Text, confidence and refusal of each clip, [pictures, h, w, 3]."""

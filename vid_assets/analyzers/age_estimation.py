@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.ages import AGES, AgeModel
-from vid_assets.contract import Analyzer, Column, Frames
+from vid_assets.contract import Analyzer, Column, Config, Frames, setting
 from vid_assets.drawing import contact_sheet
 
 MOST_PICTURES = 12
@@ -22,12 +22,14 @@ SMALLEST_PX, MOST_TURNED_DEG = 24.0, 45.0
 BOX = ("x0", "y0", "x1", "y1")
 
 
-def chosen(faces: pl.DataFrame, height: int) -> pl.DataFrame:
-    """The faces to look at: large and straight enough, at most `MOST_PICTURES` of each track, the best first."""
+def chosen(faces: pl.DataFrame, height: int, least_score: float) -> pl.DataFrame:
+    """The faces to look at: sure, large and straight enough, at most `MOST_PICTURES` of each track, the best first."""
     tall = (pl.col("y1") - pl.col("y0")) * height
     worth = tall * pl.col("head_yaw_deg").radians().cos()
     return (
-        faces.filter(tall >= SMALLEST_PX, pl.col("head_yaw_deg").abs() <= MOST_TURNED_DEG)
+        faces.filter(
+            pl.col("score") >= least_score, tall >= SMALLEST_PX, pl.col("head_yaw_deg").abs() <= MOST_TURNED_DEG
+        )
         .with_columns(worth=worth)
         .sort("worth", descending=True, maintain_order=True)
         .group_by("track", maintain_order=True)
@@ -44,15 +46,27 @@ def percentile(distribution: NDArray[np.float64], share: float) -> float:
     return year + min(max((wanted - before) / max(float(distribution[year]), 1e-12), 0.0), 1.0)
 
 
-def run(frames: Frames, eye_tracking: pl.DataFrame, model: AgeModel) -> pl.DataFrame:
-    """One row a face track, by number; none where there is no face to tell the age of.
+class Settings(Config):
+    """Which faces are looked at."""
+
+    min_face_score: float = setting(0.7, "1", "Score from which a box is a face whose age is told", ge=0.5, le=1)
+
+
+def run(
+    frames: Frames,
+    eye_tracking: pl.DataFrame,
+    model: AgeModel,
+    config: Settings = Settings(),
+) -> pl.DataFrame:
+    """One row for each face track, by number; none where there is no face to tell the age of.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         eye_tracking: Faces, their tracks and poses.
         model: Tells ages.
+        config: The settings.
     """
-    faces = chosen(eye_tracking, frames.array.shape[1])
+    faces = chosen(eye_tracking, frames.array.shape[1], config.min_face_score)
     rows: list[int] = np.searchsorted(frames.indices, faces["frame"].to_numpy()).tolist()
     told = model.ages(frames, rows, faces.select(BOX).rows())
     found = faces.with_row_index("face").with_columns(pl.col("face").cast(pl.Int64)).join(told, on="face")
@@ -104,12 +118,13 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="age_estimation",
-    version="1",
+    version="2",
     group="people",
     inputs=("frames", "eye_tracking"),
     run=run,
     budget=0.01,
     table=TABLE,
     task=AGES,
+    config=Settings,
     preview=preview,
 )

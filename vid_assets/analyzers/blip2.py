@@ -11,12 +11,10 @@ appear that no caption names.
 
 import polars as pl
 
-from resources.tasks.captions import CAPTIONS, CaptionModel
-from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
+from resources.tasks.captions import CAPTIONS, PROMPTS, CaptionModel
+from vid_assets.contract import Analyzer, Answer, Column, Config, Frames, Undefined, Video, setting
 from vid_assets.drawing import Picture, contact_sheet
 from vid_assets.measures.shots import rows_within, shot_spans, spread
-
-SECONDS_A_PICTURE = 2.0
 
 TABLE = {
     "level": Column(
@@ -26,7 +24,7 @@ TABLE = {
     "start_s": Column(pl.Float64, "s", "Time of the picture, or start of the shot."),
     "end_s": Column(pl.Float64, "s", "Time of the picture, or end of the shot."),
     "frame_index": Column(pl.Int64, "1", "Frame of the video; null for shots.", ge=0, nullable=True),
-    "prompt": Column(pl.String, "text", "What was asked: scene, objects, actions or setting."),
+    "prompt": Column(pl.String, "text", "Name of the question: scene, objects, actions or setting, unless configured."),
     "text": Column(
         pl.String, "text", "The answer; null where the picture is unlike what the model knows.", nullable=True
     ),
@@ -36,17 +34,30 @@ TABLE = {
 }
 
 
-def run(video: Video, frames: Frames, cut_analysis: pl.DataFrame, model: CaptionModel) -> Answer:
+class Settings(Config):
+    """What is asked, and how often."""
+
+    prompts: dict[str, str] = setting(PROMPTS, "text", "Name of each question, and how the model is asked")
+    picture_every_s: float = setting(2.0, "s", "Time of a shot for which one picture is captioned", ge=0.5)
+
+
+def run(
+    video: Video,
+    frames: Frames,
+    cut_analysis: pl.DataFrame,
+    model: CaptionModel,
+    config: Settings = Settings(),
+) -> Answer:
     """Rows by shot: the captions of its pictures, then those of the shot itself."""
     spans = shot_spans(cut_analysis, video.duration_s)
     chosen = {
         row: shot
         for shot, span in enumerate(spans)
-        for row in spread(rows_within(frames, span), max(1, round((span[1] - span[0]) / SECONDS_A_PICTURE)))
+        for row in spread(rows_within(frames, span), max(1, round((span[1] - span[0]) / config.picture_every_s)))
     }
     if not chosen:
         return Undefined("no sampled picture lies within a shot")
-    answers = model.caption(frames, list(chosen)).with_columns(
+    answers = model.caption(frames, list(chosen), config.prompts).with_columns(
         text=pl.when(~pl.col("refused")).then("text"), shot=pl.col("row").replace_strict(chosen, return_dtype=pl.Int64)
     )
     if answers["text"].null_count() == answers.height:
@@ -75,7 +86,9 @@ def _agreed(answers: pl.DataFrame) -> pl.DataFrame:
 
 def preview(table: pl.DataFrame, video: Video, frames: Frames, cut_analysis: pl.DataFrame) -> Picture | None:
     """The pictures with their scene captions."""
-    shown = table.filter((pl.col("level") == "frame") & (pl.col("prompt") == "scene")).sort("start_s").head(8)
+    asked = table["prompt"].unique().sort().to_list()
+    prompt = "scene" if "scene" in asked else asked[0]
+    shown = table.filter(pl.col("level") == "frame", pl.col("prompt") == prompt).sort("start_s").head(8)
     rows = [int((frames.indices == index).argmax()) for index in shown["frame_index"]]
     return contact_sheet(frames, rows, [text or "(unknown)" for text in shown["text"]]) if rows else None
 
@@ -86,6 +99,7 @@ ANALYZER = Analyzer(
     group="understanding",
     inputs=("video", "frames", "cut_analysis"),
     task=CAPTIONS,
+    config=Settings,
     run=run,
     budget=0.015,
     preview=preview,

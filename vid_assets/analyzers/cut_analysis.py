@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vid_assets.contract import Analyzer, Column, Frames
+from vid_assets.contract import Analyzer, Column, Config, Frames, setting
 from vid_assets.drawing import contact_sheet, timeline
 from vid_assets.measures.shots import shot_spans
 from vid_assets.measures.transitions import Cut, Ramp, cells, find_cuts, find_dissolves, find_fades, frame_rate, steps
@@ -68,19 +68,29 @@ def boundaries(cuts: Sequence[Cut], ramps: Sequence[Ramp], frame_count: int, fps
     return [event if event.kind == "cut" else event._replace(kind="gradual") for event in found]
 
 
-def run(thumbs: Frames) -> pl.DataFrame:
-    """One row a boundary, in order; none for fewer than two frames.
+class Settings(Config):
+    """How readily a boundary is found."""
+
+    sensitivity: float = setting(
+        1.0, "1", "Above 1, smaller changes count as cuts and dissolves; below 1, only larger ones", ge=0.25, le=4
+    )
+    min_shot_s: float = setting(0.0, "s", "A boundary sooner than this after the one before is left out", ge=0)
+
+
+def run(thumbs: Frames, config: Settings = Settings()) -> pl.DataFrame:
+    """One row for each boundary, in order; none for fewer than two frames.
 
     Args:
         thumbs: Every frame, [n, 27, 48, 3].
+        config: The settings.
     """
     if len(thumbs) < 2:
         return ANALYZER.empty()
     blocks, fps = cells(thumbs.array), frame_rate(thumbs.times_s)
     step = steps(blocks[:-1], blocks[1:])
-    cuts = find_cuts(blocks, step, fps)
+    cuts = find_cuts(blocks, step, fps, config.sensitivity)
     fades = find_fades(blocks, cuts, fps)
-    dissolves = find_dissolves(thumbs.array, blocks, step, cuts, fades, fps)
+    dissolves = find_dissolves(thumbs.array, blocks, step, cuts, fades, fps, config.sensitivity)
     rows = [
         {
             "kind": boundary.kind,
@@ -90,9 +100,19 @@ def run(thumbs: Frames) -> pl.DataFrame:
             "first_frame": int(thumbs.indices[boundary.first_frame]),
             "confidence": boundary.confidence,
         }
-        for boundary in boundaries(cuts, [*fades, *dissolves], len(thumbs), fps)
+        for boundary in _apart(boundaries(cuts, [*fades, *dissolves], len(thumbs), fps), thumbs, config.min_shot_s)
     ]
     return pl.DataFrame(rows, schema=ANALYZER.schema)
+
+
+def _apart(found: Sequence[Boundary], thumbs: Frames, least_s: float) -> list[Boundary]:
+    """The boundaries that come at least so long after the one before."""
+    kept: list[Boundary] = []
+    for boundary in found:
+        start_s = thumbs.times_s[kept[-1].first_frame] if kept else -np.inf
+        if thumbs.times_s[boundary.first_frame] - start_s >= least_s:
+            kept.append(boundary)
+    return kept
 
 
 def preview(table: pl.DataFrame, thumbs: Frames) -> NDArray[np.uint8] | None:
@@ -124,5 +144,12 @@ TABLE = {
 }
 
 ANALYZER = Analyzer(
-    name="cut_analysis", version="1", group="structure", inputs=("thumbs",), run=run, preview=preview, table=TABLE
+    name="cut_analysis",
+    version="1",
+    group="structure",
+    inputs=("thumbs",),
+    run=run,
+    preview=preview,
+    table=TABLE,
+    config=Settings,
 )

@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.faces import FACES, FaceModel
-from vid_assets.contract import Analyzer, Column, Frames
+from vid_assets.contract import Analyzer, Column, Config, Frames, setting
 from vid_assets.drawing import contact_sheet
 from vid_assets.measures.tracking import Tracker, colour_histogram
 
@@ -108,15 +108,27 @@ def read_face(mesh: Array, irises: Array) -> dict[str, float | bool | None]:
     }
 
 
-def run(frames: Frames, cut_analysis: pl.DataFrame, model: FaceModel) -> pl.DataFrame:
-    """One row a face and sampled picture, in the order of time; none where there is no face.
+class Settings(Config):
+    """What counts as a face."""
+
+    min_score: float = setting(0.5, "1", "Score from which a box is a face", ge=0.5, le=1)
+
+
+def run(
+    frames: Frames,
+    cut_analysis: pl.DataFrame,
+    model: FaceModel,
+    config: Settings = Settings(),
+) -> pl.DataFrame:
+    """One row for each face and sampled picture, in the order of time; none where there is no face.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         cut_analysis: Shot boundaries, at which tracks end.
         model: Finds faces and reads their mesh.
+        config: The settings.
     """
-    found = model.faces(frames, range(len(frames)))
+    found = model.faces(frames, range(len(frames))).filter(pl.col("score") >= config.min_score)
     shots = np.searchsorted(cut_analysis["end_s"].sort().to_numpy(), frames.times_s, side="right")
     tracker = Tracker()
     rows: list[dict[str, object]] = []
@@ -202,5 +214,6 @@ ANALYZER = Analyzer(
     budget=0.075,
     table=TABLE,
     task=FACES,
+    config=Settings,
     preview=preview,
 )

@@ -1,7 +1,7 @@
 """Objects in the sampled pictures: what, where, how sure, and which are the same from one picture to the next.
 
 A detector finds boxes with COCO's eighty class names; `measures.tracking` joins them into tracks, which end at cuts.
-Boxes that the detector is less than 0.35 sure of count only where they go on with a track.
+Boxes that score less than ``min_score`` count only where they go on with a track.
 
 Two pictures a second are looked at: what is there for less is missed, and of several like things that move fast the
 tracks may be swapped. The small model of profile ``offline`` misses much of what is small, blurred or drawn, and takes
@@ -13,25 +13,42 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.objects import OBJECTS, ObjectModel
-from vid_assets.contract import Analyzer, Column, Frames
+from vid_assets.contract import Analyzer, Column, Config, Frames, setting
 from vid_assets.drawing import contact_sheet
-from vid_assets.measures.tracking import Tracker, colour_histogram
+from vid_assets.measures.tracking import SURE, Tracker, colour_histogram
 
 BOX = ("x0", "y0", "x1", "y1")
 
 
-def run(frames: Frames, cut_analysis: pl.DataFrame, model: ObjectModel) -> pl.DataFrame:
-    """One row an object and picture, in the order of time, the surest first.
+class Settings(Config):
+    """What counts as an object."""
+
+    min_score: float = setting(
+        SURE, "1", "Score from which a box is an object; weaker ones only continue a track", ge=0.2, le=1
+    )
+    labels: list[str] = setting([], "text", "Classes to keep, such as person; empty for all")
+
+
+def run(
+    frames: Frames,
+    cut_analysis: pl.DataFrame,
+    model: ObjectModel,
+    config: Settings = Settings(),
+) -> pl.DataFrame:
+    """One row for each object and picture, in the order of time, the surest first.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         cut_analysis: Shot boundaries.
         model: The detector.
+        config: The settings.
     """
     found = model.detect(frames, range(len(frames)))
+    if config.labels:
+        found = found.filter(pl.col("label").is_in(config.labels))
     boundaries = cut_analysis["end_s"].sort().to_numpy()
     shots = np.searchsorted(boundaries, frames.times_s, side="right")
-    tracker = Tracker()
+    tracker = Tracker(config.min_score)
     rows: list[dict[str, object]] = []
     by_row = {row: part for (row,), part in found.partition_by("row", as_dict=True).items()}
     for place in range(len(frames)):
@@ -90,5 +107,6 @@ ANALYZER = Analyzer(
     budget=0.27,
     table=TABLE,
     task=OBJECTS,
+    config=Settings,
     preview=preview,
 )

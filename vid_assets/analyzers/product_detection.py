@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.products import PRODUCTS, ProductModel
-from vid_assets.contract import Analyzer, Column, Frames, Video
+from vid_assets.contract import Analyzer, Column, Config, Frames, Video, setting
 from vid_assets.drawing import Box, contact_sheet
 from vid_assets.measures.tracking import SURE, Tracker, colour_histogram
 
@@ -68,6 +68,13 @@ class Product:
         return sorted([*self.seen, *self.found], key=lambda sighting: sighting.row)
 
 
+class Settings(Config):
+    """Which products to look for."""
+
+    prompts: list[str] = setting([], "text", "Names of the products to look for; empty for the model's own list")
+    min_score: float = setting(0.0, "1", "A product whose best sighting scores less is left out", ge=0, le=1)
+
+
 def run(
     video: Video,
     frames: Frames,
@@ -75,8 +82,9 @@ def run(
     object_detection: pl.DataFrame,
     text_overlay: pl.DataFrame | None,
     model: ProductModel,
+    config: Settings = Settings(),
 ) -> pl.DataFrame:
-    """One row a product, in the order of time; none if there are none.
+    """One row for each product, in the order of time; none if there are none.
 
     Args:
         video: Its duration ends the last sighting.
@@ -85,12 +93,14 @@ def run(
         object_detection: Objects and their tracks.
         text_overlay: Lines of text; None where they are not known.
         model: The product finder.
+        config: The settings.
     """
     products = _tracked(object_detection, frames)
     looks = rows_to_look_at(frames.times_s)
-    rest = _confirm(products, _sightings(model.detect(frames, looks), "row"))
+    rest = _confirm(products, _sightings(model.detect(frames, looks, config.prompts), "row"))
     products = [product for product in products if product.found or len(product.seen) > 1]
     products += _joined(rest, looks, frames, cut_analysis)
+    products = [product for product in products if product.best.score >= config.min_score]
     products.sort(key=lambda product: (product.sightings[0].row, -product.best.score, product.best.box))
     ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
     rows: list[dict[str, object]] = []
@@ -242,5 +252,6 @@ ANALYZER = Analyzer(
     budget=0.065,
     table=TABLE,
     task=PRODUCTS,
+    config=Settings,
     preview=preview,
 )

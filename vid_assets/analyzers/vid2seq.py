@@ -10,8 +10,8 @@ between two sampled pictures has no caption. Spans that are unlike what the mode
 
 import polars as pl
 
-from resources.tasks.descriptions import DESCRIPTIONS, VideoModel
-from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
+from resources.tasks.descriptions import DESCRIPTIONS, PROMPT, VideoModel
+from vid_assets.contract import Analyzer, Answer, Column, Config, Frames, Undefined, Video, setting
 from vid_assets.drawing import Picture, contact_sheet
 from vid_assets.measures.shots import rows_within, shot_spans
 
@@ -26,8 +26,19 @@ TABLE = {
 }
 
 
+class Settings(Config):
+    """What is asked."""
+
+    prompt: str = setting(PROMPT, "text", "What the model is asked about each shot and scene")
+
+
 def run(
-    video: Video, frames: Frames, cut_analysis: pl.DataFrame, scene_segmentation: pl.DataFrame, model: VideoModel
+    video: Video,
+    frames: Frames,
+    cut_analysis: pl.DataFrame,
+    scene_segmentation: pl.DataFrame,
+    model: VideoModel,
+    config: Settings = Settings(),
 ) -> Answer:
     """One row a described event, in order of start, scenes before their shots."""
     shots = [("shot", *span) for span in shot_spans(cut_analysis, video.duration_s)]
@@ -37,7 +48,7 @@ def run(
     proposals = pl.DataFrame([event for event, rows in spans.items() if rows], list(TABLE)[:3], orient="row")
     if not proposals.height:
         return Undefined("no sampled picture lies within a shot")
-    said = model.describe(frames, [rows for rows in spans.values() if rows])
+    said = model.describe(frames, [rows for rows in spans.values() if rows], config.prompt)
     table = pl.concat([proposals, said.sort("span")], how="horizontal").filter(~pl.col("refused"))
     if not table.height:
         if proposals.height == 1:
@@ -64,6 +75,7 @@ ANALYZER = Analyzer(
     group="understanding",
     inputs=("video", "frames", "cut_analysis", "scene_segmentation"),
     task=DESCRIPTIONS,
+    config=Settings,
     run=run,
     budget=0.015,
     preview=preview,

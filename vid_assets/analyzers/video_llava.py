@@ -10,8 +10,8 @@ that is unlike what the model knows gets no text, and the answer is undefined.
 import numpy as np
 import polars as pl
 
-from resources.tasks.descriptions import DESCRIPTIONS, VideoModel
-from vid_assets.contract import Analyzer, Answer, Column, Frames, Undefined, Video
+from resources.tasks.descriptions import DESCRIPTIONS, PROMPT, VideoModel
+from vid_assets.contract import Analyzer, Answer, Column, Config, Frames, Undefined, Video, setting
 from vid_assets.drawing import Picture, contact_sheet, timeline
 
 SHOWN = 8
@@ -24,11 +24,22 @@ TABLE = {
 }
 
 
-def run(video: Video, frames: Frames, model: VideoModel) -> Answer:
+class Settings(Config):
+    """What is asked."""
+
+    prompt: str = setting(PROMPT, "text", "What the model is asked about the video")
+
+
+def run(
+    video: Video,
+    frames: Frames,
+    model: VideoModel,
+    config: Settings = Settings(),
+) -> Answer:
     """One row: the text of the whole video."""
     if not len(frames):
         return Undefined("there are no pictures to describe")
-    said = model.describe(frames, [range(len(frames))]).row(0, named=True)
+    said = model.describe(frames, [range(len(frames))], config.prompt).row(0, named=True)
     if said["refused"]:
         return Undefined("the video is unlike what the model knows")
     times = frames.times_s
@@ -56,6 +67,7 @@ ANALYZER = Analyzer(
     group="understanding",
     inputs=("video", "frames"),
     task=DESCRIPTIONS,
+    config=Settings,
     run=run,
     preview=preview,
     table=TABLE,

@@ -90,7 +90,7 @@ def launch_schema(settings: Config | None) -> Any:
         name: (item.annotation, pydantic.Field(getattr(settings, name), description=item.description))
         for name, item in type(settings).model_fields.items()
     }
-    return pydantic.create_model(type(settings).__name__, __base__=dg.Config, **fields).to_config_schema()
+    return pydantic.create_model(type(settings).__name__, __base__=dg.Config, **fields).to_fields_dict()
 
 
 def _asset(

@@ -28,9 +28,14 @@ class _Track:
 
 
 class Tracker:
-    """Gives each box a track number; tracks never join boxes of two labels, and `cut` ends them all."""
+    """Gives each box a track number; tracks never join boxes of two labels, and `cut` ends them all.
 
-    def __init__(self) -> None:
+    Args:
+        sure: Score from which a box may start a track.
+    """
+
+    def __init__(self, sure: float = SURE) -> None:
+        self._sure = sure
         self._tracks: dict[str, list[_Track]] = {}
         self._next = 0
 
@@ -51,7 +56,7 @@ class Tracker:
         numbers: list[int | None] = [None] * len(boxes)
         free = list(tracks)
         for sure in (True, False):
-            open_boxes = [at for at in range(len(boxes)) if (scores[at] >= SURE) == sure]
+            open_boxes = [at for at in range(len(boxes)) if (scores[at] >= self._sure) == sure]
             for at, track in _matched(open_boxes, free, boxes, colours):
                 numbers[at] = track.number
                 track.box, track.colour, track.missed = boxes[at], colours[at], 0
@@ -60,7 +65,7 @@ class Tracker:
             track.missed += 1
         self._tracks[label] = [track for track in tracks if track.missed <= MISSES]
         for at in range(len(boxes)):
-            if numbers[at] is None and scores[at] >= SURE:
+            if numbers[at] is None and scores[at] >= self._sure:
                 numbers[at] = self._next
                 self._tracks[label].append(_Track(self._next, boxes[at], colours[at]))
                 self._next += 1

@@ -102,13 +102,14 @@ def _steps(a: NDArray[np.int16], b: NDArray[np.int16], reach: int) -> Array:
     return np.maximum(best_a.mean(axis=(1, 2)), best_b.mean(axis=(1, 2))) / 3
 
 
-def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float) -> list[Cut]:
+def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float, sensitivity: float = 1.0) -> list[Cut]:
     """Hard cuts, ascending.
 
     Args:
         blocks: As `cells` gives them, [n, 9, 16, 3].
         step: `steps` from each frame to the next, [n - 1].
         fps: Frames a second; a flash lasts at most 0.12 s.
+        sensitivity: Above 1, smaller changes count as cuts.
     """
     n = len(blocks)
     if n < 2:
@@ -117,7 +118,8 @@ def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float) -> list[Cut]
     around = np.stack([padded[i : i + n - 1] for i in range(2 * NEIGHBOURS + 1) if i != NEIGHBOURS])
     # The second largest: one neighbouring cut or the other edge of a flash must not hide this one.
     unrest = 1 + np.sort(around, axis=0)[-2]
-    found = np.flatnonzero((step > CUT_STEP) & (step > CUT_RATIO * unrest))
+    least, least_ratio = CUT_STEP / sensitivity, 1 + (CUT_RATIO - 1) / sensitivity
+    found = np.flatnonzero((step > least) & (step > least_ratio * unrest))
     apart = step[found].copy()
     reach = max(4, round(0.12 * fps))
     for back in range(reach):
@@ -126,9 +128,9 @@ def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float) -> list[Cut]
                 before, after = np.maximum(found - back, 0), np.minimum(found + 1 + ahead, n - 1)
                 apart = np.minimum(apart, steps(blocks[before], blocks[after]))
     ratio = apart / unrest[found]
-    kept = (apart > CUT_STEP) & (ratio > CUT_RATIO)
+    kept = (apart > least) & (ratio > least_ratio)
     return [
-        Cut(int(last), _confidence(float(value), CUT_RATIO, 4))
+        Cut(int(last), _confidence(float(value), least_ratio, 4))
         for last, value in zip(found[kept], ratio[kept], strict=True)
     ]
 
@@ -243,6 +245,7 @@ def find_dissolves(
     cuts: Sequence[Cut],
     fades: Sequence[Ramp],
     fps: float,
+    sensitivity: float = 1.0,
 ) -> list[Ramp]:
     """Dissolves of 4 frames to 2 s, ascending.
 
@@ -253,9 +256,10 @@ def find_dissolves(
         cuts: No dissolve crosses one.
         fades: No dissolve overlaps one.
         fps: Frames a second.
+        sensitivity: Above 1, less clear dissolves count.
     """
     n = len(thumbs)
-    levels = coarse(blocks)
+    levels, least = coarse(blocks), DISSOLVE_SCORE / sensitivity
     if n < 2 * STEADY + 3:
         return []
     pixels = thumbs.reshape(n, -1, 3)
@@ -273,7 +277,7 @@ def find_dissolves(
         apart = np.sqrt(((levels[last + length] - levels[last]) ** 2).mean(axis=1))
         last = last[free & (apart > DISSOLVE_CHANGE)]
         change, score = fit_ramps(levels, last, length, STEADY, STEADY)
-        good = (change > DISSOLVE_CHANGE) & (score > DISSOLVE_SCORE)
+        good = (change > DISSOLVE_CHANGE) & (score > least)
         last, change, score = last[good], change[good], score[good]
         # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
         straight = path[last + length] - path[last] < DETOUR * steps(blocks[last], blocks[last + length])
@@ -281,7 +285,7 @@ def find_dissolves(
             start, end = int(last[place]), int(last[place]) + length
             smooth = jumps[start:end].max() <= change[place] / 2
             if smooth and SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
-                confidence = _confidence(float(score[place]), DISSOLVE_SCORE, 2)
+                confidence = _confidence(float(score[place]), least, 2)
                 found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
     return _strongest(found)
 
