@@ -5,12 +5,13 @@ where that is wide, at its two halves as well. The others use RT-DETRv2 (Lv et a
 transformers library has it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from resources.hosting.host import Request, served
+from resources.models.boxes import Found, strongest, table_of
 from resources.models.runtimes import OnnxHost, TransformersHost
 from resources.tasks.objects import OBJECTS
 
@@ -30,8 +31,6 @@ COCO = (
     "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
     "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-
-Found = tuple[str, float, float, float, float, float]  # label, score, x0 y0 x1 y1 in shares
 
 
 class CenterNetHost(OnnxHost):
@@ -114,12 +113,12 @@ class RtDetrHost(TransformersHost):
 
 
 def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
-    """The best-scored of boxes of one class, or `across` the classes, that overlap (greedy non-maximum suppression)."""
-    kept: list[Found] = []
-    for one in sorted(found, key=lambda item: -item[1]):
-        if all(not (across or one[0] == other[0]) or _overlap(one[2:], other[2:]) < OVERLAP for other in kept):
-            kept.append(one)
-    return kept
+    """The best-scored of boxes of one class, or `across` the classes, that overlap."""
+
+    def same(one: Found, two: Found) -> bool:
+        return (across or one[0] == two[0]) and _overlap(one[2:], two[2:]) >= OVERLAP
+
+    return strongest(found, lambda item: item[1], same)
 
 
 def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
@@ -131,10 +130,3 @@ def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     first, second = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
     common = wide * tall
     return max(common / (first + second - common), common / min(first, second) - 0.35)
-
-
-def table_of(request: Request, find: Callable[[np.ndarray], list[Found]]) -> pl.DataFrame:
-    """What `find` finds in each of the request's rows of ``frames``, with the columns of `SCHEMA`."""
-    pictures = request.arrays["frames"]
-    lines = [(row, *item) for row in request.rows("frames") for item in find(np.ascontiguousarray(pictures[row]))]
-    return pl.DataFrame(lines, SCHEMA, orient="row")

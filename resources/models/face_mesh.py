@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.hosting.host import Request, served
+from resources.models.boxes import intersection_over_union, strongest
 from resources.models.runtimes import OnnxHost
 from resources.tasks.faces import FACES
 
@@ -156,18 +157,12 @@ def _steps(length: int, side: int) -> list[int]:
 
 
 def without_doubles(found: list[Detection]) -> list[Detection]:
-    """One detection a face, the surest; of two equally sure ones the larger."""
-    kept: list[Detection] = []
-    for one in sorted(found, key=lambda item: (round(-item.score, 1), -float(item.box[2] - item.box[0]))):
-        if all(_overlap(one.box, other.box) < SAME_FACE for other in kept):
-            kept.append(one)
-    return kept
-
-
-def _overlap(one: Array, two: Array) -> float:
-    common = np.prod(np.maximum(np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2]), 0))
-    areas = np.prod(one[2:] - one[:2]) + np.prod(two[2:] - two[:2])
-    return float(common / max(float(areas - common), 1e-9))
+    """One detection for each face, the surest; of two equally sure ones the larger."""
+    return strongest(
+        found,
+        lambda face: (round(face.score, 1), float(face.box[2] - face.box[0])),
+        lambda one, two: intersection_over_union(one.box.tolist(), two.box.tolist()) >= SAME_FACE,
+    )
 
 
 def upright(picture: np.ndarray, middle: Array, size: float, turn: float, side: int) -> tuple[np.ndarray, Array]:

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from resources.hosting.host import Request, served
-from resources.models.detectors import EDGE, CenterNetHost, Found, table_of, without_doubles
+from resources.models.boxes import Found, table_of
+from resources.models.detectors import EDGE, CenterNetHost, without_doubles
 from resources.models.runtimes import TransformersHost
 
 GOODS = frozenset({
