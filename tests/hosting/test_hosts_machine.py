@@ -188,8 +188,8 @@ def test_who_leaves_is_enough_idle_and_oldest_first(
 
 def fake_spec_without_files(memory_mb: int, gpu_share: float = 0.0) -> ModelSpec:
     return ModelSpec(
-        name="echo", task="echo", profiles=("offline",), host="x:Y", source="folder", repo="x", revision="1", licence="MIT",
-        precision="fp32", memory_mb=memory_mb, gpu_share=gpu_share,
+        name="echo", task="echo", profiles=("offline",), host="x:Y", source="folder", repo="x", revision="1",
+        licence="MIT", precision="fp32", memory_mb=memory_mb, gpu_share=gpu_share,
     )  # fmt: skip
 
 

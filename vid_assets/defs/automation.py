@@ -152,12 +152,14 @@ def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[st
     return [tags[_PARTITION_TAG]] if _PARTITION_TAG in tags else []
 
 
-after_changes = dg.AutomationConditionSensorDefinition(
-    "after_changes",
+# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that computes
+# code versions by another formula gives it another name, and so makes no answer stale for nothing.
+rerun_after_changes = dg.AutomationConditionSensorDefinition(
+    "rerun_after_changes",
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
     description="Runs analyzers again after their code has changed, and what rests on them, for the videos they had.",
 )
 
-defs = dg.Definitions(sensors=[archive_sensor, after_changes], schedules=[nightly_backfill])
+defs = dg.Definitions(sensors=[archive_sensor, rerun_after_changes], schedules=[nightly_backfill])

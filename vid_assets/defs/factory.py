@@ -61,7 +61,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         code_version=archive_version(analyzer, resolve_profile("")),
         metadata={"dagster/column_schema": _column_schema(analyzer)},
         partitions_def=PARTITIONS,
-        automation_condition=after_changes(),
+        automation_condition=when_code_changed(),
     )
 
     def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
@@ -122,7 +122,7 @@ def _asset(
     return asset
 
 
-def after_changes() -> dg.AutomationCondition:
+def when_code_changed() -> dg.AutomationCondition:
     """Run again when the analyzer's own code version has changed, or when a table that it reads is made again for that.
 
     Only videos that have an answer are run again; those without one are the nightly backfill's, which in turn finds

@@ -13,7 +13,7 @@ import dagster as dg
 
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, after_changes, deliver
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, when_code_changed, deliver
 from vid_assets.drawing import WIDTH
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
@@ -55,7 +55,7 @@ def report_asset() -> dg.AssetsDefinition:
         owners=OWNERS,
         code_version=REPORT_VERSION,
         partitions_def=PARTITIONS,
-        automation_condition=after_changes(),
+        automation_condition=when_code_changed(),
     )
     checks = _check_specs()
 
