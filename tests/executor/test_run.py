@@ -1,5 +1,7 @@
 """What the warm executor does that Dagster's own do not: models, order, threads, and how it ends."""
 
+import itertools
+import logging
 import threading
 import time
 
@@ -8,7 +10,7 @@ import pytest
 
 from tests.kit.executor_graphs import GRAPHS, recon_here
 from tests.kit.executor_models import FakeModel, ModelHandle, NoRoom, Stuck, Unreachable
-from vid_assets.executor import cancelled, models, order, warm_executor
+from vid_assets.executor import cancelled, loading, order, warm_executor
 
 
 @pytest.fixture
@@ -111,6 +113,29 @@ def test_a_dagster_resource_can_be_a_model(instance):
     assert values(notes(result)[1])["state"] == "warm"
 
 
+def test_a_model_behind_another_resource_or_an_io_manager_is_loaded_ahead(instance):
+    class Keeps(FakeModel, dg.IOManager):
+        def handle_output(self, context, obj):
+            pass
+
+        def load_input(self, context):
+            pass
+
+    behind, keeps = FakeModel(), Keeps()
+
+    @dg.resource(required_resource_keys={"behind"})
+    def front(context):
+        return context.resources.behind
+
+    resources = {
+        "front": front,
+        "behind": dg.ResourceDefinition.hardcoded_resource(behind),
+        "io_manager": dg.IOManagerDefinition.hardcoded_io_manager(keeps),
+    }
+    assert run(flat([step("a", ["front"])], resources=resources), instance).success
+    assert (behind.asked, keeps.asked) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("model", "told"), [(FakeModel(error="weights missing"), "weights missing"), (Unreachable(), "no host")]
 )
@@ -134,8 +159,8 @@ def test_a_step_waits_for_its_model_no_longer_than_the_cap(instance, model):
 
 
 def test_when_the_budget_has_no_room_and_nothing_else_can_run_the_step_makes_room(instance, monkeypatch):
-    monkeypatch.setattr(models, "ABSENT_GRACE_S", 0.3)
-    monkeypatch.setattr(models, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(loading, "ABSENT_GRACE_S", 0.3)
+    monkeypatch.setattr(loading, "ASK_AGAIN_S", 0.1)
     model = NoRoom()
     resources = {"big": dg.ResourceDefinition.hardcoded_resource(model)}
     result = run(flat([step("a", ["big"])], resources=resources, model_wait_s=None), instance)
@@ -229,6 +254,62 @@ def test_lines_from_a_steps_own_threads_are_kept_once(instance):
     result = run(flat([step("a", work=work), step("b", work=lambda: time.sleep(0.2))]), instance)
     entries = [entry for entry in instance.all_logs(result.run_id) if entry.user_message == "from a helper"]
     assert [entry.step_key for entry in entries] == [None]
+
+
+def test_steps_store_events_while_another_holds_the_locks_of_their_handlers(instance):
+    """Configuring `logging` takes them all, with the lock in hand that storing an event asks for."""
+    held, stored = threading.Event(), threading.Event()
+
+    def holds():
+        handlers = [handler for ref in logging._handlerList if (handler := ref())]
+        handlers = [handler for handler in handlers if not isinstance(handler, logging.StreamHandler)]
+        for handler in handlers:
+            handler.acquire()
+        held.set()
+        try:
+            assert stored.wait(20)
+        finally:
+            for handler in handlers:
+                handler.release()
+
+    def stores():
+        assert held.wait(20)
+        dg.get_dagster_logger().info("a line")
+        stored.set()
+
+    assert run(flat([step("a", work=holds), step("b", work=stores)]), instance).success
+
+
+def test_a_step_that_waits_for_a_pool_of_this_run_starts_as_soon_as_it_is_free(instance):
+    """Dagster would have it look again after a second, and later after fifteen."""
+    instance.event_log_storage.set_concurrency_slots("narrow", 1)
+    spans = []
+
+    def work():
+        started = time.monotonic()
+        time.sleep(0.05)
+        spans.append((started, time.monotonic()))
+
+    members = [step(f"s{i}", work=work, pool="narrow") for i in range(3)]
+    assert run(flat(members, threads=3), instance).success
+    waits = [start - end for (_, end), (start, _) in itertools.pairwise(spans)]
+    assert len(waits) == 2
+    assert min(waits) >= 0
+    assert sum(waits) < 1.5
+
+
+def test_a_run_that_ends_while_steps_wait_for_a_pool_leaves_no_claim_behind(instance):
+    instance.event_log_storage.set_concurrency_slots("narrow", 1)
+
+    def breaks():
+        raise ValueError("mine")
+
+    members = [step("a", work=breaks, pool="narrow", tags={order.PRIORITY_TAG: "1"})]
+    members += [step(f"s{i}", pool="narrow") for i in range(2)]
+    with pytest.raises(ValueError, match="mine"):
+        run(flat(members, threads=3), instance, raise_on_error=True)
+    info = instance.event_log_storage.get_concurrency_info("narrow")
+    assert (info.active_slot_count, info.pending_step_count) == (0, 0)
 
 
 def test_async_steps_wait_side_by_side(instance):
@@ -358,36 +439,13 @@ def test_memory_io_manager_keeps_values_between_steps(instance):
 def test_the_config_shows_in_the_launchpad():
     fields = warm_executor.config_schema.config_type.fields
     assert "threads of the run process" in warm_executor.config_schema.as_field().description
-    assert set(fields) == {
-        "max_concurrent", "model_wait_s", "retries", "tag_concurrency_limits", "step_dependency_config",
-    }  # fmt: skip
+    assert set(fields) == {"max_concurrent", "model_wait_s", "retries", "tag_concurrency_limits"}
     assert fields["max_concurrent"].default_value == 0
 
 
 def test_retries_can_be_switched_off(instance):
     result = run(GRAPHS["retries"](executor(retries={"disabled": {}})), instance)
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
-
-
-def test_steps_may_start_on_outputs_alone(instance):
-    """`require_upstream_step_success: false`: what hangs on the first output starts while the step goes on."""
-    below_ran = threading.Event()
-
-    @dg.op(out={"early": dg.Out(int), "late": dg.Out(int)})
-    def two():
-        yield dg.Output(1, "early")
-        assert below_ran.wait(20)
-        yield dg.Output(2, "late")
-
-    @dg.op
-    def below(number: int):
-        below_ran.set()
-
-    @dg.job(executor_def=executor(step_dependency_config={"require_upstream_step_success": False}))
-    def j():
-        below(two()[0])
-
-    assert run(j, instance).success
 
 
 def test_another_process_sees_events_while_the_step_runs(instance):
