@@ -8,7 +8,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow browser-test check models models-pull down bench-warm accuracy clean
+.PHONY: help install demo analyze backfill prune ui test test-slow browser-test test-dagster-matrix check models models-pull down bench-warm accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -51,6 +51,9 @@ browser-test: .venv/.installed  ## The reports and the UI in headless chromium; 
 	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]"
 	$(BIN)/python -m pytest -m browser
+
+test-dagster-matrix: .venv/.installed  ## What leans on Dagster, under the oldest and the newest version allowed: VERSIONS="..." for others
+	$(BIN)/python tools/dagster_matrix.py $(VERSIONS)
 
 check: .venv/.installed  ## ruff, basedpyright, import-linter
 	$(BIN)/ruff format --check .

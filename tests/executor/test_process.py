@@ -147,8 +147,8 @@ def test_connections_are_kept_from_before_a_run_is_made_until_its_end(instance):
     with kept_connections(instance):
         with dg.execute_job(recon("diamond", "warm"), instance=instance) as result:
             assert result.success
-        assert "_connect" in vars(storage)
-    assert "_connect" not in vars(storage)
+        assert {"run_connection", "index_connection"} <= vars(storage).keys()
+    assert not {"run_connection", "index_connection"} & vars(storage).keys()
     with dg.DagsterInstance.from_ref(instance.get_ref()) as other:
         kinds = [entry.dagster_event.event_type_value for entry in other.all_logs(result.run_id) if entry.dagster_event]
     assert kinds.count("STEP_START") == kinds.count("STEP_SUCCESS") == 4

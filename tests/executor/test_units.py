@@ -1,16 +1,21 @@
-"""The parts of the executor that know nothing of Dagster: order, workers, gate, reports."""
+"""The parts of the executor one by one: order, limits, workers, gate, locks, notes."""
 
+import logging
 import queue
 import threading
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from dagster._utils.tags import TagConcurrencyLimitsCounter
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.executor_models import FakeModel
-from vid_assets.executor.models import Models
+from vid_assets.executor.limits import is_blocked
+from vid_assets.executor.loading import Models
+from vid_assets.executor.logs import Store, WithoutLock
+from vid_assets.executor.notes import overlap_s
 from vid_assets.executor.order import expected_seconds, remaining_paths, step_priority, unresolved_key
-from vid_assets.executor.report import overlap_s
 from vid_assets.executor.workers import Abandoned, Gate, StepDone, StepEvent, Workers, cancelled
 
 
@@ -28,6 +33,7 @@ def longest_by_trying(upstream, key, cost):
     return cost[key] + max((longest_by_trying(upstream, other, cost) for other in below), default=0.0)
 
 
+@settings(deadline=None)
 @given(graphs(), st.randoms(use_true_random=False))
 def test_the_remaining_path_is_the_longest_of_all_paths(upstream, random):
     cost = {key: random.randint(0, 9) for key in upstream}
@@ -53,6 +59,22 @@ def test_tags():
     assert unresolved_key("op") == "op"
 
 
+TAGS = st.dictionaries(st.sampled_from("kl"), st.sampled_from("xy"))
+VALUES = st.sampled_from([{}, {"value": "x"}, {"value": {"applyLimitPerUniqueValue": True}}])
+LIMITS = st.lists(
+    st.builds(lambda key, value, limit: {"key": key, **value, "limit": limit}, st.just("k"), VALUES, st.integers(0, 3)),
+    max_size=1,
+)
+
+
+@settings(deadline=None)
+@given(LIMITS, LIMITS.map(lambda limits: [{**limit, "key": "l"} for limit in limits]), TAGS, st.lists(TAGS, max_size=6))
+def test_tag_limits_block_as_in_dagsters_multiprocess_executor(limits, more, tags, running):
+    theirs = TagConcurrencyLimitsCounter([*limits, *more], [SimpleNamespace(tags=other) for other in running])
+    assert is_blocked([*limits, *more], tags, running) is theirs.is_blocked(SimpleNamespace(tags=tags))
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50))), st.integers(0, 50), st.integers(0, 50))
 def test_overlap_is_the_sum_of_the_seconds_that_lie_within(pairs, one, other):
     spans = [(min(pair), max(pair)) for pair in pairs]
@@ -191,3 +213,56 @@ def test_a_model_is_ready_when_its_load_has_ended_either_way(state):
     collect(told, 2)
     assert models.ready(["m"])
     assert models.all["m"].state == state
+
+
+class Kept(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.INFO)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+def test_events_are_stored_while_somebody_holds_the_lock_of_each_handler():
+    """As `logging.config` does, with the lock that storing an event asks for in its other hand."""
+    inner, outer = Kept(), Kept()
+    line = logging.makeLogRecord({"msg": "line", "levelno": logging.INFO})
+    stored = threading.Thread(target=Store(Gate()).put, args=(outer, line), daemon=True)
+    inner.acquire()
+    outer.acquire()
+    try:
+        stored.start()
+        stored.join(20)
+        assert outer.lines == ["line"]
+        assert WithoutLock(inner).handle(line)
+        assert inner.lines == ["line"]
+    finally:
+        inner.release()
+        outer.release()
+
+
+def test_a_handler_without_its_lock_keeps_its_level_and_its_filters():
+    handler = Kept()
+    handler.addFilter(lambda record: record.getMessage() != "filtered")
+    stand_in = WithoutLock(handler)
+    assert stand_in.level == logging.INFO
+    assert not stand_in.handle(logging.makeLogRecord({"msg": "filtered"}))
+    assert handler.lines == []
+
+
+def test_nothing_is_stored_once_the_gate_is_closed():
+    gate, handler, raised = Gate(), Kept(), queue.SimpleQueue()
+    gate.close(0.0)
+
+    def stores():
+        try:
+            Store(gate).put(handler, logging.makeLogRecord({"msg": "late"}))
+        except Abandoned:
+            raised.put("abandoned")
+
+    thread = threading.Thread(target=stores)
+    thread.start()
+    assert raised.get(timeout=20) == "abandoned"
+    thread.join()
+    assert handler.lines == []

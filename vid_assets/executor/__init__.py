@@ -9,11 +9,11 @@ by whoever makes the run in the process that will run it.
 `cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
 """
 
-from vid_assets.executor.instance import kept_connections
-from vid_assets.executor.models import ModelStatus, Sparing, Warmable
+from vid_assets.executor.definition import warm_executor
+from vid_assets.executor.event_log import kept_connections
+from vid_assets.executor.loading import ModelStatus, Sparing, Warmable
 from vid_assets.executor.orphans import PROCESS_TAG, end_orphans, this_process
 from vid_assets.executor.partial import deliver_only
-from vid_assets.executor.warm import warm_executor
 from vid_assets.executor.workers import cancelled
 
 __all__ = [

@@ -10,9 +10,10 @@ import time
 
 import dagster as dg
 
-from vid_assets.executor._dagster import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
-
-PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vid_process"  # nothing for the run list
+# Tags with this prefix do not show in the list of runs. Both are what Dagster writes into its storage.
+HIDDEN_TAG_PREFIX = ".dagster/"
+GRPC_INFO_TAG = f"{HIDDEN_TAG_PREFIX}grpc_info"
+PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vid_process"
 # A code server that lives ends its own runs in less.
 SERVER_S = 60.0
 _UNFINISHED = [

@@ -8,17 +8,17 @@ materialized; the others stay as they were.
 from collections.abc import Collection
 from typing import Any
 
-from vid_assets.executor._dagster import DefaultPartitionsSubset, OutputContext, StepExecutionContext
+import dagster as dg
 
 
-def deliver_only(step: StepExecutionContext, partitions: Collection[str]) -> None:
+def deliver_only(step: dg.StepExecutionContext, partitions: Collection[str]) -> None:
     """From now on the step's outputs stand for these of its partitions only."""
     whole = step.get_output_context
 
-    def narrowed(*arguments: Any, **named: Any) -> OutputContext:
+    def narrowed(*arguments: Any, **named: Any) -> dg.OutputContext:
         output = whole(*arguments, **named)
         if output.has_asset_partitions:
-            output._asset_partitions_subset = DefaultPartitionsSubset(set(partitions))
+            output._asset_partitions_subset = output.asset_partitions_def.subset_with_partition_keys(partitions)
         return output
 
     step.get_output_context = narrowed

@@ -10,11 +10,18 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
-from vid_assets.executor.instance import Pools
-from vid_assets.executor.models import Model, Models
+from vid_assets.executor.limits import is_blocked
+from vid_assets.executor.loading import Model, Models
+from vid_assets.executor.notes import ModelReport
 from vid_assets.executor.order import expected_seconds, remaining_paths, step_priority, unresolved_key
-from vid_assets.executor.report import ModelReport
-from vid_assets.executor.steps import capture_compute_logs, copied_state, interrupted_event, models_by_step, step_events
+from vid_assets.executor.pools import Pools
+from vid_assets.executor.steps import (
+    capture_compute_logs,
+    copied_state,
+    interrupted_event,
+    models_by_step,
+    step_events,
+)
 from vid_assets.executor.workers import Gate, StepDone, StepEvent, Workers
 
 INTERRUPT_POLL_S = 0.2
@@ -35,14 +42,12 @@ class Settings:
         model_wait_s: Most seconds that a step waits for its model before it is started regardless.
         tag_concurrency_limits: Dagster's limits by op tag, within the run.
         retries: Whether steps that ask for a retry get it.
-        dependencies: Whether a step waits for its upstream steps, or only for their outputs.
     """
 
     max_concurrent: int
     model_wait_s: float
     tag_concurrency_limits: list[dict[str, Any]]
     retries: inside.RetryMode
-    dependencies: inside.StepDependencyConfig
 
 
 class WarmRun:
@@ -59,8 +64,8 @@ class WarmRun:
 
     def __init__(
         self,
-        job: inside.PlanExecutionContext,
-        plan: inside.ExecutionPlan,
+        job: "inside.PlanExecutionContext",
+        plan: "inside.ExecutionPlan",
         active: inside.ActiveExecution,
         pools: Pools,
         gate: Gate,
@@ -76,7 +81,7 @@ class WarmRun:
         self._report = ModelReport(self._models)
         self._tails = self._remaining_paths()
         self._held: list[inside.ExecutionStep] = []
-        self._running: dict[str, inside.StepExecutionContext] = {}
+        self._running: dict[str, dg.StepExecutionContext] = {}
         self._started: dict[str, float] = {}
         self._ended: set[str] = set()
         self._spans: list[tuple[float, float]] = []
@@ -106,7 +111,7 @@ class WarmRun:
                 self._shut_down()
         yield from log_events
         if self._stopping:
-            raise inside.DagsterExecutionInterruptedError
+            raise dg.DagsterExecutionInterruptedError
         if self._errors:
             raise self._errors[0]
 
@@ -155,8 +160,6 @@ class WarmRun:
             self._ended.add(step_key)
             self._pools.free(step_key)
             self._look_at = 0.0
-        elif event.is_successful_output and not self._settings.dependencies.require_upstream_step_success:
-            self._look_at = 0.0
         if event.is_step_up_for_retry:
             self._retry_at.append(time.monotonic() + (event.step_retry_data.seconds_to_wait or 0.0))
 
@@ -166,7 +169,7 @@ class WarmRun:
         self._pools.free(done.step_key)
         self._look_at = 0.0
         # An interrupt that a step raises itself is that step's failure, and its failure event tells of it.
-        interrupts = (KeyboardInterrupt, inside.DagsterExecutionInterruptedError)
+        interrupts = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
         if done.error is not None and not isinstance(done.error, interrupts):
             self._errors.append(done.error)
         if done.step_key not in self._ended:
@@ -179,46 +182,46 @@ class WarmRun:
         self._held += self._active.get_steps_to_execute()
         self._held.sort(key=self._rank)
         started: set[str] = set()
-        limits = inside.TagConcurrencyLimitsCounter(
-            self._settings.tag_concurrency_limits, [context.step for context in self._running.values()]
-        )
         for step in self._held:
             if len(self._running) >= self._settings.max_concurrent:
                 break
             # A step that asked for a retry still holds its thread while its hooks run.
-            if step.key in self._running or not self._may_start(step) or limits.is_blocked(step):
+            if step.key in self._running or not self._may_start(step) or self._is_limited(step):
                 continue
             if not self._pools.claim(step):
                 if blocked := self._pools.blocked_event(step):
                     yield blocked
                 continue
-            limits.update_counters_with_launched_item(step)
             started.add(step.key)
             self._start(step)
         self._held = [step for step in self._held if step.key not in started]
         self._look_at = self._next_look()
 
     def _next_look(self) -> float:
-        """When to look for steps to start if no message comes before: a retry or a pool is due, or a model is late."""
+        """When to look for steps to start if no message comes before: a retry is due, or a step is held back."""
         now = time.monotonic()
         self._retry_at = [at for at in self._retry_at if at > now]
         if len(self._running) >= self._settings.max_concurrent:
             return float("inf")
-        due = [*self._retry_at, now + self._pools.next_check_s(), *([now + LOOK_LATEST_S] if self._held else [])]
-        return max(now + LOOK_SOONEST_S, min(due))
+        due = [*self._retry_at, *([now + LOOK_LATEST_S] if self._held else [])]
+        return max(now + LOOK_SOONEST_S, min(due, default=float("inf")))
 
-    def _start(self, step: inside.ExecutionStep) -> None:
+    def _start(self, step: "inside.ExecutionStep") -> None:
         context = self._job.for_step(step, copied_state(self._active))
         self._running[step.key] = context
         self._started[step.key] = time.monotonic()
         self._ended.discard(step.key)
         self._workers.submit(step.key, partial(step_events, context))
 
-    def _may_start(self, step: inside.ExecutionStep) -> bool:
+    def _may_start(self, step: "inside.ExecutionStep") -> bool:
         names = _look_up(self._needs, step.key)
         return self._models.ready(names) or (not self._running and self._models.nobody_loads(names))
 
-    def _rank(self, step: inside.ExecutionStep) -> tuple[float, float]:
+    def _is_limited(self, step: "inside.ExecutionStep") -> bool:
+        running = (context.step.tags for context in self._running.values())
+        return is_blocked(self._settings.tag_concurrency_limits, step.tags, running)
+
+    def _rank(self, step: "inside.ExecutionStep") -> tuple[float, float]:
         return -step_priority(step.key, step.tags), -_look_up(self._tails, step.key)
 
     def _remaining_paths(self) -> dict[str, float]:
@@ -237,7 +240,7 @@ class WarmRun:
         yield dg.DagsterEvent.engine_event(
             self._job,
             f"Asked to stop: {len(self._running)} running steps have {CANCEL_GRACE_S} s to end",
-            inside.EngineEventData.interrupted(list(self._running)),
+            inside.EngineEventData({"steps_interrupted": str(list(self._running))}),
         )
 
     def _abandon(self) -> Iterator[dg.DagsterEvent]:

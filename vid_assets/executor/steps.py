@@ -1,17 +1,19 @@
 """One step and its events, the models that it needs, and the compute logs of them all."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
-from vid_assets.executor.models import Sparing, Warmable
+from vid_assets.executor.loading import Sparing, Warmable
 
 
-def step_events(step: inside.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
+def step_events(step: dg.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
     """All events of one attempt at a step, its hooks included, in the caller's thread; each is stored as it comes."""
     missing = [key for key in step.required_resource_keys if not hasattr(step.resources, key)]
     if missing:
@@ -23,16 +25,16 @@ def step_events(step: inside.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
     yield from inside.trigger_hooks(step, events)
 
 
-def interrupted_event(step: inside.StepExecutionContext, reason: str) -> dg.DagsterEvent:
+def interrupted_event(step: dg.StepExecutionContext, reason: str) -> dg.DagsterEvent:
     """Record that a step was still running when its run was cancelled."""
     try:
-        raise inside.DagsterExecutionInterruptedError(reason)
-    except inside.DagsterExecutionInterruptedError:
+        raise dg.DagsterExecutionInterruptedError(reason)
+    except dg.DagsterExecutionInterruptedError:
         return inside.step_failure_event_from_exc_info(step, sys.exc_info(), error_source=inside.ErrorSource.INTERRUPT)
 
 
 def models_by_step(
-    job: inside.PlanExecutionContext, plan: inside.ExecutionPlan
+    job: "inside.PlanExecutionContext", plan: "inside.ExecutionPlan"
 ) -> tuple[dict[str, Warmable], dict[str, list[str]]]:
     """The models that the plan's steps need.
 
@@ -41,24 +43,33 @@ def models_by_step(
         stand under their unresolved key (``op[?]``).
     """
     resources = job.scoped_resources_builder.resource_instance_dict
+    warmable = {key: resource for key, resource in resources.items() if isinstance(resource, Warmable)}
     sparing = [resource for resource in resources.values() if isinstance(resource, Sparing)]
-    found: dict[str, Warmable] = {}
-    needs: dict[str, list[str]] = {}
-    for step in _steps_to_execute(plan):
-        if any(resource.is_idle(step.key) for resource in sparing):
-            needs[step.key] = []
-            continue
-        keys = inside.get_transitive_required_resource_keys(
-            inside.get_required_resource_keys_for_step(job.job_def, step, plan), job.job_def.resource_defs
-        )
-        needs[step.key] = sorted(key for key in keys if isinstance(resources.get(key), Warmable))
-        found |= {key: resource for key in needs[step.key] if isinstance(resource := resources[key], Warmable)}
-    return found, needs
-
-
-def _steps_to_execute(plan: inside.ExecutionPlan) -> Sequence[inside.IExecutionStep]:
     wanted = set(plan.step_handles_to_execute)
-    return [step for handle, step in plan.step_dict.items() if handle in wanted]
+    needs: dict[str, list[str]] = {}
+    for step in (step for handle, step in plan.step_dict.items() if handle in wanted):
+        idle = any(resource.is_idle(step.key) for resource in sparing)
+        node = job.job_def.get_node(step.node_handle)
+        keys = set() if idle else resource_keys(node.definition, job.job_def.resource_defs)
+        needs[step.key] = sorted(keys & warmable.keys())
+    return {key: warmable[key] for keys in needs.values() for key in keys}, needs
+
+
+def resource_keys(op: Any, defs: Mapping[str, dg.ResourceDefinition]) -> set[str]:
+    """What an op requires: its resources and IO managers, and the resources that those require in turn.
+
+    Args:
+        op: The op's definition.
+        defs: The job's resources.
+    """
+    found: set[str] = set()
+    ahead = [*op.required_resource_keys, *(output.io_manager_key for output in op.output_defs)]
+    while ahead:
+        key = ahead.pop()
+        if key in defs and key not in found:
+            found.add(key)
+            ahead += defs[key].get_required_resource_keys(defs)
+    return found
 
 
 def copied_state(active: inside.ActiveExecution) -> Any:
@@ -68,20 +79,22 @@ def copied_state(active: inside.ActiveExecution) -> Any:
 
 
 @contextmanager
-def capture_compute_logs(job: inside.PlanExecutionContext, step_keys: Sequence[str]) -> Iterator[list[dg.DagsterEvent]]:
+def capture_compute_logs(
+    job: "inside.PlanExecutionContext", step_keys: Sequence[str]
+) -> Iterator[list[dg.DagsterEvent]]:
     """Capture stdout and stderr of the process for the whole run, as the in-process executor does.
 
     Yields:
         The events to report: what is captured where, and what went wrong with it. More may be in it on exit.
     """
     manager = job.instance.compute_log_manager
-    log_key = manager.build_log_key_for_run(job.run_id, inside.create_compute_log_file_key())
+    log_key = manager.build_log_key_for_run(job.run_id, uuid.uuid4().hex[:8])
     capture = manager.capture_logs(log_key)
     events: list[dg.DagsterEvent] = []
     try:
         log_context = capture.__enter__()
     except Exception:  # noqa: BLE001 - a run without compute logs is better than no run; the event log says why
-        events += inside.compute_log_setup_error(job, sys.exc_info())
+        events.append(_compute_log_problem(job, "setting up"))
         yield events
         return
     events.append(dg.DagsterEvent.capture_logs(job, step_keys, log_key, log_context))
@@ -91,4 +104,10 @@ def capture_compute_logs(job: inside.PlanExecutionContext, step_keys: Sequence[s
         try:
             capture.__exit__(None, None, None)
         except Exception:  # noqa: BLE001 - as above
-            events += inside.compute_log_teardown_error(job, sys.exc_info())
+            events.append(_compute_log_problem(job, "cleaning up"))
+
+
+def _compute_log_problem(job: "inside.PlanExecutionContext", at: str) -> dg.DagsterEvent:
+    return dg.DagsterEvent.engine_event(
+        job, f"Exception while {at} compute log capture", inside.EngineEventData({"error": traceback.format_exc()})
+    )

@@ -8,10 +8,12 @@ from typing import Any
 import dagster as dg
 
 from vid_assets.executor import _dagster as inside
-from vid_assets.executor.instance import Pools, kept_connections
+from vid_assets.executor.context import threaded_context
+from vid_assets.executor.event_log import kept_connections
+from vid_assets.executor.limits import TAG_LIMITS
 from vid_assets.executor.orphans import PROCESS_TAG, this_process
+from vid_assets.executor.pools import Pools
 from vid_assets.executor.run import Settings, WarmRun
-from vid_assets.executor.threads import threaded_context
 from vid_assets.executor.workers import Gate
 
 CONFIG = dg.Field(
@@ -27,9 +29,12 @@ CONFIG = dg.Field(
             description="Most seconds that a step waits, without a slot, for its model to load; then it starts, and"
             " its call waits or fails.",
         ),
-        "retries": inside.get_retries_config(),
-        "tag_concurrency_limits": inside.get_tag_concurrency_limits_config(),
-        "step_dependency_config": inside.get_step_dependency_config_field(),
+        "retries": dg.Field(
+            dg.Selector({"enabled": {}, "disabled": {}}),
+            default_value={"enabled": {}},
+            description="Whether steps that ask for a retry get it.",
+        ),
+        "tag_concurrency_limits": TAG_LIMITS,
     },
     description="Run steps on threads of the run process; the models that they need load in the background meanwhile.",
 )
@@ -46,13 +51,8 @@ class WarmExecutor(dg.Executor):
         """Whether steps that ask for a retry get it."""
         return self._settings.retries
 
-    @property
-    def step_dependency_config(self) -> inside.StepDependencyConfig:
-        """Whether a step waits for its upstream steps, or only for their outputs."""
-        return self._settings.dependencies
-
     def execute(
-        self, plan_context: inside.PlanOrchestrationContext, execution_plan: inside.ExecutionPlan
+        self, plan_context: "inside.PlanOrchestrationContext", execution_plan: "inside.ExecutionPlan"
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan; called by Dagster.
 
@@ -68,7 +68,7 @@ class WarmExecutor(dg.Executor):
         yield dg.DagsterEvent.engine_event(
             plan_context,
             f"Executing steps on up to {self._settings.max_concurrent} threads (pid: {pid})",
-            inside.EngineEventData.in_process(pid, execution_plan.step_keys_to_execute),
+            inside.EngineEventData({"pid": str(pid), "step_keys": str(execution_plan.step_keys_to_execute)}),
         )
         started = time.monotonic()
         yield from inside.ExecuteRunWithPlanIterable(
@@ -83,26 +83,23 @@ class WarmExecutor(dg.Executor):
                 instance=plan_context.instance,
                 raise_on_error=plan_context.raise_on_error,
                 output_capture=plan_context.output_capture,
-                step_dependency_config=self.step_dependency_config,
             ),
         )
         yield dg.DagsterEvent.engine_event(
             plan_context,
             f"Finished steps on threads (pid: {pid}) in {time.monotonic() - started:.2f} s",
-            inside.EngineEventData.in_process(pid),
+            inside.EngineEventData({"pid": str(pid)}),
         )
 
     def _events(
-        self, job_context: inside.PlanExecutionContext, execution_plan: inside.ExecutionPlan
+        self, job_context: "inside.PlanExecutionContext", execution_plan: "inside.ExecutionPlan"
     ) -> Iterator[dg.DagsterEvent]:
         gate = Gate()
         with (
             kept_connections(job_context.instance),
             threaded_context(job_context, gate) as job,
             Pools(job) as pools,
-            inside.ActiveExecution(
-                execution_plan, retry_mode=self.retries, step_dependency_config=self.step_dependency_config
-            ) as active,
+            inside.ActiveExecution(execution_plan, retry_mode=self.retries) as active,
         ):
             yield from WarmRun(job, execution_plan, active, pools, gate, self._settings).events()
 
@@ -130,8 +127,7 @@ def warm_executor(init_context: dg.InitExecutorContext) -> WarmExecutor:
             max_concurrent=_threads(config["max_concurrent"]),
             model_wait_s=float("inf") if wait_s is None else wait_s,
             tag_concurrency_limits=config.get("tag_concurrency_limits", []),
-            retries=inside.RetryMode.from_config(config["retries"]) or inside.RetryMode.ENABLED,
-            dependencies=inside.StepDependencyConfig.from_config(config.get("step_dependency_config")),
+            retries=inside.RetryMode(next(iter(config["retries"]))),
         )
     )
 

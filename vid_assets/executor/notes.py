@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vid_assets.executor.models import Model, Models
+from vid_assets.executor.loading import Model, Models
 
 
 @dataclass(frozen=True, slots=True)
