@@ -76,7 +76,7 @@ def test_the_profile_without_a_model():
     assert not has_model(ANALYZER, "offline")
     assert has_model(ANALYZER, "cpu")
     with pytest.raises(ModelUnavailable, match="has no such model"):
-        find("speech_emotion", "offline")
+        find("emotions", "offline")
 
 
 def test_features_of_a_tone():
@@ -112,7 +112,7 @@ def test_the_classifier_is_asked_as_its_library_would(tmp_path):
     extractor = transformers.Wav2Vec2FeatureExtractor()
     reference.save_pretrained(tmp_path)
     extractor.save_pretrained(tmp_path)
-    host = EmotionHost(find("speech_emotion", "cpu"), tmp_path, {})
+    host = EmotionHost(find("emotions", "cpu"), tmp_path, {})
     host.load()
     samples = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
     request = Request(arrays={"audio": samples}, args={"spans": [[0.5, 1.0], [0.5, 0.51]]})

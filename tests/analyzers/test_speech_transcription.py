@@ -58,7 +58,7 @@ class RealModel:
     """The true model of the offline profile, in this process."""
 
     def __init__(self, folder):
-        self.host = WhisperHost(catalog.find("whisper", "offline"), folder, {})
+        self.host = WhisperHost(catalog.find("speech", "offline"), folder, {})
         self.host.load()
 
     def transcribe(self, audio):
@@ -68,7 +68,7 @@ class RealModel:
 @pytest.fixture(scope="module")
 def real_model():
     try:
-        found = weights.locate(catalog.find("whisper", "offline"), ROOT / "data" / "models")
+        found = weights.locate(catalog.find("speech", "offline"), ROOT / "data" / "models")
     except ModelUnavailable as error:
         pytest.skip(f"the weights are not here: {error}")
     return RealModel(found.folder)

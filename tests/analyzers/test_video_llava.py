@@ -6,7 +6,7 @@ import pytest
 
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
-from resources.models.video_llava import SCHEMA, spread
+from resources.models.video_llava import SCHEMA
 from tests.kit.makers import make_video
 from tests.kit.scene_streams import checked, first, of_clip, streams
 from training.tiny_captioners import card as tiny_card
@@ -29,8 +29,8 @@ class Tiny:
         self.host = tiny_card.open_video_llava(WEIGHTS / "tiny_video_llava")
 
     def describe(self, frames, spans):
-        rows = [row for span in spans for row in spread(span, 8)]
-        return self.host.describe([Request(arrays={"frames": frames.array}, picked={"frames": rows})])[0]
+        asked = {"spans": [list(span) for span in spans]}
+        return self.host.describe([Request(arrays={"frames": frames.array}, args=asked)])[0]
 
 
 class Echo:

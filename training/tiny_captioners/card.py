@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from resources.catalog.rows import find
 from resources.catalog.store import seal
 from resources.hosting.host import Request
-from resources.models.blip2 import PROMPTS, Blip2Host, Blip2Resource
+from resources.models.blip2 import PROMPTS, Blip2Host
 from resources.models.refusal import FEATURES, FILE
-from resources.models.video_llava import VideoLlavaHost, VideoLlavaResource
+from resources.models.video_llava import VideoLlavaHost
 from training.tiny_captioners.negatives import negative
 from training.tiny_captioners.scenes import SIZES, UNKNOWN, Spoiling, answers, sample_picture
 from training.tiny_captioners.spans import FRAMES, Story, sample_span
@@ -25,16 +25,16 @@ KEPT = 0.995
 
 def open_blip2(folder: Path, **options: Any) -> Blip2Host:
     """The host of the tiny BLIP-2 in a folder, loaded in this process."""
-    handle = Blip2Resource(profile="offline", device="cpu", **options)
-    host = Blip2Host(find("blip2", "offline"), folder, handle.options())
+    spec = find("captions", "offline")
+    host = Blip2Host(spec, folder, {**spec.options, "device": "cpu", **options})
     host.load()
     return host
 
 
 def open_video_llava(folder: Path, **options: Any) -> VideoLlavaHost:
     """The host of the tiny Video-LLaVA in a folder, loaded in this process."""
-    handle = VideoLlavaResource(profile="offline", device="cpu", **options)
-    host = VideoLlavaHost(find("video_llava", "offline"), folder, handle.options())
+    spec = find("descriptions", "offline")
+    host = VideoLlavaHost(spec, folder, {**spec.options, "device": "cpu", **options})
     host.load()
     return host
 
@@ -54,7 +54,9 @@ def caption(host: Blip2Host, pictures: Sequence[NDArray[np.uint8]]) -> list[dict
 
 def describe(host: VideoLlavaHost, spans: Sequence[Sequence[NDArray[np.uint8]]]) -> list[dict[str, Any]]:
     """Per span of FRAMES pictures: ``text``, ``confidence`` and ``refused``."""
-    tables = host.describe([Request(arrays={"frames": np.stack(span)}) for span in spans])
+    tables = host.describe(
+        [Request(arrays={"frames": np.stack(span)}, args={"spans": [list(range(len(span)))]}) for span in spans]
+    )
     return [table.row(0, named=True) for table in tables]
 
 
