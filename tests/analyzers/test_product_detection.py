@@ -33,7 +33,7 @@ class Finds:
     def __init__(self, rows=()):
         self.rows = dict(rows)
 
-    def detect(self, frames, rows):
+    def detect(self, frames, rows, prompts=()):
         lines = [(row, *box) for row in rows for box in self.rows.get(row, ())]
         return pl.DataFrame(lines, SCHEMA, orient="row")
 
@@ -177,7 +177,7 @@ def served(host):
     host.load()
 
     class Here:
-        def detect(self, frames, rows):
+        def detect(self, frames, rows, prompts=()):
             (table,) = host.detect([Request(arrays={"frames": frames.array}, picked={"frames": list(rows)})])
             return table
 
