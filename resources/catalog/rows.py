@@ -47,7 +47,12 @@ def _catalogue(named: str) -> tuple[ModelSpec, ...]:
 def _offered() -> Iterator[Path]:
     """The files of installed packages: each entry point names a path in its package."""
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        yield Path(point.load())
+        try:
+            yield Path(point.load())
+        except (ImportError, AttributeError, TypeError) as error:
+            where = f"entry point {point.name} ({point.value}) of the group {GROUP}"
+            fix = "name the path of a TOML file, or uninstall the package"
+            raise CatalogueError(where, f"cannot be loaded: {error}", fix) from error
 
 
 def read(file: Path) -> dict[str, ModelSpec]:
@@ -59,7 +64,9 @@ def read(file: Path) -> dict[str, ModelSpec]:
     try:
         content = tomllib.loads(file.read_text())
     except OSError as error:
-        raise CatalogueError(str(file), f"cannot be read ({error.strerror})", "correct VID_CATALOG") from error
+        raise CatalogueError(
+            str(file), f"cannot be read ({error.strerror})", "correct VID_CATALOG or the package"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(str(file), f"is no TOML: {error}", "correct the file") from error
     if strange := sorted(set(content) - {"model"}):

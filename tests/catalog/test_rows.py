@@ -121,7 +121,9 @@ def test_a_file_that_is_no_catalogue_is_one_line(tmp_path: Path, text: str, mess
 
 
 def test_a_file_that_is_not_there_or_no_text_is_one_line(tmp_path: Path, named) -> None:
-    with pytest.raises(CatalogueError, match=r"none\.toml: cannot be read \(No such file.*\); correct VID_CATALOG"):
+    with pytest.raises(
+        CatalogueError, match=r"none\.toml: cannot be read \(No such file.*\); correct VID_CATALOG or the package"
+    ):
         read(tmp_path / "none.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
@@ -166,7 +168,9 @@ def test_a_model_for_no_profile_is_used_by_name_only(tmp_path: Path, named) -> N
 
 
 def test_a_name_must_be_of_a_model_for_the_task(named) -> None:
-    with pytest.raises(ModelUnavailable, match=r"model 'nobody': no such model for the task objects; the catalogue has"):
+    with pytest.raises(
+        ModelUnavailable, match=r"model 'nobody': no such model for the task objects; the catalogue has"
+    ):
         find("objects", "offline", "nobody")
     with pytest.raises(ModelUnavailable, match="model 'blip2-tiny': no such model for the task objects"):
         find("objects", "offline", "blip2-tiny")
@@ -217,6 +221,24 @@ def test_installed_packages_offer_rows(tmp_path: Path, monkeypatch: pytest.Monke
         assert "centernet" in names
     finally:
         rows._catalogue.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("no_such_module_of_rows:ROWS", "cannot be loaded: No module named 'no_such_module_of_rows'"),
+        ("json:ROWS", "cannot be loaded: module 'json' has no attribute 'ROWS'"),
+        ("json", "cannot be loaded: "),
+    ],
+)
+def test_an_offer_that_is_no_path_is_one_line(monkeypatch: pytest.MonkeyPatch, named, value: str, problem: str) -> None:
+    monkeypatch.setattr(rows, "entry_points", lambda group: [importlib.metadata.EntryPoint("mine", value, group)])
+    rows._catalogue.cache_clear()
+    with pytest.raises(CatalogueError) as caught:
+        catalogue()
+    assert caught.value.culprit == f"entry point mine ({value}) of the group {GROUP}"
+    assert caught.value.problem.startswith(problem)
+    assert caught.value.fix == "name the path of a TOML file, or uninstall the package"
 
 
 def test_the_project_s_own_rows_are_valid_and_name_classes_that_exist(named) -> None:

@@ -216,7 +216,9 @@ def test_options_change_the_row_s_and_no_others() -> None:
     assert (spec.name, spec.revision) == (row.name, row.revision)
     assert row.options["batch"] != 3
     assert offline(CAPTIONS, options={"batch": 3}).deployment().options == spec.options
-    message = r"blip2-tiny: options \['beams', 'size'\] are unknown; it has batch, device, max_new_tokens, min_confidence"
+    message = (
+        r"blip2-tiny: options \['beams', 'size'\] are unknown; it has batch, device, max_new_tokens, min_confidence"
+    )
     with pytest.raises(ModelError, match=message):
         offline(CAPTIONS, options={"size": 1, "batch": 2, "beams": 5}).spec()
     with pytest.raises(ModelError, match=r"centernet: options \['batch'\] are unknown; it has none"):

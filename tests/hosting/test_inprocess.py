@@ -95,9 +95,7 @@ def test_altered_weights_are_refused(deployment: Deployment, tmp_path: Path) -> 
         ask(InProcess(), deployment)
 
 
-def test_a_handle_answers_the_same_as_from_a_host_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_handle_answers_the_same_as_from_a_host_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (2, 90, 160, 3), dtype=np.uint8)
     frames = Frames(picture, np.arange(2.0), np.arange(2), video_id="clip")
     hosts = ModelHostsResource(scratch=str(tmp_path / "s"), models=str(tmp_path / "m"))

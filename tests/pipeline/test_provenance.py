@@ -174,9 +174,7 @@ def test_another_table_or_model_is_not_what_was_released(monkeypatch: pytest.Mon
     analyzer = object_detection.ANALYZER
     fewer = dict(list(analyzer.table.items())[:-1])
     assert earlier_versions(replace(analyzer, table=fewer), None).isdisjoint(RELEASED[object_detection])
-    newer = tuple(
-        replace(spec, revision="newer") if spec.task == OBJECTS.name else spec for spec in rows.catalogue()
-    )
+    newer = tuple(replace(spec, revision="newer") if spec.task == OBJECTS.name else spec for spec in rows.catalogue())
     monkeypatch.setattr(rows, "catalogue", lambda: newer)
     assert earlier_versions(analyzer, None).isdisjoint(RELEASED[object_detection])
 
