@@ -95,7 +95,7 @@ def test_an_empty_file_is_a_configuration(configured) -> None:
         ("[models]\nblip2 = 'big'\n", ", [models.blip2]", "'big' is no table", "write its settings as [models.blip2]"),
         ("models = [1]\n", "", "models = [1] is no table", "write it as [models]"),
         ("[analyser.blip2]\n", "", "unknown names analyser", "use some of analyzers, models"),
-        ("[analyzers.color_analysis]\nx = 1\n", ", [analyzers.color_analysis]", "this analyzer has no settings", "remove"),
+        ("[analyzers.color_analysis]\n", ", [analyzers.color_analysis]", "this analyzer has no settings", "remove"),
         (
             "[analyzers.object_detection]\nmin_skore = 0.5\n", ", [analyzers.object_detection]", "min_skore = 0.5: ",
             "use some of min_score, labels",

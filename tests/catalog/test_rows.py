@@ -138,7 +138,7 @@ def test_rows_of_users_come_first_in_their_profiles_and_leave_the_others(tmp_pat
     ours = find("objects", "offline"), find("objects", "cpu"), find("captions", "offline")
     assert ours[0].name == "centernet"
     named(written(tmp_path, row()))
-    assert [spec.name for spec in catalogue()][0] == "mine"
+    assert next(spec.name for spec in catalogue()) == "mine"
     assert find("objects", "offline").name == "mine"
     assert find("objects", "offline", "centernet") == ours[0]
     assert (find("objects", "cpu"), find("captions", "offline")) == ours[1:]

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ def offline(task: Task, **fields: Any) -> ModelResource:
 
 
 @pytest.fixture(params=TASKS, ids=lambda task: task.name)
-def task(request: pytest.FixtureRequest) -> Iterator[Task]:
-    yield request.param
+def task(request: pytest.FixtureRequest) -> Task:
+    return request.param
 
 
 def test_every_task_of_the_project_is_here() -> None:

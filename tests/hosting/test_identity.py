@@ -205,7 +205,7 @@ def test_the_package_may_lie_anywhere(foreign: Path, tmp_path: Path, monkeypatch
 
 
 def test_code_that_carries_answers_is_not_part_of_them() -> None:
-    reached = {name for name in identity._reached(find("speech", "offline").host)}
+    reached = set(identity._reached(find("speech", "offline").host))
     assert "resources.hosting.host" in reached
     answering = {name for name in reached if not name.startswith(identity.CARRIERS)}
     assert {"resources.models.whisper", "resources.tasks.speech"} <= answering
