@@ -1,8 +1,9 @@
 """The rows of the catalogue: what is refused, in one line, and whose rows count."""
 
 import hashlib
-import importlib.metadata
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def named(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("VID_CATALOG", os.pathsep.join(map(str, files)))
         rows._catalogue.cache_clear()
 
-    monkeypatch.setattr(rows, "entry_points", lambda group: [])
+    monkeypatch.setattr(rows, "_offered", lambda: iter(()))
     name()
     yield name
     monkeypatch.undo()
@@ -201,26 +202,37 @@ def test_hub_rows_fetch_the_files_of_a_checkpoint_unless_they_say_which(tmp_path
     assert read(written(tmp_path, row(**hub, patterns='["*.bin"]')))["mine"].patterns == ("*.bin",)
 
 
-def test_installed_packages_offer_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "offering"
-    package.mkdir()
-    (package / "__init__.py").write_text("from pathlib import Path\nROWS = Path(__file__).parent / 'rows.toml'\n")
-    written(package, row(name='"offered"'), row(name='"mine"', memory_mb="1"), name="rows.toml")
-    info = tmp_path / "offering-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\nrows = offering:ROWS\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert [point.value for point in importlib.metadata.entry_points(group=GROUP)] == ["offering:ROWS"]
-    monkeypatch.setenv("VID_CATALOG", str(written(tmp_path, row(memory_mb="9"))))
-    rows._catalogue.cache_clear()
-    try:
-        names = {spec.name: spec for spec in catalogue()}
-        assert [*names][:2] == ["mine", "offered"]
-        assert names["mine"].memory_mb == 9
-        assert "centernet" in names
-    finally:
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Installs a package with two rows that offers what a test wants."""
+
+    def install(value: str) -> str:
+        package = tmp_path / "site" / "offering"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("from pathlib import Path\nROWS = Path(__file__).parent / 'rows.toml'\n")
+        written(package, row(name='"offered"'), row(name='"mine"', memory_mb="1"), name="rows.toml")
+        info = tmp_path / "site" / "offering-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\nof_test_rows = {value}\n")
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        monkeypatch.delenv("VID_CATALOG", raising=False)
         rows._catalogue.cache_clear()
+        return value
+
+    yield install
+    sys.modules.pop("offering", None)
+    rows._catalogue.cache_clear()
+
+
+def test_installed_packages_offer_rows(installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed("offering:ROWS")
+    monkeypatch.setenv("VID_CATALOG", str(written(tmp_path, row(memory_mb="9"))))
+    names = {spec.name: spec for spec in catalogue()}
+    assert next(iter(names)) == "mine"
+    assert names["mine"].memory_mb == 9
+    assert list(names).index("offered") < list(names).index("whisper-tiny.en")
+    assert "centernet" in names
 
 
 @pytest.mark.parametrize(
@@ -231,19 +243,17 @@ def test_installed_packages_offer_rows(tmp_path: Path, monkeypatch: pytest.Monke
         ("json", "cannot be loaded: "),
     ],
 )
-def test_an_offer_that_is_no_path_is_one_line(monkeypatch: pytest.MonkeyPatch, named, value: str, problem: str) -> None:
-    monkeypatch.setattr(rows, "entry_points", lambda group: [importlib.metadata.EntryPoint("mine", value, group)])
-    rows._catalogue.cache_clear()
+def test_an_offer_that_is_no_path_is_one_line(installed, value: str, problem: str) -> None:
+    installed(value)
     with pytest.raises(CatalogueError) as caught:
         catalogue()
-    assert caught.value.culprit == f"entry point mine ({value}) of the group {GROUP}"
+    assert caught.value.culprit == f"entry point of_test_rows ({value}) of the group {GROUP}"
     assert caught.value.problem.startswith(problem)
     assert caught.value.fix == "name the path of a TOML file, or uninstall the package"
+    assert "\n" not in str(caught.value)
 
 
 def test_the_project_s_own_rows_are_valid_and_name_classes_that_exist(named) -> None:
-    import importlib.util
-
     for spec in read(OURS).values():
         module, _, name = spec.host.partition(":")
         found = importlib.util.find_spec(module)

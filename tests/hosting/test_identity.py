@@ -13,7 +13,7 @@ from resources.catalog.spec import ModelSpec
 from resources.hosting import identity
 from resources.hosting.identity import identify, model_digest
 
-CACHES = (identity.answering_code, identity.code_digest, identity._imports, identity._tree, identity._meaning)
+CACHES = [value for value in vars(identity).values() if hasattr(value, "cache_clear")]
 HOST = '''"""A host."""
 
 from foreign import shared
