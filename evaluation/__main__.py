@@ -21,7 +21,7 @@ from vid_assets.errors import VidAssetsError
 from vid_assets.registry import discover
 
 FOLDER = Path(__file__).parent
-DOCUMENT = FOLDER.parents[1] / "docs" / "accuracy.md"
+DOCUMENT = FOLDER.parent / "docs" / "accuracy.md"
 SHARED = "figure"
 HEADINGS = ("analyzer", "measure", "value", "bound", "unit", "cases", "met")
 

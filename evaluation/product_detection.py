@@ -79,7 +79,7 @@ class Boxes:
     def __init__(self, rows: dict[int, list[tuple[str, float, Box]]]) -> None:
         self.rows = rows
 
-    def detect(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
+    def detect(self, frames: Frames, rows: Sequence[int], prompts: Sequence[str] = ()) -> pl.DataFrame:
         """The boxes of these rows."""
         lines = [(row, label, score, *box) for row in rows for label, score, box in self.rows.get(row, ())]
         return pl.DataFrame(lines, SCHEMA, orient="row")

@@ -64,24 +64,24 @@ def configuration() -> Configuration:
 
 @cache
 def _configuration(path: str) -> Configuration:
-    content = read(Path(path)) if path else {}
+    content = read(Path(path)) if path else {"analyzers": {}, "models": {}}
     where = path or "configuration"
     analyzers = {item.name: item for item in discover()}
     tasks = {item.task.key: item.task for item in analyzers.values() if item.task is not None}
-    _refuse_unknown(f"{where}, [analyzers]", content.get("analyzers", {}), analyzers)
-    _refuse_unknown(f"{where}, [models]", content.get("models", {}), tasks)
+    _refuse_unknown(f"{where}, [analyzers]", content["analyzers"], analyzers)
+    _refuse_unknown(f"{where}, [models]", content["models"], tasks)
     return Configuration(
         {
-            name: _settings(item, content.get("analyzers", {}).get(name, {}), where)
+            name: _settings(item, content["analyzers"].get(name, {}), where)
             for name, item in analyzers.items()
-            if item.config is not None or name in content.get("analyzers", {})
+            if item.config is not None or name in content["analyzers"]
         },
-        {key: _handle(task, content.get("models", {}).get(key, {}), where) for key, task in tasks.items()},
+        {key: _handle(task, content["models"].get(key, {}), where) for key, task in tasks.items()},
     )
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The content of a configuration file.
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """The content of a configuration file: its tables ``analyzers`` and ``models``, empty where it has none.
 
     Raises:
         SettingsError: It cannot be read, or has tables that no configuration has.
@@ -90,8 +90,17 @@ def read(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.expanduser().read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"VID_CONFIG {path}", f"cannot be read: {error}", "correct the path or the file") from error
-    _refuse_unknown(str(path), content, {"analyzers": None, "models": None})
-    return content
+    kinds = ("analyzers", "models")
+    _refuse_unknown(str(path), content, dict.fromkeys(kinds))
+    tables = {kind: content.get(kind, {}) for kind in kinds}
+    for kind, table in tables.items():
+        if not isinstance(table, dict):
+            raise SettingsError(str(path), f"{kind} = {table!r} is no table", f"write it as [{kind}]")
+        for name, values in table.items():
+            if not isinstance(values, dict):
+                place = f"[{kind}.{name}]"
+                raise SettingsError(f"{path}, {place}", f"{values!r} is no table", f"write its settings as {place}")
+    return tables
 
 
 def _refuse_unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:

@@ -66,9 +66,13 @@ def _load(module_name: str) -> Analyzer:
 def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
     """The analyzers of installed packages."""
     for point in sorted(entry_points(group=group), key=lambda point: point.name):
-        found = point.load()
-        analyzer = getattr(found, "ANALYZER", found)
         where = _place(point)
+        try:
+            found = point.load()
+        except (ModuleNotFoundError, AttributeError) as error:
+            fix = "correct the entry point, or uninstall the package"
+            raise AnalyzerDefinitionError(where, f"cannot be loaded: {error}", fix) from error
+        analyzer = getattr(found, "ANALYZER", found)
         if not isinstance(analyzer, Analyzer):
             raise AnalyzerDefinitionError(where, "no Analyzer there", "name an Analyzer, or a module with ANALYZER")
         if analyzer.name in taken:

@@ -47,7 +47,12 @@ def _catalogue(named: str) -> tuple[ModelSpec, ...]:
 def _offered() -> Iterator[Path]:
     """The files of installed packages: each entry point names a path in its package."""
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        yield Path(point.load())
+        try:
+            yield Path(point.load())
+        except (ImportError, AttributeError, TypeError) as error:
+            where = f"entry point {point.name} ({point.value}) of the group {GROUP}"
+            fix = "name the path of a TOML file, or uninstall the package"
+            raise CatalogueError(where, f"cannot be loaded: {error}", fix) from error
 
 
 def read(file: Path) -> dict[str, ModelSpec]:
@@ -59,13 +64,18 @@ def read(file: Path) -> dict[str, ModelSpec]:
     try:
         content = tomllib.loads(file.read_text())
     except OSError as error:
-        raise CatalogueError(str(file), f"cannot be read ({error.strerror})", "correct VID_CATALOG") from error
+        raise CatalogueError(
+            str(file), f"cannot be read ({error.strerror})", "correct VID_CATALOG or the package"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(str(file), f"is no TOML: {error}", "correct the file") from error
     if strange := sorted(set(content) - {"model"}):
         raise CatalogueError(str(file), f"has the unknown tables {strange}", "write each model as [[model]]")
+    listed = content.get("model", [])
+    if not isinstance(listed, list) or not all(isinstance(values, dict) for values in listed):
+        raise CatalogueError(str(file), "its model is no list of tables", "write each model as [[model]]")
     rows: dict[str, ModelSpec] = {}
-    for number, values in enumerate(content.get("model", []), 1):
+    for number, values in enumerate(listed, 1):
         spec = _row(values, f"{file}, model {number} ({values.get('name', 'without a name')})", file.parent)
         if spec.name in rows:
             raise CatalogueError(f"{file}, model {number}", f"the name {spec.name!r} stands twice", "rename one")
@@ -104,11 +114,21 @@ def _check(spec: ModelSpec, where: str) -> None:
         ("memory_mb", spec.memory_mb > 0, "use the MB that the host process needs"),
         ("gpu_share", 0 <= spec.gpu_share <= 1, "use a share from 0 to 1"),
         ("batch", spec.batch >= 1, "use at least 1"),
+        ("options", _is_plain(spec.options), "use texts, numbers, booleans, lists and tables of them"),
         ("files", spec.files or spec.source in ("hub", "folder"), "name each file with its sha256"),
     )
     for name, good, fix in checks:
         if not good:
             raise CatalogueError(where, f"{name} = {getattr(spec, name)!r} is not valid", fix)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can carry the value: TOML's dates and times it cannot."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | bool | int | float)
 
 
 def find(task: str, profile: str, name: str = "") -> ModelSpec:

@@ -13,6 +13,7 @@ from resources.catalog.store import pull
 from resources.hosting.calls import Calls
 from resources.hosting.host import Host, Request, make_host
 from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
+from resources.hosting.identity import identify
 from resources.hosting.messages import Stream
 
 
@@ -46,19 +47,25 @@ class InProcess(ModelHosts):
     def host(self, deployment: Deployment) -> Host:
         """The loaded host of a deployment."""
         spec = deployment.spec
-        if spec.name not in self._hosts:
+        stem = _stem(deployment)
+        if stem not in self._hosts:
             host = make_host(spec, pull(spec, deployment.models).folder, deployment.options, deployment.models)
             host.load()
-            self._hosts[spec.name] = host
-        return self._hosts[spec.name]
+            self._hosts[stem] = host
+        return self._hosts[stem]
 
     def prewarm(self, deployment: Deployment) -> None:
         """Nothing: the first call loads."""
 
     def status(self, deployment: Deployment) -> ModelStatus:
         """``warm`` once loaded, else ``absent``."""
-        return ModelStatus("warm" if deployment.spec.name in self._hosts else "absent", model=deployment.spec.name)
+        return ModelStatus("warm" if _stem(deployment) in self._hosts else "absent", model=deployment.spec.name)
 
     def stop(self) -> None:
         """Lets go of all models."""
         self._hosts.clear()
+
+
+def _stem(deployment: Deployment) -> str:
+    """What tells models apart, as it does for processes: other options or another revision are another model."""
+    return identify(deployment.spec, deployment.options).stem

@@ -98,17 +98,17 @@ def test_labels_of_age_brackets():
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 def test_a_young_man_is_no_child_and_no_old_man(tmp_path):
-    from tests.test_eye_tracking import FaceMeshHost, Here
+    from tests.analyzers.test_eye_tracking import FaceMeshHost, Here
 
-    mesh = FaceMeshHost(find("face_mesh", "offline"), WEIGHTS / "face_mesh", {})
-    host = FaceResHost(find("face_age", "offline"), WEIGHTS / "face_age", {})
+    mesh = FaceMeshHost(find("faces", "offline"), WEIGHTS / "face_mesh", {})
+    host = FaceResHost(find("ages", "offline"), WEIGHTS / "face_age", {})
     mesh.load()
     host.load()
 
     class Told:
         def ages(self, frames, rows, boxes):
-            asked = {"boxes": [[row, *box] for row, box in zip(rows, boxes, strict=True)]}
-            return host.ages([Request(arrays={"frames": frames.array}, args=asked)])[0]
+            asked = Request(arrays={"frames": frames.array}, picked={"frames": rows}, args={"boxes": boxes})
+            return host.ages([asked])[0]
 
     source = identify(SHARED / "carphone_pristine.mp4")
     media = open_media(source.path, source.video_id, tmp_path)
@@ -132,11 +132,11 @@ def test_brackets_of_the_library_are_spread_over_their_years(tmp_path):
     processor = transformers.ViTImageProcessor(size={"height": 32, "width": 32})
     reference.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    host = AgeBracketsHost(find("face_age", "cpu"), tmp_path, {})
+    host = AgeBracketsHost(find("ages", "cpu"), tmp_path, {})
     host.load()
     frames = pictures(2).array
-    request = Request(arrays={"frames": frames}, args={"boxes": [[1, 0.1, 0.2, 0.6, 0.7], [0, 0.5, 0.5, 0.5, 0.5]]})
-    (table,) = host.ages([request])
+    boxes = [[0.1, 0.2, 0.6, 0.7], [0.5, 0.5, 0.5, 0.5]]
+    (table,) = host.ages([Request(arrays={"frames": frames}, picked={"frames": [1, 0]}, args={"boxes": boxes})])
     assert table["face"].to_list() == [0], "the second box is empty"
     with torch.inference_mode():
         logits = reference(**processor(images=[frames[1, 20:70, 10:60]], return_tensors="pt")).logits

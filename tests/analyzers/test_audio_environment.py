@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.catalog.rows import find
+from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.hosting.host import Request
-from resources.models.sounds import SCHEMA, AstTaggerHost, SoundTaggerResource
+from resources.models.sounds import SCHEMA, AstTaggerHost
+from resources.tasks.sounds import SOUNDS
 from tests.kit.makers import make_video
 from vid_assets.analyzers.audio_environment import ALL_KINDS, ANALYZER, KINDS, levels, preview, run, smoothed
 from vid_assets.contract import Audio
@@ -92,9 +94,9 @@ def test_smoothing_keeps_the_length_and_invents_no_kind(kinds, seed):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    handle = SoundTaggerResource(scratch=str(tmp_path_factory.mktemp("scratch")), profile="offline")
-    yield handle
-    handle._hosts().stop()
+    hosts = ModelHostsResource(scratch=str(tmp_path_factory.mktemp("scratch")))
+    yield handle_of(SOUNDS)(hosts=hosts, profile="offline")
+    hosts.engine().stop()
 
 
 def test_real_speech_and_generated_sounds_are_told_apart(model):
@@ -129,7 +131,7 @@ def test_the_transformer_is_asked_as_its_library_would(tmp_path):
     extractor = transformers.ASTFeatureExtractor(max_length=256)
     reference.save_pretrained(tmp_path)
     extractor.save_pretrained(tmp_path)
-    host = AstTaggerHost(find("sound_tagger", "cpu"), tmp_path, {})
+    host = AstTaggerHost(find("sounds", "cpu"), tmp_path, {})
     host.load()
     samples = noise(2.5).astype(np.float32)
     (table,) = host.tag([Request(arrays={"audio": samples})])

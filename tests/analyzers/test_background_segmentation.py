@@ -90,7 +90,7 @@ def test_no_pictures_give_a_typed_empty_table():
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 @pytest.mark.parametrize(("name", "low", "high"), [("carphone_pristine.mp4", 0.25, 0.7), ("bikes.mp4", 0, 0.05)])
 def test_a_talking_man_is_foreground_and_a_street_is_not(tmp_path, name, low, high):
-    host = SelfieHost(find("segmenter", "offline"), WEIGHTS / "selfie", {})
+    host = SelfieHost(find("segmentation", "offline"), WEIGHTS / "selfie", {})
     host.load()
 
     class Here:
@@ -117,7 +117,7 @@ def test_foreground_classes_are_added_up_as_the_library_scores_them(tmp_path):
     processor = transformers.SegformerImageProcessor(size={"height": 256, "width": 256})
     reference.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    host = SegformerHost(find("segmenter", "cpu"), tmp_path, {})
+    host = SegformerHost(find("segmentation", "cpu"), tmp_path, {})
     host.load()
     frames = np.random.default_rng(2).integers(0, 256, (1, 90, 160, 3), dtype=np.uint8)
     (table,) = host.segment([Request(arrays={"frames": frames})])

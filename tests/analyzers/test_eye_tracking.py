@@ -134,7 +134,7 @@ def test_upright_crops_come_back_to_their_place():
 
 @pytest.fixture(scope="module")
 def host():
-    made = FaceMeshHost(find("face_mesh", "offline"), WEIGHTS / "face_mesh", {})
+    made = FaceMeshHost(find("faces", "offline"), WEIGHTS / "face_mesh", {})
     made.load()
     return made
 

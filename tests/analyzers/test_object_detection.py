@@ -142,7 +142,7 @@ def test_tracks_of_simulated_walkers():
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 def test_people_in_a_street_are_found(tmp_path):
     there = [3, 9, 10, 15, 16, 17]  # pictures with somebody taller than a tenth, by eye; of the last only a leg
-    host = CenterNetHost(find("detector", "offline"), WEIGHTS / "centernet", {})
+    host = CenterNetHost(find("objects", "offline"), WEIGHTS / "centernet", {})
     host.load()
     source = identify(SHARED / "bikes.mp4")
     media = open_media(source.path, source.video_id, tmp_path)
@@ -156,7 +156,7 @@ def test_people_in_a_street_are_found(tmp_path):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 def test_the_face_of_a_talking_man_is_one_person_throughout(tmp_path):
-    host = CenterNetHost(find("detector", "offline"), WEIGHTS / "centernet", {})
+    host = CenterNetHost(find("objects", "offline"), WEIGHTS / "centernet", {})
     host.load()
 
     class Here:
@@ -193,7 +193,7 @@ def test_detections_are_the_librarys_own(tmp_path):
     processor = transformers.RTDetrImageProcessor(size={"height": 64, "width": 64})
     reference.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    host = RtDetrHost(find("detector", "cpu"), tmp_path, {})
+    host = RtDetrHost(find("objects", "cpu"), tmp_path, {})
     host.load()
     frames = pictures(3).array
     (table,) = host.detect([Request(arrays={"frames": frames}, picked={"frames": [2]})])

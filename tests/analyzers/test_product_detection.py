@@ -33,7 +33,7 @@ class Finds:
     def __init__(self, rows=()):
         self.rows = dict(rows)
 
-    def detect(self, frames, rows):
+    def detect(self, frames, rows, prompts=()):
         lines = [(row, *box) for row in rows for box in self.rows.get(row, ())]
         return pl.DataFrame(lines, SCHEMA, orient="row")
 
@@ -177,7 +177,7 @@ def served(host):
     host.load()
 
     class Here:
-        def detect(self, frames, rows):
+        def detect(self, frames, rows, prompts=()):
             (table,) = host.detect([Request(arrays={"frames": frames.array}, picked={"frames": list(rows)})])
             return table
 
@@ -187,8 +187,8 @@ def served(host):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 @pytest.mark.parametrize(("name", "labels"), [("carphone_pristine.mp4", ["tie"]), ("bigbuckbunny.mp4", [])])
 def test_goods_in_real_clips(tmp_path, name, labels):
-    detector = served(CenterNetHost(find("detector", "offline"), WEIGHTS / "centernet", {}))
-    finder = served(TiledCenterNetHost(find("product_finder", "offline"), WEIGHTS / "centernet", {}))
+    detector = served(CenterNetHost(find("objects", "offline"), WEIGHTS / "centernet", {}))
+    finder = served(TiledCenterNetHost(find("products", "offline"), WEIGHTS / "centernet", {}))
     source = identify(SHARED / name)
     media = open_media(source.path, source.video_id, tmp_path)
     seen = object_detection.run(media.frames, NO_CUTS, detector)
@@ -220,7 +220,7 @@ def test_finds_are_the_librarys_own(tmp_path):
     )
     reference.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    host = Owlv2Host(find("product_finder", "cpu"), tmp_path, {})
+    host = Owlv2Host(find("products", "cpu"), tmp_path, {})
     host.load()
     frames = np.random.default_rng(2).integers(0, 256, (2, 90, 160, 3), dtype=np.uint8)
     (table,) = host.detect([Request(arrays={"frames": frames}, picked={"frames": [1]})])

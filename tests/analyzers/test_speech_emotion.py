@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from evaluation.speech_emotion import PHRASE_S, measure, phrase
 from resources.catalog.rows import find
 from resources.errors import ModelUnavailable
+from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.hosting.host import Request
 from resources.models.emotions import SCHEMA, EmotionHost
+from resources.tasks.emotions import EMOTIONS
 from tests.kit.makers import make_video
 from vid_assets.analyzers import speech_rate
 from vid_assets.analyzers.speech_emotion import ANALYZER, features, preview, ranks, run
@@ -73,10 +75,11 @@ def test_too_few_phrases():
 
 
 def test_the_profile_without_a_model():
-    assert not has_model(ANALYZER, "offline")
-    assert has_model(ANALYZER, "cpu")
-    with pytest.raises(ModelUnavailable, match="has no such model"):
-        find("speech_emotion", "offline")
+    handle = handle_of(EMOTIONS)(hosts=ModelHostsResource())
+    assert not has_model(ANALYZER, handle, "offline")
+    assert has_model(ANALYZER, handle, "cpu")
+    with pytest.raises(ModelUnavailable, match="profile 'offline' has no model for it"):
+        find("emotions", "offline")
 
 
 def test_features_of_a_tone():
@@ -112,7 +115,7 @@ def test_the_classifier_is_asked_as_its_library_would(tmp_path):
     extractor = transformers.Wav2Vec2FeatureExtractor()
     reference.save_pretrained(tmp_path)
     extractor.save_pretrained(tmp_path)
-    host = EmotionHost(find("speech_emotion", "cpu"), tmp_path, {})
+    host = EmotionHost(find("emotions", "cpu"), tmp_path, {})
     host.load()
     samples = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
     request = Request(arrays={"audio": samples}, args={"spans": [[0.5, 1.0], [0.5, 0.51]]})

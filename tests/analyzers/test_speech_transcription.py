@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from vid_assets.pipeline.checks import check_table
 from vid_assets.synthetic.clips import Sound
 from vid_assets.synthetic.sound import synthesise
 
-ROOT = Path(__file__).parents[2]
+MODELS = Path(os.environ.get("VID_MODELS") or Path(__file__).parents[2] / "data" / "models").absolute()
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
 RATE = 16000
 SCHEMA = {
@@ -58,7 +59,7 @@ class RealModel:
     """The true model of the offline profile, in this process."""
 
     def __init__(self, folder):
-        self.host = WhisperHost(catalog.find("whisper", "offline"), folder, {})
+        self.host = WhisperHost(catalog.find("speech", "offline"), folder, {})
         self.host.load()
 
     def transcribe(self, audio):
@@ -68,7 +69,7 @@ class RealModel:
 @pytest.fixture(scope="module")
 def real_model():
     try:
-        found = weights.locate(catalog.find("whisper", "offline"), ROOT / "data" / "models")
+        found = weights.locate(catalog.find("speech", "offline"), MODELS)
     except ModelUnavailable as error:
         pytest.skip(f"the weights are not here: {error}")
     return RealModel(found.folder)

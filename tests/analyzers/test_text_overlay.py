@@ -55,7 +55,7 @@ class RealReader:
     """The true model, in this process."""
 
     def __init__(self):
-        spec = find("text_reader", "offline")
+        spec = find("text", "offline")
         folder = Path(importlib.util.find_spec("rapidocr").origin).parent
         self.host = TextReaderHost(spec, folder / "models", {})
         self.host.load()

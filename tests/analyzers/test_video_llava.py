@@ -6,7 +6,8 @@ import pytest
 
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
-from resources.models.video_llava import SCHEMA, spread
+from resources.models.video_llava import SCHEMA
+from resources.tasks.descriptions import PROMPT
 from tests.kit.makers import make_video
 from tests.kit.scene_streams import checked, first, of_clip, streams
 from training.tiny_captioners import card as tiny_card
@@ -28,9 +29,9 @@ class Tiny:
     def __init__(self):
         self.host = tiny_card.open_video_llava(WEIGHTS / "tiny_video_llava")
 
-    def describe(self, frames, spans):
-        rows = [row for span in spans for row in spread(span, 8)]
-        return self.host.describe([Request(arrays={"frames": frames.array}, picked={"frames": rows})])[0]
+    def describe(self, frames, spans, prompt=PROMPT):
+        asked = {"spans": [list(span) for span in spans], "prompt": prompt}
+        return self.host.describe([Request(arrays={"frames": frames.array}, args=asked)])[0]
 
 
 class Echo:
@@ -39,7 +40,7 @@ class Echo:
     def __init__(self, least=0):
         self.least, self.asked = least, []
 
-    def describe(self, frames, spans):
+    def describe(self, frames, spans, prompt=PROMPT):
         self.asked += [list(span) for span in spans]
         rows = [(n, f"rows {span[0]}-{span[-1]}", 0.5, len(span) < self.least) for n, span in enumerate(spans)]
         return pl.DataFrame(rows, SCHEMA, orient="row")

@@ -12,7 +12,7 @@ import pytest
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
-from vid_assets.archive.plan import Batch, Budget, Due, batches, due, within
+from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
@@ -223,13 +223,17 @@ def test_remote_archives_are_copied_when_they_are_read(home):
         local_path(source["path"], source["content_hash"], scratch)
 
 
-VERSIONS = {"videos": "1", "a": "1-a", "b": "1-b", "c": "1-c"}
-UPSTREAM = {"videos": (), "a": ("videos",), "b": ("videos", "a"), "c": ("videos",)}
+WANTED = {
+    "videos": Wanted("1"),
+    "a": Wanted("1-a", upstream=("videos",)),
+    "b": Wanted("1-b", upstream=("videos", "a")),
+    "c": Wanted("1-c", upstream=("videos",)),
+}
 
 
 def answered(warehouse, key, **changes):
     """Records of a video that is done, but for the changes: analyzer to (status, code_version, failures)."""
-    told = {name: ("value", version, 0) for name, version in VERSIONS.items()} | changes
+    told = {name: ("value", want.version, 0) for name, want in WANTED.items()} | changes
     rows = [
         {"video_id": key, "analyzer": name, "status": row[0], "code_version": row[1], "failures": row[2]}
         for name, row in told.items()
@@ -254,7 +258,7 @@ def test_what_is_due(home):
     for key, (changes, _) in cases.items():
         if changes is not None:
             answered(warehouse, key, **changes)
-    found = {item.video_id: (set(item.assets), item.reason) for item in due(warehouse, list(cases), VERSIONS, UPSTREAM)}
+    found = {item.video_id: (set(item.assets), item.reason) for item in due(warehouse, list(cases), WANTED)}
     assert found == {key: expected for key, (_, expected) in cases.items() if expected is not None}
 
 

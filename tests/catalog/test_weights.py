@@ -28,6 +28,7 @@ def digest(data: bytes) -> str:
 def wheel_spec(**changes: Any) -> ModelSpec:
     values = {
         "name": "wheeled",
+        "task": "echo",
         "profiles": ("offline",),
         "host": "x:Y",
         "source": "wheel",

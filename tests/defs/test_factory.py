@@ -1,21 +1,21 @@
 """An analyzer as a Dagster asset: partitions, checks, metadata, and videos that fail alone."""
 
-from typing import ClassVar
-
 import dagster as dg
 import polars as pl
 import pytest
 
-from resources.hosting.handle import PROFILE_TAG, ModelResource
+from resources.hosting.handle import PROFILE_TAG, ModelHostsResource, handle_of
+from resources.tasks.captions import CAPTIONS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.register import add_partitions, register
 from vid_assets.contract import GROUPS, Column, Undefined
-from vid_assets.defs.factory import analyzer_asset, code_version, videos_asset
+from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.errors import SettingsError
 from vid_assets.pipeline.checks import CHECKS
 from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.provenance import archive_version
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
@@ -58,9 +58,9 @@ def materialized(instance, name):
 
 
 def test_each_model_and_the_decoder_have_a_pool():
-    pools = {name: analyzer_asset(analyzer).op.pool for analyzer in discover() if (name := analyzer.model)}
+    pools = {task.key: analyzer_asset(analyzer).op.pool for analyzer in discover() if (task := analyzer.task)}
     assert pools == {name: name for name in pools}
-    assert {"blip2", "video_llava", "whisper"} <= set(pools)
+    assert {"blip2", "video_llava", "speech"} <= set(pools)
     assert analyzer_asset(make_analyzer()).op.pool is None
     assert videos_asset().op.pool == "decode"
 
@@ -98,14 +98,12 @@ def test_a_tag_switches_analyzers_off_for_a_run(archive):
 def test_a_tag_chooses_the_profile_of_a_run(archive):
     instance, (one, *_), resources = archive
 
-    class Model(ModelResource):
-        model: ClassVar[str] = "blip2"
-
     def say(video, model):
         return Undefined(model.spec().repo)
 
-    asset = analyzer_asset(make_analyzer(model="blip2", run=say))
-    result = materialize([asset], instance, resources | {"blip2": Model()}, {PROFILE_TAG: "gpu"}, one)
+    asset = analyzer_asset(make_analyzer(task=CAPTIONS, run=say))
+    handle = handle_of(CAPTIONS)(hosts=ModelHostsResource())
+    result = materialize([asset], instance, resources | {"blip2": handle}, {PROFILE_TAG: "gpu"}, one)
     (event,) = result.asset_materializations_for_node("example")
     assert event.metadata["reason"].value == "Salesforce/blip2-opt-2.7b"
     assert resources["warehouse"].read_partition("analyzer_runs", one)["profile"].to_list() == ["gpu"]
@@ -208,10 +206,11 @@ def test_code_version_follows_what_changes_answers():
     base = make_analyzer()
     other_unit = {**base.table, "share": Column(pl.Float64, "%", "How much.", ge=0, le=1, nullable=True)}
     versions = [
-        code_version(item, "offline") for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))
+        archive_version(item, "offline") for item in (base, make_analyzer(version="2"), make_analyzer(table=other_unit))
     ]
     assert len(set(versions)) == 3
-    assert code_version(make_analyzer(), "offline") == versions[0]
+    assert archive_version(make_analyzer(), "offline") == versions[0]
+    assert [spec.code_version for spec in analyzer_asset(base).specs] == versions[:1]
 
 
 def test_a_hundred_thousand_partitions(tmp_path):

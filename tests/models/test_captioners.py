@@ -9,13 +9,15 @@ import pytest
 
 from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
-from resources.errors import ModelUnavailable
-from resources.hosting.host import Request
-from resources.models.blip2 import PROMPTS, Blip2Host, Blip2Resource
-from resources.models.captioning import CaptioningResource
+from resources.errors import ModelError, ModelUnavailable
+from resources.hosting.handle import ModelHostsResource, handle_of
+from resources.hosting.host import Request, make_host
+from resources.models.blip2 import Blip2Host
 from resources.models.checkpoints import load_checkpoint, quantized_folder
 from resources.models.refusal import Refusal
-from resources.models.video_llava import VideoLlavaResource, spread
+from resources.models.video_llava import spread
+from resources.tasks.captions import CAPTIONS, PROMPTS
+from resources.tasks.descriptions import DESCRIPTIONS
 from training.tiny_captioners import card as tiny_card
 from training.tiny_captioners.negatives import KINDS
 from training.tiny_captioners.scenes import Scene, answers, paint, sample_picture
@@ -139,12 +141,12 @@ def test_handles_get_their_answers_from_a_host_process(tmp_path):
     frames = np.stack([painted(RED_CIRCLE, BLUE_SQUARE, background=name) for name in ("black", "brown")])
     places = np.arange(2)
     pictures = Frames(frames, places / 2, places, video_id="clip-0123456789ab")
-    homes = {"scratch": str(tmp_path / "s"), "models": str(tmp_path / "m"), "profile": "offline", "device": "cpu"}
-    handle = Blip2Resource(**homes)
+    hosts = ModelHostsResource(scratch=str(tmp_path / "s"), models=str(tmp_path / "m"))
+    handle = handle_of(CAPTIONS)(hosts=hosts, profile="offline", options={"device": "cpu"})
     try:
         table = handle.caption(pictures, [1, 0])
     finally:
-        handle._hosts().stop()
+        hosts.engine().stop()
     said = table.filter(pl.col("prompt") == "scene")
     assert table.columns == ["row", "prompt", "text", "confidence", "refused"]
     assert said["row"].to_list() == [1, 0]
@@ -192,7 +194,7 @@ def test_spans_of_real_footage_are_refused(video_llava, name):
 
 def test_one_picture_shows_no_motion_and_is_refused(video_llava):
     frames = painted(RED_CIRCLE)[None]
-    request = Request(arrays={"frames": frames}, picked={"frames": [0] * FRAMES})
+    request = Request(arrays={"frames": frames}, args={"spans": [[0] * FRAMES]})
     assert video_llava.describe([request])[0]["refused"].to_list() == [True]
 
 
@@ -203,7 +205,8 @@ def test_spans_of_several_requests_share_batches_and_keep_their_places(video_lla
         np.stack([painted(*take.at(n / 7).shapes, background=take.background, seed=n) for n in range(FRAMES)])
         for take in takes
     ]
-    requests = [Request(arrays={"frames": np.concatenate([video, video])}) for video in videos]
+    spans = {"spans": [list(range(FRAMES)), list(range(FRAMES, 2 * FRAMES))]}
+    requests = [Request(arrays={"frames": np.concatenate([video, video])}, args=spans) for video in videos]
     alone = [video_llava.describe([request])[0] for request in requests]
     for one, other in zip(alone, video_llava.describe(requests), strict=True):
         assert other["span"].to_list() == [0, 1]
@@ -215,14 +218,32 @@ def test_spans_are_spread_over_their_rows():
     assert spread([4, 5, 6], 8) == [4, 4, 5, 5, 5, 5, 6, 6]
     assert spread(list(range(100)), 8) == [0, 14, 28, 42, 57, 71, 85, 99]
     assert spread([7], 3) == [7, 7, 7]
+    with pytest.raises(ModelError, match="descriptions: a span has no pictures; leave the span out"):
+        spread([], 8)
 
 
-def test_an_empty_question_starts_no_host():
+def test_an_empty_question_starts_no_host(tmp_path):
     frames = Frames(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2.0), np.arange(2))
-    assert Blip2Resource(profile="offline").caption(frames, []).is_empty()
-    assert VideoLlavaResource(profile="offline").describe(frames, []).is_empty()
-    with pytest.raises(ValueError, match="no rows"):
-        VideoLlavaResource(profile="offline").describe(frames, [[]])
+    hosts = ModelHostsResource(scratch=str(tmp_path / "s"))
+    captions = handle_of(CAPTIONS)(hosts=hosts, profile="offline").caption(frames, [])
+    descriptions = handle_of(DESCRIPTIONS)(hosts=hosts, profile="offline").describe(frames, [])
+    assert (captions.schema, captions.height) == (pl.Schema(CAPTIONS.schema), 0)
+    assert (descriptions.schema, descriptions.height) == (pl.Schema(DESCRIPTIONS.schema), 0)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_span_without_pictures_is_refused(video_llava):
+    request = Request(arrays={"frames": painted(RED_CIRCLE)[None]}, args={"spans": [[0], []]})
+    with pytest.raises(ModelError, match="a span has no pictures; leave the span out"):
+        video_llava.describe([request])
+
+
+def test_prompts_of_the_question_reach_the_model(blip2):
+    frames = np.stack([painted(RED_CIRCLE), painted(BLUE_SQUARE)])
+    asked = {"prompts": {"what": PROMPTS["objects"]}}
+    own, usual = blip2.caption([Request(arrays={"frames": frames}, args=asked), Request(arrays={"frames": frames[:1]})])
+    assert own.select("row", "prompt", "text").rows() == [(0, "what", "red circle"), (1, "what", "blue square")]
+    assert usual["prompt"].to_list() == list(PROMPTS)
 
 
 def test_cards_say_what_was_reached_and_weights_are_small():
@@ -267,9 +288,12 @@ def random_blip2(folder):
     return folder
 
 
-def open_folder(folder, cache, **fields):
-    handle = Blip2Resource(profile="offline", model_id=str(folder), models=str(cache), device="cpu", **fields)
-    host = Blip2Host(handle.spec(), folder, handle.options())
+def open_folder(folder, cache, precision, **options):
+    own = {"repo": str(folder), "precision": precision, "options": {"device": "cpu", **options}}
+    handle = handle_of(CAPTIONS)(hosts=ModelHostsResource(models=str(cache)), profile="offline", **own)
+    spec = handle.spec()
+    host = make_host(spec, folder, spec.options, cache)
+    assert isinstance(host, Blip2Host)
     host.load()
     return host
 
@@ -289,7 +313,7 @@ def test_quantizing_happens_once_and_changes_nothing(tmp_path, monkeypatch, prec
     first = open_folder(folder, tmp_path, precision=precision, max_new_tokens=6)
     kind = bnb.nn.Linear8bitLt if precision == "int8" else bnb.nn.Linear4bit
     assert isinstance(first.model.language_model.model.decoder.layers[0].fc1, kind)
-    kept = quantized_folder(tmp_path / "quantized", f"blip2-{first.spec.revision}", precision, "cpu")
+    kept = quantized_folder(tmp_path / "quantized", f"{first.spec.name}-{first.spec.revision}", precision, "cpu")
     assert (kept / "model.safetensors").is_file()
 
     def never(*_args, **_kwargs):
@@ -327,9 +351,10 @@ def test_missing_weights_and_unknown_precisions_are_told(tmp_path):
 
 def test_a_handle_takes_another_model(tmp_path):
     folder = random_blip2(tmp_path / "random")
-    spec = Blip2Resource(profile="offline", model_id=str(folder)).spec()
-    assert (spec.source, spec.repo) == ("vendored", str(folder))
-    assert spec.revision != find("blip2", "offline").revision
-    other = VideoLlavaResource(profile="offline", model_id="somebody/a-model", revision="abc", precision="nf4").spec()
+    hosts = ModelHostsResource()
+    spec = handle_of(CAPTIONS)(hosts=hosts, profile="offline", repo=str(folder)).spec()
+    assert (spec.source, spec.repo) == ("folder", str(folder))
+    assert spec.revision != find("captions", "offline").revision
+    hub = {"repo": "somebody/a-model", "revision": "abc", "precision": "nf4"}
+    other = handle_of(DESCRIPTIONS)(hosts=hosts, profile="offline", **hub).spec()
     assert (other.source, other.repo, other.revision, other.precision) == ("hub", "somebody/a-model", "abc", "nf4")
-    assert issubclass(VideoLlavaResource, CaptioningResource)

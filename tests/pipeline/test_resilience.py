@@ -16,12 +16,14 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.kit import child, temporary_home
 from benchmarks.pipeline import CHANGES
-from resources.hosting.handle import ModelResource
+from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.hosting.usage import collect_usage
 from resources.warehouse.resource import Warehouse
 from vid_assets.demo import SPEECH
 from vid_assets.media import identify, open_media
+from vid_assets.pipeline.provenance import UNAVAILABLE, model_version
 from vid_assets.pipeline.records import read_records
+from vid_assets.registry import discover
 from vid_assets.synthetic.clips import Clip, Mover, Shape, Shot, Text, frames
 from vid_assets.synthetic.render import write
 from vid_assets.synthetic.sound import read
@@ -61,15 +63,11 @@ def home():
 
 @pytest.fixture
 def handles(home, monkeypatch):
-    """By name, the models as the runs of `home` hold them."""
+    """By name of the task, handles of the models that the runs of `home` ask."""
     for name, value in home.variables().items():
         monkeypatch.setenv(name, value)
-    from vid_assets.defs.resources import defs
-
-    assert defs.resources is not None
-    found = {name: handle for name, handle in defs.resources.items() if isinstance(handle, ModelResource)}
-    places = {"scratch": str(home.scratch), "models": str(home.models)}
-    return {name: handle.model_copy(update=places) for name, handle in found.items()}
+    hosts = ModelHostsResource(scratch=str(home.scratch), models=str(home.models))
+    return {item.task.name: handle_of(item.task)(hosts=hosts) for item in discover() if item.task is not None}
 
 
 def analyse(home, files, warehouse="warehouse", **changes):
@@ -136,7 +134,7 @@ def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
         runs = [pool.submit(analyse, home, files, only=["text_overlay"]) for files in (first, second)]
         for _ in range(2):
             # A call is sent again once, so the second kill waits for those that the first one hit.
-            killed.append(kill_when_busy(handles["text_reader"], lambda: all(run.done() for run in runs)))
+            killed.append(kill_when_busy(handles["text"], lambda: all(run.done() for run in runs)))
             pending = [next((file for file in files if not done(file)), files[-1]) for files in (first, second)]
             while not all(done(file) or run.done() for file, run in zip(pending, runs, strict=True)):
                 time.sleep(0.02)
@@ -147,7 +145,7 @@ def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
     for number, video in enumerate(answers):
         texts = tables(home, "warehouse", video)["text_overlay"]["text"].to_list()
         assert texts == [f"VIDEO {1000 + 37 * number}"]
-    assert not set(killed) & pids(home, "warehouse", answers[1])["text_reader"]
+    assert not set(killed) & pids(home, "warehouse", answers[1])[handles["text"].spec().name]
 
 
 @pytest.mark.slow
@@ -157,6 +155,10 @@ def test_runs_get_over_fifty_kills_of_their_hosts(home, handles, videos):
     (*undisturbed,) = analyse(home, chosen, "undisturbed")
     models = set().union(*(pids(home, "undisturbed", video) for video in undisturbed))
     expected = [tables(home, "undisturbed", video) for video in undisturbed]
+    by_model = {
+        handle.spec().name: handle for handle in handles.values() if model_version(handle, "offline") != UNAVAILABLE
+    }
+    assert models <= set(by_model)
     chance, hits, runs = random.Random(1), [], 0
     while len(hits) < KILLS or not models <= set(hits):
         assert runs < KILLS, f"most kills missed the calls: {hits}"
@@ -168,7 +170,7 @@ def test_runs_get_over_fifty_kills_of_their_hosts(home, handles, videos):
             run.add_done_callback(lambda _, over=over: over.set())
             # Every model of every run, at the start of a call or in it.
             killers = {
-                name: pool.submit(kill_when_busy, handles[name], over.is_set, chance.choice((0.0, 0.01, 0.1)))
+                name: pool.submit(kill_when_busy, by_model[name], over.is_set, chance.choice((0.0, 0.01, 0.1)))
                 for name in sorted(models)
             }
             (video,) = run.result()
@@ -188,10 +190,10 @@ def test_the_call_after_a_kill_waits_for_the_load_and_little_more(home, handles,
     assert media.frames is not None
     rows = range(len(media.frames))
     calls = {
-        "text_reader": lambda model: model.read_text(media.frames, rows),
-        "whisper": lambda model: model.transcribe(media.audio),
-        "blip2": lambda model: model.caption(media.frames, rows),
-        "video_llava": lambda model: model.describe(media.frames, [rows]),
+        "text": lambda model: model.read_text(media.frames, rows),
+        "speech": lambda model: model.transcribe(media.audio),
+        "captions": lambda model: model.caption(media.frames, rows),
+        "descriptions": lambda model: model.describe(media.frames, [rows]),
     }
     for name, call in calls.items():
         handle = handles[name]
