@@ -8,7 +8,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow browser-test test-dagster-matrix check models models-pull down bench-warm accuracy clean
+.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check models models-pull down bench-warm accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -16,7 +16,6 @@ help:  ## List the targets
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	sh tools/one_opencv.sh $(BIN)/python
 	touch $@
 
 install: .venv/.installed  ## Make .venv and install everything
@@ -47,6 +46,9 @@ test: .venv/.installed  ## The tests that take minutes, not more
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
+wheel-test: .venv/.installed  ## Build the wheel, install it into an empty environment, run the demo from it
+	$(BIN)/python -m pytest -m "slow or not slow" tests/packaging --timeout 3600
+
 browser-test: .venv/.installed  ## The reports and the UI in headless chromium; installs it by apt if it is missing
 	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]"
@@ -55,11 +57,12 @@ browser-test: .venv/.installed  ## The reports and the UI in headless chromium; 
 test-dagster-matrix: .venv/.installed  ## What leans on Dagster, under the oldest and the newest version allowed: VERSIONS="..." for others
 	$(BIN)/python tools/dagster_matrix.py $(VERSIONS)
 
-check: .venv/.installed  ## ruff, basedpyright, import-linter
+check: .venv/.installed  ## ruff, basedpyright, import-linter, deptry
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 models: .venv/.installed  ## What the model hosts hold: state, memory, calls
 	@$(BIN)/python -m resources status
