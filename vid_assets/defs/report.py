@@ -1,6 +1,6 @@
 """The page of each video, as an asset behind all analyzers, with checks of its own.
 
-Dagster skips it for a video of which an analyzer failed in the same run; ``make analyze`` writes the page all the same.
+Dagster skips it for a video of which an analyzer failed in the same run; ``vid-assets analyze`` writes it all the same.
 """
 
 import re
