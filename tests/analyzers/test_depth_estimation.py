@@ -65,7 +65,7 @@ def test_no_pictures_give_a_typed_empty_table():
 
 
 def test_the_offline_profile_has_none():
-    with pytest.raises(ModelUnavailable, match="no such model; vid-assets models pull --profile cpu"):
+    with pytest.raises(ModelUnavailable, match="vid-assets models pull --profile cpu fetches one"):
         find("depth", "offline")
 
 
