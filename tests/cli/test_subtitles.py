@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vid_assets.cli.subtitles import LINE, LINES, LONGEST_S, Cue, Word, cues, srt, vtt
@@ -51,6 +51,7 @@ def test_webvtt():
 
 
 @pytest.mark.parametrize("write", [srt, vtt])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     st.lists(
         st.tuples(st.text(max_size=60), st.floats(0, 3), st.floats(0, 3), st.integers(0, 2)),
