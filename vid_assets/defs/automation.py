@@ -153,8 +153,8 @@ def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[st
     return [tags[_PARTITION_TAG]] if _PARTITION_TAG in tags else []
 
 
-# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that computes
-# code versions by another formula gives it another name, and so makes no answer stale for nothing.
+# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that
+# computes code versions by another formula gives it another name, and so makes no answer stale for nothing.
 rerun_after_changes = dg.AutomationConditionSensorDefinition(
     "rerun_after_changes",
     target=dg.AssetSelection.all(),
