@@ -8,7 +8,8 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow browser-test test-dagster-matrix check models models-pull down bench-warm accuracy clean
+.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check models models-pull \
+	down bench-warm accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -16,36 +17,37 @@ help:  ## List the targets
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	sh tools/one_opencv.sh $(BIN)/python
 	touch $@
 
 install: .venv/.installed  ## Make .venv and install everything
 
 models-pull: .venv/.installed  ## Fetch the models of PROFILE (offline, cpu, gpu) ahead
-	@$(BIN)/python -m resources pull --profile $(PROFILE)
+	@$(BIN)/vid-assets models pull --profile $(PROFILE)
 
 demo: .venv/.installed  ## Three real clips through every analyzer, with a table at the end
-	@$(BIN)/python -m resources pull --profile offline
-	@$(BIN)/python -m vid_assets demo
+	@$(BIN)/vid-assets demo
 
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
-	@$(BIN)/python -m vid_assets analyze "$$VIDEO"
+	@$(BIN)/vid-assets analyze -- "$$VIDEO"
 
-backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only tells
-	@$(BIN)/python -m vid_assets backfill $(if $(DRY),--dry-run)
+backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only says
+	@$(BIN)/vid-assets backfill $(if $(DRY),--dry-run)
 
-prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only tells
-	@$(BIN)/python -m vid_assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)
+prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only says
+	@$(BIN)/vid-assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)
 
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 test: .venv/.installed  ## The tests that take minutes, not more
-	@$(BIN)/python -m resources pull --profile offline
+	@$(BIN)/vid-assets models pull --profile offline
 	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+wheel-test: .venv/.installed  ## Build the wheel, install it into an empty environment, run the demo from it
+	$(BIN)/python -m pytest -m "slow or not slow" tests/packaging --timeout 3600
 
 browser-test: .venv/.installed  ## The reports and the UI in headless chromium; installs it by apt if it is missing
 	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
@@ -55,23 +57,24 @@ browser-test: .venv/.installed  ## The reports and the UI in headless chromium; 
 test-dagster-matrix: .venv/.installed  ## What leans on Dagster, under the oldest and the newest version allowed: VERSIONS="..." for others
 	$(BIN)/python tools/dagster_matrix.py $(VERSIONS)
 
-check: .venv/.installed  ## ruff, basedpyright, import-linter
+check: .venv/.installed  ## ruff, basedpyright, import-linter, deptry
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 models: .venv/.installed  ## What the model hosts hold: state, memory, calls
-	@$(BIN)/python -m resources status
+	@$(BIN)/vid-assets models
 
 down: .venv/.installed  ## Stop all model hosts
-	@$(BIN)/python -m resources down
+	@$(BIN)/vid-assets models down
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json
 	$(BIN)/python benchmarks/warm.py
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
-	@$(BIN)/python -m resources pull --profile offline
+	@$(BIN)/vid-assets models pull --profile offline
 	@$(BIN)/python -m evaluation --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 clean:  ## Remove the environment; data and results stay

@@ -13,6 +13,7 @@ from benchmarks import one_caption
 from benchmarks.blip2_hosts import BenchmarkBlip2
 from benchmarks.slow_host import SlowTextReader
 from resources.hosting.handle import ModelResource
+from resources.settings import settings
 from resources.warehouse.records import MODEL_LOADS
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
@@ -23,7 +24,6 @@ from vid_assets.defs.resources import defs as project_resources
 from vid_assets.executor import kept_connections, warm_executor
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
-from vid_assets.settings import setting
 from vid_assets.sql.publish import publish
 
 CHANGES = "VID_BENCH_CHANGES"
@@ -86,7 +86,7 @@ def answer(files: Sequence[str] = (), prewarm: Sequence[str] = ()) -> dict[str, 
         ``models``: state, process and memory of each model that was asked for.
     """
     models = {name: warm_up(handles()[name]) for name in prewarm}
-    warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
+    warehouse = Warehouse(path=str(settings().warehouse))
     publish(warehouse)
     with dg.DagsterInstance.get() as instance:
         videos = [analyse(Path(file), warehouse, instance) for file in files]

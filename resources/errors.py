@@ -53,6 +53,10 @@ class WarehouseError(ResourceError):
     """A table, a partition's key or a frame cannot stand in the warehouse as it is."""
 
 
+class InvalidSetting(ResourceError):
+    """An environment variable has a value that its setting may not have."""
+
+
 _TRAVEL = {kind.__name__: kind for kind in (ModelUnavailable, ModelError, ModelDeadline, ModelCancelled)}
 
 

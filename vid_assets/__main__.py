@@ -1,8 +1,8 @@
-"""Commands: ``python -m vid_assets demo``, ``analyze FILE``, ``backfill`` and ``prune``."""
+"""``python -m vid_assets``: the program ``vid-assets`` under another name."""
 
 import sys
 
 from vid_assets.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

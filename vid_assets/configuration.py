@@ -10,7 +10,6 @@
 What the file does not say has its default. The launchpad shows these values and can change them for a run.
 """
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 import pydantic
 
 from resources.hosting.handle import ModelHostsResource, ModelResource, handle_of
+from resources.settings import settings
 from resources.tasks import Task
 from vid_assets.contract import Analyzer, Config
 from vid_assets.errors import SettingsError
@@ -59,7 +59,7 @@ def configuration() -> Configuration:
     Raises:
         SettingsError: The file cannot be read, or names something that does not exist or is out of range.
     """
-    return _configuration(os.environ.get("VID_CONFIG", ""))
+    return _configuration(settings().config)
 
 
 @cache

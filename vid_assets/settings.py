@@ -6,31 +6,24 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from resources.settings import default_of, settings, variable
 from vid_assets.errors import SettingsError
 from vid_assets.registry import discover
 
-DEFAULTS = {
-    "VID_ARCHIVE": "data/videos",
-    "VID_WAREHOUSE": "data/warehouse",
-    "VID_SCRATCH": "data/scratch",
-    "VID_SCRATCH_GB": "20",
-    "VID_MODELS": "data/models",
-    "VID_REPORTS": "data/reports",
-    "VID_DISABLED": "",
-    "VID_BACKFILL_VIDEOS": "1000",
-    "VID_BACKFILL_HOURS": "",
-}
 DISABLED_TAG = "vid/disabled"
 
 
-def setting(name: str) -> str:
-    """The value of one of `DEFAULTS`' variables; relative folders are relative to the working directory."""
-    return os.environ.get(name) or DEFAULTS[name]
-
-
 def configured(name: str) -> str:
-    """The same as Dagster configuration: tied to the variable where it is set, so that the UI names it."""
-    return dg.EnvVar(name) if os.environ.get(name) else DEFAULTS[name]
+    """A setting as Dagster configuration: tied to its variable where that is set, so that the UI names it.
+
+    Args:
+        name: A field of `resources.settings.Settings`.
+
+    Raises:
+        InvalidSetting: A variable has a value that it may not have.
+    """
+    value = getattr(settings(), name)
+    return dg.EnvVar(variable(name)) if os.environ.get(variable(name)) else str(value)
 
 
 class Settings(dg.ConfigurableResource):
@@ -39,7 +32,7 @@ class Settings(dg.ConfigurableResource):
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
     scratch_gb: float = Field(default=20.0, ge=0, description="What decoded streams may take, in GB")
-    reports: str = Field(default=DEFAULTS["VID_REPORTS"], description="Folder of the HTML reports")
+    reports: str = Field(default=default_of("reports"), description="Folder of the HTML reports")
     disabled: str = Field(
         default="", description=f"Analyzers to leave out, with commas; the tag {DISABLED_TAG} adds some"
     )

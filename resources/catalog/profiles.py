@@ -7,18 +7,20 @@ from pathlib import Path
 from resources.catalog.rows import catalogue
 from resources.catalog.spec import PROFILES, hub_manifest
 from resources.errors import ModelUnavailable
+from resources.settings import settings
 
 
 def resolve_profile(wanted: str = "") -> str:
     """The profile to use: the one named, else ``VID_PROFILE``, else ``auto``.
 
-    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` where ``make models-pull PROFILE=cpu`` has
-    fetched a row of it, else ``offline``. Nothing is imported or asked over the network for it.
+    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` where ``vid-assets models pull --profile
+    cpu`` has fetched a row of it, else ``offline``. Nothing is imported or asked over the network for it.
 
     Raises:
         ModelUnavailable: No such profile.
+        InvalidSetting: A variable has a value that it may not have.
     """
-    named = wanted or os.environ.get("VID_PROFILE") or "auto"
+    named = wanted or settings().profile
     if named == "auto":
         return _detect()
     if named not in PROFILES:
@@ -31,6 +33,6 @@ def _detect() -> str:
     gpus = Path("/proc/driver/nvidia/gpus")
     if gpus.is_dir() and any(gpus.iterdir()) and os.environ.get("CUDA_VISIBLE_DEVICES", "all") not in ("", "-1"):
         return "gpu"
-    models = Path(os.environ.get("VID_MODELS") or "data/models")
+    models = settings().models
     rows = (spec for spec in catalogue() if spec.source == "hub" and "cpu" in spec.profiles)
     return "cpu" if any(hub_manifest(spec, models).is_file() for spec in rows) else "offline"

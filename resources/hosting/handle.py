@@ -1,6 +1,5 @@
 """The Dagster side of a model: a cheap, configurable handle without weights."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -19,6 +18,7 @@ from resources.errors import ModelError
 from resources.hosting.calls import Calls
 from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
 from resources.hosting.messages import Stream
+from resources.settings import settings
 from resources.tasks import Task
 
 PROFILE_TAG = "vid/profile"
@@ -35,11 +35,11 @@ class ModelHostsResource(dg.ConfigurableResource):
         """The engine; the same one for every handle of this process."""
         from resources.hosting.local.hosts import local_hosts
 
-        return local_hosts(_folder(self.scratch, "VID_SCRATCH", "data/scratch"))
+        return local_hosts(Path(self.scratch or settings().scratch).absolute())
 
     def weights(self) -> Path:
         """The folder of fetched weights, absolute."""
-        return _folder(self.models, "VID_MODELS", "data/models")
+        return Path(self.models or settings().models).absolute()
 
 
 class ModelResource(dg.ConfigurableResource):
@@ -184,7 +184,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return [_plain(each) for each in value]
-
-
-def _folder(named: str, variable: str, default: str) -> Path:
-    return Path(named or os.environ.get(variable) or default).absolute()

@@ -65,7 +65,7 @@ def test_no_pictures_give_a_typed_empty_table():
 
 
 def test_the_offline_profile_has_none():
-    with pytest.raises(ModelUnavailable, match="profile 'offline' has no model for it; make models-pull PROFILE=cpu"):
+    with pytest.raises(ModelUnavailable, match="has no model for it; vid-assets models pull --profile cpu fetches one"):
         find("depth", "offline")
 
 

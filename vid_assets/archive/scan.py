@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import tokenize
 
+from vid_assets.archive.filesystem import url_to_fs
 from vid_assets.errors import MediaError
 
 SUFFIXES = frozenset({

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from resources.catalog.profiles import resolve_profile
+from resources.settings import settings
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
@@ -22,7 +23,7 @@ from vid_assets.errors import MediaError
 from vid_assets.executor import end_orphans
 from vid_assets.pipeline.provenance import archive_version, earlier_versions
 from vid_assets.registry import discover
-from vid_assets.settings import Settings, analyzers_named, setting, with_dependants
+from vid_assets.settings import Settings, analyzers_named, with_dependants
 from vid_assets.sql.publish import publish
 
 REASON_TAG = "vid/reason"
@@ -95,14 +96,14 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
-    budget = Budget(float(setting("VID_BACKFILL_VIDEOS") or math.inf), float(setting("VID_BACKFILL_HOURS") or math.inf))
+    budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
     return batches(within(due(warehouse, keys, wanted_answers()), budget), order)
 
 
 def wanted_answers() -> dict[str, Wanted]:
     """What is wanted of each asset that is switched on, each after those that it depends on."""
     profile = resolve_profile("")
-    off = with_dependants(analyzers_named(setting("VID_DISABLED")))
+    off = with_dependants(analyzers_named(settings().disabled))
     return {"videos": Wanted(VIDEOS_VERSION)} | {
         item.name: Wanted(
             archive_version(item, profile),
@@ -152,8 +153,8 @@ def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[st
     return [tags[_PARTITION_TAG]] if _PARTITION_TAG in tags else []
 
 
-# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that computes
-# code versions by another formula gives it another name, and so makes no answer stale for nothing.
+# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that
+# computes code versions by another formula gives it another name, and so makes no answer stale for nothing.
 rerun_after_changes = dg.AutomationConditionSensorDefinition(
     "rerun_after_changes",
     target=dg.AssetSelection.all(),

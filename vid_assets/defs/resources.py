@@ -5,20 +5,21 @@ None of them loads anything here.
 
 import dagster as dg
 
+from resources.settings import settings
 from resources.warehouse.resource import Warehouse
 from vid_assets.configuration import MODEL_HOSTS, configuration
-from vid_assets.settings import Settings, configured, setting
+from vid_assets.settings import Settings, configured
 
 defs = dg.Definitions(
     resources={
         "settings": Settings(
-            archive=configured("VID_ARCHIVE"),
-            scratch=configured("VID_SCRATCH"),
-            scratch_gb=float(setting("VID_SCRATCH_GB")),
-            reports=configured("VID_REPORTS"),
-            disabled=configured("VID_DISABLED"),
+            archive=configured("archive"),
+            scratch=configured("scratch"),
+            scratch_gb=settings().scratch_gb,
+            reports=configured("reports"),
+            disabled=configured("disabled"),
         ),
-        "warehouse": Warehouse(path=configured("VID_WAREHOUSE")),
+        "warehouse": Warehouse(path=configured("warehouse")),
         "model_hosts": MODEL_HOSTS,
         **configuration().models,
     }

@@ -1,4 +1,4 @@
-"""The three clips of ``make demo``: an animation film, real speech over pictures, and a scene with known truth."""
+"""The three clips of ``vid-assets demo``: an animation film, real speech over pictures, a scene with known truth."""
 
 from pathlib import Path
 

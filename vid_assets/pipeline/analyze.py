@@ -193,7 +193,7 @@ def _without_upstream(name: str, record: Mapping[str, Any] | None) -> NotApplica
 def _source(warehouse: Warehouse, video_id: str) -> dict[str, Any]:
     source = warehouse.read_partition(SOURCES.name, video_id)
     if source is None:
-        raise MediaError(video_id, "no file is registered for it", "add one with `make analyze VIDEO=path/to/clip.mp4`")
+        raise MediaError(video_id, "no file is registered for it", "add one with `vid-assets analyze path/to/clip.mp4`")
     return source.row(0, named=True)
 
 

@@ -12,6 +12,7 @@ from resources.catalog.spec import ModelSpec
 from resources.errors import ModelError
 from resources.hosting import rundir
 from resources.hosting.rundir import Record
+from resources.settings import settings
 
 MEMORY_SHARE = 0.7
 # A host that was loaded ahead of a run is about to be used: for so long another prewarm must not push it out.
@@ -42,9 +43,9 @@ class Standing:
 
 def memory_budget_mb() -> float:
     """``VID_HOST_MEMORY_MB``, else 70% of this machine's memory or of the control group's limit, in MB."""
-    named = os.environ.get("VID_HOST_MEMORY_MB")
-    if named:
-        return float(named)
+    named = settings().host_memory_mb
+    if named is not None:
+        return named
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         path = Path(file)
@@ -55,7 +56,7 @@ def memory_budget_mb() -> float:
 
 def threads() -> int:
     """``VID_HOST_THREADS``, else half of the cores: a run has its own work, and rarely more than two models compute."""
-    return int(os.environ.get("VID_HOST_THREADS") or max(1, len(os.sched_getaffinity(0)) // 2))
+    return settings().host_threads or max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 def check_fits(spec: ModelSpec) -> None:

@@ -233,7 +233,7 @@ class LocalHosts(ModelHosts):
                 self._starter.start(deployment, identity, calls, ahead=ahead)
             if time.monotonic() > give_up:
                 problem = f"no host within {deployment.spec.load_deadline_s:.0f} s ({self._starter.why(identity)})"
-                raise ModelDeadline(deployment.spec.name, problem, "see python -m resources status")
+                raise ModelDeadline(deployment.spec.name, problem, "see vid-assets models")
             time.sleep(POLL_S)
 
     def _link(self, record: Record) -> Link | None:

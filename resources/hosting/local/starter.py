@@ -20,12 +20,12 @@ from resources.hosting.identity import Identity
 from resources.hosting.local import budget
 from resources.hosting.local.link import Link
 from resources.hosting.rundir import Record
+from resources.settings import settings
 
 START_S = 30.0
 LEAVE_S = 5.0
 # A load that failed is not tried again at once: every step of a run would pay for it anew.
 FAILED_S = 30.0
-IDLE_S = 900.0
 
 
 class Starter:
@@ -155,7 +155,7 @@ class Starter:
             "models": str(deployment.models),
             "folder": str(self.folder),
             "lock": lock,
-            "idle_s": float(os.environ.get("VID_MODEL_IDLE_S") or IDLE_S),
+            "idle_s": settings().model_idle_s,
         }
         log = self.folder / f"{identity.stem}.log"
         with log.open("wb") as sink:
@@ -193,5 +193,4 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_OFFLINE": "1",
-        "VID_HOST_PROCESS": "1",
     }

@@ -2,31 +2,20 @@
 
 import io
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.resource import Warehouse
-from vid_assets import cli
+from vid_assets.cli import main
+from vid_assets.cli.console import complain
+from vid_assets.cli.outcome import show
 from vid_assets.pipeline.records import put_rejection
 from vid_assets.sql.publish import publish
+from vid_assets.synthetic.clips import random_clip, render
 
 HOSTILE = "he said \"hi\"\n; rm 'x' [red]é\x1b[2J日本<b>.mp4"
-
-
-@pytest.fixture
-def places(tmp_path, monkeypatch):
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    for name, folder in {
-        "DAGSTER_HOME": "home",
-        "VID_WAREHOUSE": "warehouse",
-        "VID_SCRATCH": "scratch",
-        "VID_REPORTS": "reports",
-    }.items():
-        monkeypatch.setenv(name, str(tmp_path / folder))
-    monkeypatch.delenv("VID_DISABLED", raising=False)
-    return tmp_path
 
 
 def told(write, *arguments):
@@ -43,7 +32,7 @@ def test_a_bad_file_is_one_line(places, capsys, name):
         file.touch()
     if name == "folder":
         file.mkdir()
-    assert cli.main(["analyze", str(file)]) == 1
+    assert main(["analyze", str(file)]) == 1
     output = capsys.readouterr().out
     assert output.count("\n") == 1
     assert output.startswith("failed ")
@@ -52,7 +41,7 @@ def test_a_bad_file_is_one_line(places, capsys, name):
 
 
 def test_names_are_shown_as_they_are(places):
-    _, output = told(cli._complain, HOSTILE)
+    _, output = told(complain, HOSTILE)
     assert (
         output
         == "failed he said \"hi\"\N{REPLACEMENT CHARACTER}; rm 'x' [red]é\N{REPLACEMENT CHARACTER}[2J日本<b>.mp4\n"
@@ -63,7 +52,7 @@ def test_the_table_names_the_file_and_what_did_not_run(places):
     warehouse = Warehouse(path=str(places / "warehouse"))
     publish(warehouse)
     put_rejection("clip-0", "some reason", warehouse)
-    answer, output = told(cli._show, "clip-0", HOSTILE, 3.0, warehouse)
+    answer, output = told(show, "clip-0", HOSTILE, 3.0, warehouse)
     assert (answer, output) == (False, "failed some reason\n")
 
     row = {"video_id": "clip-0", "duration_s": 2.0, "warnings": ["ends at 2.00 s of the 4.00 s"]}
@@ -73,7 +62,7 @@ def test_the_table_names_the_file_and_what_did_not_run(places):
     values = {"status": "value", "reason": None}
     done = ANALYZER_RUNS.frame([records.row(0, named=True) | values])
     warehouse.replace_partition(ANALYZER_RUNS.name, "clip-0", done)
-    answer, output = told(cli._show, "clip-0", HOSTILE, 3.0, warehouse)
+    answer, output = told(show, "clip-0", HOSTILE, 3.0, warehouse)
     assert answer is True
     assert "[red]é" in output.splitlines()[0]
     assert "(2.0 s, 0.00x realtime, 3 s in all)" in output.splitlines()[0]
@@ -83,7 +72,37 @@ def test_the_table_names_the_file_and_what_did_not_run(places):
 
 def test_an_unknown_analyzer_is_one_line(places, monkeypatch, capsys):
     monkeypatch.setenv("VID_DISABLED", "no_such_[thing]")
-    assert cli.main(["analyze", str(places / "missing.mp4")]) == 1
+    assert main(["analyze", str(places / "missing.mp4")]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert "no_such_[thing]" in output.err
+
+
+def test_a_bad_path_does_not_hold_up_the_others(places, capsys):
+    """Two clips of a folder, two analyzers, beside an empty folder and a file that is none."""
+    (places / "films").mkdir()
+    for seed in (1, 2):
+        render(random_clip(seed), places / "films" / f"clip{seed}.mp4")
+    (places / "empty").mkdir()
+    given = [str(places / name) for name in ("empty", "missing.mp4", "films")]
+    assert main(["analyze", *given, "--only", "color_analysis,speech_rate", "--disable", "speech_transcription"]) == 1
     output = capsys.readouterr().out
-    assert output.count("\n") == 1
-    assert "no_such_[thing]" in output
+    assert f"failed {places / 'empty'}: holds no video" in output
+    assert "missing.mp4: there is no such file" in output
+    assert "2 of 4 analysed without a failure" in output
+    assert output.count("color_analysis │ value") == 2
+    records = Warehouse(path=str(places / "warehouse")).read_table(ANALYZER_RUNS.name).collect()
+    done = records.filter(status="value").group_by("video_id").agg(pl.col("analyzer").sort())
+    assert done["analyzer"].to_list() == [["color_analysis", "videos"]] * 2
+    left = (
+        records.filter(pl.col("analyzer").str.starts_with("speech_"))
+        .select("analyzer", "status")
+        .unique()
+        .sort("analyzer")
+    )
+    assert left.rows() == [("speech_rate", "not_applicable"), ("speech_transcription", "disabled")]
+    assert len(list((places / "reports").glob("clip*.html"))) == 2
+
+    assert main(["analyze", str(places / "films" / "clip1.mp4"), "--only", "temporal_consistency"]) == 0
+    assert "did not run" not in capsys.readouterr().out

@@ -1,0 +1,163 @@
+"""Every setting of the project, in one table: environment variable, type, unit, default, meaning.
+
+A setting is read when it is used, so that a process that Dagster starts sees the environment that it gets. Empty
+variables count as unset. A bad value is an `InvalidSetting`, which names the variable, the value and what it may be.
+Relative folders are relative to the working directory.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resources.errors import InvalidSetting
+
+PREFIX = "VID_"
+_PROFILES = Literal["auto", "offline", "cpu", "gpu"]
+
+
+def _unit(unit: str) -> FieldInfo:
+    return Field(json_schema_extra={"unit": unit})
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """The settings; a field `name` is the variable ``VID_NAME``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec knows")
+    warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
+    reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
+    scratch: Path = Field(
+        default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"
+    )
+    scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="what decoded streams may take")
+    models: Path = Field(default=Path("data/models"), description="fetched model weights")
+    profile: _PROFILES = Field(
+        default="auto",
+        description="`offline` (what packages and this repository carry), `cpu`, `gpu`; `auto` chooses",
+    )
+    disabled: str = Field(default="", description="analyzers to leave out, with commas")
+    catalog: str = Field(default="", description="TOML files of models of your own, with `:` between them")
+    config: str = Field(default="", description="TOML file with settings of analyzers and models")
+    model_idle_s: Annotated[Number, _unit("seconds")] = Field(
+        default=900.0, gt=0, description="a model host that nobody has asked for so long leaves"
+    )
+    host_memory_mb: Annotated[Number | None, _unit("MB")] = Field(
+        default=None,
+        gt=0,
+        description="what all model hosts may take together; default: 70 % of the machine's or container's",
+    )
+    host_threads: Annotated[int | None, _unit("threads")] = Field(
+        default=None, ge=1, description="what one model host computes with; default: half of the cores"
+    )
+    backfill_videos: Annotated[int, _unit("videos")] = Field(default=1000, ge=1, description="most videos a night")
+    backfill_hours: Annotated[Number | None, _unit("hours")] = Field(
+        default=None, gt=0, description="most hours of video a night; default: no limit"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting, as text.
+
+    Attributes:
+        variable: The environment variable.
+        value: What it is now.
+        default: What it is when the variable is unset; empty for none.
+        unit: Unit of the value; empty for texts and folders.
+        meaning: What it does.
+    """
+
+    variable: str
+    value: str
+    default: str
+    unit: str
+    meaning: str
+
+
+def settings() -> Settings:
+    """The settings as the environment has them now.
+
+    Raises:
+        InvalidSetting: A variable has a value that it may not have.
+    """
+    return _read(tuple(sorted(item for item in os.environ.items() if item[0].startswith(PREFIX))))
+
+
+def default_of(name: str) -> str:
+    """The default of a setting, as text; empty for none."""
+    return _text(Settings.model_fields[name].default)
+
+
+def rows() -> list[Row]:
+    """All settings with their values.
+
+    Raises:
+        InvalidSetting: As `settings`.
+    """
+    now = settings()
+    return [
+        Row(variable(name), _text(getattr(now, name)), _text(field.default), _unit_of(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def markdown_table() -> str:
+    """The settings as a table in Markdown, without their values."""
+    lines = ["| variable | default | unit | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = _text(field.default)
+        cells = (f"`{variable(name)}`", f"`{default}`" if default else "", _unit_of(field), field.description or "")
+        lines.append("|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|")
+    return "\n".join(lines)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{name.upper()}"
+
+
+@lru_cache(maxsize=8)
+def _read(_environment: tuple[tuple[str, str], ...]) -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).lower().removeprefix(PREFIX.lower())
+        raise InvalidSetting(
+            f"{variable(name)}={first['input']!r}", _problem(first), f"{_fix(name)}, or unset it"
+        ) from error
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    known = {"float_parsing": "not a number", "int_parsing": "not a whole number", "literal_error": "no such value"}
+    return known.get(error["type"]) or f"must be {str(error['msg']).removeprefix('Input should be ')}"
+
+
+def _fix(name: str) -> str:
+    """What to set a variable to."""
+    field = Settings.model_fields[name]
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"set it to {', '.join(choices[:-1])} or {choices[-1]}"
+    default = _text(field.default)
+    return f"set it to a number of {_unit_of(field)}" + (f", such as {default}" if default else "")
+
+
+def _unit_of(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,81 @@
+"""``vid-assets search`` and ``vid-assets status``."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import SILENT, SPEECH
+from vid_assets.cli import main
+
+
+def lines(capsys):
+    return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_words_that_are_said(archive, capsys):
+    assert main(["search", "COUNTRY"]) == 0
+    assert lines(capsys) == [
+        ["video", "from", "to", "found by", "what"],
+        [SPEECH, "0:00:03.0", "0:00:03.4", "speech_transcription", "country"],
+    ]
+
+
+def test_things_that_are_seen_near_sightings_joined(archive, capsys):
+    assert main(["search", "dog"]) == 0
+    assert [row[1:] for row in lines(capsys)[1:]] == [
+        ["0:00:03.0", "0:00:03.5", "object_detection", "dog (2x)"],
+        ["0:00:09.0", "0:00:09.0", "object_detection", "dog"],
+    ]
+    assert main(["search", "dog", "--gap", "10"]) == 0
+    assert [row[1:3] for row in lines(capsys)[1:]] == [["0:00:03.0", "0:00:09.0"]]
+
+
+def test_a_limit_is_told(archive, capsys):
+    assert main(["search", "dog", "--limit", "1"]) == 0
+    assert lines(capsys)[2] == ["more than 1; --limit shows more"]
+    assert main(["search", "dog", "--limit", "2"]) == 0
+    assert len(lines(capsys)) == 3
+
+
+def test_one_json_object_per_line(archive, capsys):
+    assert main(["search", "dog", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first == {
+        "video_id": SPEECH,
+        "start_s": 3.0,
+        "end_s": 3.5,
+        "analyzer": "object_detection",
+        "text": "dog (2x)",
+    }
+
+
+@pytest.mark.parametrize("words", [["zebra"], ["country", "zebra"], ["x'; DROP VIEW events; --"]])
+def test_nothing_found_is_exit_code_1(archive, capsys, words):
+    assert main(["search", *words]) == 1
+    assert lines(capsys) == [[f"nothing found for {' '.join(words)!r}"]]
+
+
+def test_status_of_an_archive(archive, capsys):
+    assert main(["status"]) == 0
+    output = capsys.readouterr().out
+    assert output.splitlines()[0] == "videos: 2 registered, 0 complete, 1 with failures, 2 with missing, 0 vanished"
+    assert "speech_transcription\t1\t1\t0\t0\t0\n" in output
+    assert f"failed {SILENT} cut_analysis: the disk\N{REPLACEMENT CHARACTER}is full\n" in output
+    assert "running: nothing\n" in output
+    assert output.endswith("no model is loaded\n")
+
+
+def test_status_as_json(archive, capsys):
+    assert main(["status", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["videos"]["registered"] == 2
+    assert facts["failed"] == [{"video_id": SILENT, "analyzer": "cut_analysis", "reason": "the disk\nis full"}]
+    assert facts["running"] == []
+
+
+def test_status_of_a_video(archive, capsys):
+    assert main(["status", "garden"]) == 0
+    assert lines(capsys)[1:] == [
+        ["cut_analysis", "failed", "0", "the disk\N{REPLACEMENT CHARACTER}is full"],
+        ["speech_transcription", "not_applicable", "0", "the sound is silent"],
+    ]

@@ -1,0 +1,170 @@
+"""``vid-assets analyze``: every analyzer, or those that you name, for the files given."""
+
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vid_assets.cli.options import Disable, Only, Profile, names_in, use_profile
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from resources.warehouse.resource import Warehouse
+    from vid_assets.errors import MediaError
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH", help="Files, folders with all videos below them, or quoted patterns.", show_default=False
+    ),
+]
+
+
+def analyze(paths: Paths, only: Only = None, disable: Disable = None, profile: Profile = "") -> int:
+    """Analyse videos: files, folders, patterns.
+
+    A file that is no video is one line, and the others go on.
+    """
+    chosen, off = names_in(only, "--only"), names_in(disable, "--disable")
+    use_profile(profile)
+    from vid_assets.cli.inputs import files_of
+
+    files, problems = files_of(paths)
+    return analyze_files(files, only=chosen or None, disable=off, profile=profile, problems=problems)
+
+
+def analyze_files(
+    files: Sequence[Path],
+    *,
+    only: Collection[str] | None = None,
+    disable: Collection[str] = (),
+    profile: str = "",
+    problems: "Sequence[MediaError]" = (),
+) -> int:
+    """Register files, run the job for each, and show the answers.
+
+    Args:
+        files: The files.
+        only: The analyzers to run; None for all.
+        disable: Analyzers to leave out.
+        profile: Tag of the runs; empty for none.
+        problems: What is wrong with other paths of the command line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SettingsError: ``VID_DISABLED`` names an analyzer that does not exist.
+    """
+    from resources.hosting.handle import PROFILE_TAG
+    from resources.settings import settings
+    from resources.warehouse.resource import Warehouse
+    from vid_assets.cli.console import complain, console, progress, say
+    from vid_assets.cli.home import instance
+    from vid_assets.cli.outcome import show_next_steps
+    from vid_assets.executor import end_orphans
+    from vid_assets.registry import discover
+    from vid_assets.settings import DISABLED_TAG, analyzers_named
+    from vid_assets.sql.publish import publish
+
+    analyzers_named(settings().disabled)
+    screen, warehouse = console(), Warehouse(path=str(settings().warehouse))
+    publish(warehouse)
+    tags = {name: value for name, value in ((PROFILE_TAG, profile), (DISABLED_TAG, ",".join(disable))) if value}
+    names = [analyzer.name for analyzer in discover() if only is None or analyzer.name in only]
+    for problem in problems:
+        complain(str(problem), screen)
+    with instance() as dagster, progress(screen) as bar:
+        end_orphans(dagster)
+        work = _Work(warehouse, dagster, screen, bar, names, tags, everything=only is None)
+        good = [work.on(place, file, len(files)) for place, file in enumerate(files)]
+    if len(files) + len(problems) > 1:
+        say(f"{sum(good)} of {len(files) + len(problems)} analysed without a failure", screen)
+    if any(work.shown):
+        show_next_steps(warehouse, screen)
+    return int(bool(problems) or not all(good))
+
+
+class _Work:
+    """One video after the other, under one bar over all of them.
+
+    Args:
+        warehouse: Where results go.
+        instance: Dagster's.
+        console: Where to write.
+        bar: The progress display.
+        names: The analyzers to answer.
+        tags: Tags of every run.
+        everything: Whether these are all analyzers.
+    """
+
+    def __init__(
+        self,
+        warehouse: "Warehouse",
+        instance: "dg.DagsterInstance",
+        console: "Console",
+        bar: "Progress",
+        names: Sequence[str],
+        tags: dict[str, str],
+        *,
+        everything: bool,
+    ) -> None:
+        self.warehouse, self.instance, self.console, self.bar = warehouse, instance, console, bar
+        self.names, self.tags, self.everything = names, tags, everything
+        self.task = bar.add_task("", total=None)
+        self.shown: list[bool] = []
+
+    def on(self, place: int, file: Path, count: int) -> bool:
+        """Analyse one of so many files.
+
+        Returns:
+            Whether nothing failed.
+        """
+        from rich.markup import escape
+
+        from vid_assets.archive.register import register, reject
+        from vid_assets.cli.console import complain, one_line
+        from vid_assets.cli.outcome import show
+        from vid_assets.cli.running import PARTITION_TAG, execute, followed, with_what_they_need
+        from vid_assets.errors import MediaError
+
+        before = place * len(self.names)
+        title = f"{place + 1}/{count} {file.name}" if count > 1 else file.name
+        self.bar.update(self.task, description=escape(one_line(title)), total=count * len(self.names), completed=before)
+        try:
+            video_id = register(file, self.warehouse, self.instance).video_id
+        except MediaError as error:
+            reject(file, error, self.warehouse)
+            complain(str(error), self.console)
+            return False
+        start = time.perf_counter()
+        selection = None if self.everything else with_what_they_need(self.names, video_id, self.warehouse)
+        succeeded = followed(
+            video_id,
+            self.names,
+            self.warehouse,
+            lambda: execute(self.instance, self.tags | {PARTITION_TAG: video_id}, selection),
+            lambda done: self.bar.update(self.task, completed=before + done),
+        )
+        self._ensure_report(video_id)
+        spent_s = time.perf_counter() - start
+        self.shown.append(show(video_id, file.name, spent_s, self.warehouse, self.console, self.names))
+        return succeeded
+
+    def _ensure_report(self, video_id: str) -> None:
+        """Write the page that Dagster skipped because an analyzer failed."""
+        from resources.settings import settings
+        from vid_assets.registry import discover
+        from vid_assets.report import write_report
+        from vid_assets.report.index import write_index
+        from vid_assets.report.write import is_stale
+
+        reports = settings().reports
+        if is_stale(self.warehouse, reports, video_id, discover()):
+            write_report(self.warehouse, settings().scratch, reports, video_id, discover())
+            write_index(reports)

@@ -1,0 +1,78 @@
+"""How the commands write: one line per problem, one bar per piece of long work."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def console() -> "Console":
+    """A console for what a command answers."""
+    from rich.console import Console
+
+    return Console()
+
+
+def complain(line: str, console: "Console") -> None:
+    """Say in one line that something failed."""
+    from rich.markup import escape
+
+    console.print(f"[red]failed[/red] {escape(one_line(line))}", highlight=False, soft_wrap=True)
+
+
+def say(line: str, console: "Console") -> None:
+    """Print text as it is: no colours, no markup, no breaks at the width of the terminal."""
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def one_line(text: str) -> str:
+    """The text in one line: file names may hold line breaks and other signs that move the cursor."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def progress(console: "Console") -> "Progress":
+    """A bar with the time left, which goes when it is done.
+
+    In a file or a pipe there is none, but rich would leave an empty line for it.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def clock(seconds: float) -> str:
+    """A time on a video's axis, such as ``0:01:02.5``."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths % 600 / 10:04.1f}"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: "Console") -> None:
+    """Rows under headings: a table in a terminal, tabs between the cells elsewhere, which other programs can read."""
+    if not console.is_terminal:
+        # not printed: rich would make spaces of the tabs
+        console.file.writelines("\t".join(one_line(cell) for cell in row) + "\n" for row in (headings, *rows))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*headings)
+    for row in rows:
+        shown.add_row(*(Text(one_line(cell)) for cell in row))
+    console.print(shown)

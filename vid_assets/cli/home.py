@@ -1,0 +1,37 @@
+"""Dagster's own storage: the folder that ``DAGSTER_HOME`` names, or one that is made here."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+SETTINGS = Path(__file__).with_name("dagster.yaml")
+# A checkout keeps Dagster's storage in the first, which `make ui` uses; elsewhere it lies with the other data.
+_CHECKOUT, _ELSEWHERE = Path("dagster_home"), Path("data/dagster_home")
+
+
+def dagster_home() -> Path:
+    """The folder of Dagster's storage; processes that this one starts find it in their environment."""
+    named = os.environ.get("DAGSTER_HOME")
+    home = Path(named) if named else _CHECKOUT if (_CHECKOUT / "dagster.yaml").is_file() else _ELSEWHERE
+    home = home.expanduser().absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    if not named and not (home / "dagster.yaml").exists():
+        shutil.copyfile(SETTINGS, home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def instance() -> "Iterator[dg.DagsterInstance]":
+    """Dagster's instance."""
+    import dagster as dg
+
+    dagster_home()
+    with dg.DagsterInstance.get() as it:
+        yield it

@@ -1,0 +1,54 @@
+"""Which files a command line means: files, folders with all videos below them, and patterns."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vid_assets.errors import MediaError
+
+
+def files_of(paths: Sequence[str]) -> tuple[list[Path], list[MediaError]]:
+    """The files that paths mean, in the order given and by name within a folder or pattern, each once.
+
+    A path that exists is taken as it is, even with signs of a pattern in its name; ``**`` goes into folders.
+
+    Returns:
+        The files, and what is wrong with the paths that mean none.
+    """
+    files: dict[Path, None] = {}
+    problems: list[MediaError] = []
+    for path in paths:
+        found = list(_meant(path))
+        files.update(dict.fromkeys(found))
+        if not found:
+            problems.append(_nothing(path))
+    return list(files), problems
+
+
+def _meant(path: str) -> Iterator[Path]:
+    place = Path(path).expanduser()
+    if place.is_dir():
+        yield from _below(place)
+    elif place.exists() or not glob.has_magic(path):
+        yield place
+    else:
+        for name in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  # Path.glob wants a folder first
+            yield from _below(Path(name)) if Path(name).is_dir() else [Path(name)]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files with the name of a video or of sound; hidden ones and those in hidden folders stay out."""
+    from vid_assets.archive.scan import SUFFIXES
+
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+            yield path
+
+
+def _nothing(path: str) -> MediaError:
+    from vid_assets.archive.scan import SUFFIXES
+
+    if Path(path).expanduser().is_dir():
+        return MediaError(path, "holds no video", f"files with these endings count: {' '.join(sorted(SUFFIXES))}")
+    return MediaError(path, "no file matches", "check the pattern, and quote it so that the shell leaves it alone")

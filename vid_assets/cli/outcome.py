@@ -1,0 +1,97 @@
+"""Shows how the analyzers answered for a video, and what to do next."""
+
+from collections.abc import Collection
+
+from rich.console import Console
+from rich.table import Table
+
+from resources.settings import settings
+from resources.warehouse.records import VIDEOS
+from resources.warehouse.resource import Warehouse
+from vid_assets.cli.console import complain, one_line, say
+from vid_assets.pipeline.records import read_records
+from vid_assets.registry import discover
+from vid_assets.report.facts import shared_wall_s
+from vid_assets.report.index import INDEX
+
+STYLES = {"value": "green", "not_applicable": "cyan", "undefined": "yellow", "failed": "red", "disabled": "dim"}
+_SPENT = ("load_s", "decode_s", "compute_s", "write_s")
+
+
+def show(
+    video_id: str,
+    title: str,
+    wall_s: float,
+    warehouse: Warehouse,
+    console: Console,
+    names: Collection[str] | None = None,
+) -> bool:
+    """A table of what each analyzer answered, or one line if the video could not be decoded.
+
+    Args:
+        video_id: The video.
+        title: What to call it.
+        wall_s: Seconds that it took in all.
+        warehouse: Where the answers are.
+        console: Where to write.
+        names: The analyzers to show; None for all.
+
+    Returns:
+        Whether there was anything to show.
+    """
+    records = read_records(video_id, warehouse)
+    video = warehouse.read_partition(VIDEOS.name, video_id)
+    if records[VIDEOS.name]["status"] == "failed" or video is None:
+        complain(records[VIDEOS.name]["reason"], console)
+        return False
+    duration_s = video["duration_s"].item()
+    analysis_s = shared_wall_s(warehouse, video_id) or 0.0
+    pace = f"{duration_s:.1f} s, {_pace(analysis_s, duration_s, 2)}x realtime, {wall_s:.0f} s in all"
+    console.print(f"{one_line(title)}  ({pace})", style="italic", highlight=False, soft_wrap=True, markup=False)
+    table = _table()
+    reasons = [f"  {VIDEOS.name}: {warning}" for warning in video.row(0, named=True)["warnings"] or ()]
+    for analyzer in discover():
+        if names is not None and analyzer.name not in names:
+            continue
+        record = records.get(analyzer.name)
+        if record is None:
+            table.add_row(analyzer.name, "[red]did not run[/red]")
+            continue
+        seconds = sum(record[name] for name in _SPENT)
+        status = f"[{STYLES[record['status']]}]{record['status']}[/]"
+        pace = _pace(seconds, duration_s, 3)
+        table.add_row(analyzer.name, status, str(record["rows"]), f"{seconds:.2f}", pace)
+        if record["reason"]:
+            reasons.append(f"  {analyzer.name}: {record['reason']}")
+    console.print(table)
+    say("\n".join([*reasons, ""]), console)
+    return True
+
+
+def show_next_steps(warehouse: Warehouse, console: Console) -> None:
+    """Where the results are, and what to run now."""
+    database = warehouse.root / "results.duckdb"
+    lines = [
+        f"Results: {database}",
+        f"Reports: {settings().reports.absolute() / INDEX}",
+        "Next:",
+        "  vid-assets analyze clip.mp4     # a video of your own",
+        "  vid-assets search WORDS         # who says, writes or shows it, and where",
+        "  vid-assets models               # what the model hosts hold; vid-assets models down stops them",
+        "  dagster dev -m vid_assets.definitions      # assets, runs and pictures in the browser",
+        f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB",
+    ]
+    say("\n".join(lines), console)
+
+
+def _table() -> Table:
+    table = Table()
+    for heading in ("analyzer", "status"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("rows", "seconds", "x realtime"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _pace(seconds: float, duration_s: float, places: int) -> str:
+    return f"{seconds / duration_s:.{places}f}" if duration_s > 0 else "-"

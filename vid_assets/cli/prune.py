@@ -1,0 +1,37 @@
+"""``vid-assets prune``: clears away what nobody has used for long."""
+
+from typing import Annotated
+
+import typer
+
+from vid_assets.cli.options import DryRun
+
+Days = Annotated[float, typer.Option("--older-than", metavar="DAYS", min=0, help="Days without use.")]
+Results = Annotated[bool, typer.Option("--results", help="Also the results of videos whose file has vanished.")]
+
+
+def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = False) -> int:
+    """Remove decoded streams, fetched copies and logs that nobody has used for long."""
+    from resources.settings import settings
+    from resources.warehouse.resource import Warehouse
+    from vid_assets.archive.partitions import PARTITIONS
+    from vid_assets.archive.prune import prune as clear_away
+    from vid_assets.cli.console import console, say
+    from vid_assets.cli.home import instance
+    from vid_assets.defs.automation import under_way
+    from vid_assets.registry import discover
+    from vid_assets.sql.publish import publish
+
+    warehouse, scratch = Warehouse(path=str(settings().warehouse)), settings().scratch
+    publish(warehouse)
+    tables = [analyzer.name for analyzer in discover()]
+    with instance() as dagster:
+        busy = under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name)))
+        made = clear_away(dagster, warehouse, scratch, tables, older_than, results=results, busy=busy, dry_run=dry_run)
+    say(
+        f"{'would remove' if dry_run else 'removed'}: decoded streams of {len(made.streams)} videos, "
+        f"{len(made.copies)} fetched copies, {len(made.runs)} runs with their logs, results of {len(made.results)} "
+        f"videos, {made.leftovers} leftovers in the warehouse",
+        console(),
+    )
+    return 0

@@ -1,0 +1,107 @@
+"""``vid-assets status``: what is done, what runs, what failed, and which models are loaded."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import duckdb
+    from rich.console import Console
+
+    from resources.warehouse.resource import Warehouse
+
+Video = Annotated[
+    str, typer.Argument(metavar="VIDEO", show_default=False, help="Only this one: id, start of it, file name, or path.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, without the model hosts.")]
+SHOWN = 10
+_VIDEOS = """
+SELECT count(*) AS registered, count(*) FILTER (missing = 0 AND failed = 0) AS complete,
+    count(*) FILTER (failed > 0) AS with_failures, count(*) FILTER (missing > 0) AS with_missing,
+    (SELECT count(*) FROM sources WHERE vanished_at IS NOT NULL) AS vanished
+FROM video_quality"""
+_ANSWERS = """
+SELECT analyzer, count(*) FILTER (status = 'value') AS "value",
+    count(*) FILTER (status = 'not_applicable') AS not_applicable, count(*) FILTER (status = 'undefined') AS undefined,
+    count(*) FILTER (status = 'failed') AS failed, count(*) FILTER (status = 'disabled') AS disabled
+FROM analyzer_runs WHERE analyzer IN (SELECT name FROM analyzers) GROUP BY analyzer ORDER BY analyzer"""
+_FAILED = """
+SELECT video_id, analyzer, reason FROM analyzer_runs WHERE status = 'failed'
+ORDER BY ended_at DESC, analyzer LIMIT $1"""
+
+
+def status(video: Video = "", as_json: AsJson = False) -> int:
+    """Show what is done, what runs, what failed, and which models are loaded."""
+    from resources.settings import settings
+    from resources.warehouse.resource import Warehouse
+    from vid_assets.cli.console import console
+    from vid_assets.sql.publish import publish
+
+    warehouse = Warehouse(path=str(settings().warehouse))
+    publish(warehouse)
+    if video:
+        return _show_video(video, warehouse, console())
+    facts = collect(warehouse)
+    if as_json:
+        sys.stdout.write(json.dumps(facts, default=str, ensure_ascii=False) + "\n")
+        return 0
+    _show(facts, console())
+    return 0
+
+
+def collect(warehouse: "Warehouse") -> dict[str, Any]:
+    """The state of the archive: counts of videos, answers by analyzer, failures, and runs that have not ended.
+
+    Returns:
+        ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (`SHOWN` rows at most,
+        the latest first),``running`` (ids of the videos that unfinished runs are for).
+    """
+    from vid_assets.archive.partitions import PARTITIONS
+    from vid_assets.cli.home import instance
+    from vid_assets.defs.automation import under_way
+
+    with warehouse.connect() as connection:
+        facts: dict[str, Any] = {
+            "videos": _rows(connection, _VIDEOS)[0],
+            "answers": _rows(connection, _ANSWERS),
+            "failed": _rows(connection, _FAILED, SHOWN),
+        }
+    with instance() as dagster:
+        facts["running"] = sorted(under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name))))
+    return facts
+
+
+def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) -> list[dict[str, Any]]:
+    answer = connection.execute(query, list(values))
+    names = [column[0] for column in answer.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def _show(facts: dict[str, Any], console: "Console") -> None:
+    from vid_assets.cli.console import complain, say, table
+    from vid_assets.cli.models import show_hosts
+
+    say("videos: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts["videos"].items()), console)
+    if facts["answers"]:
+        table(list(facts["answers"][0]), [[str(cell) for cell in row.values()] for row in facts["answers"]], console)
+    for row in facts["failed"]:
+        complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
+    running = facts["running"]
+    say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
+    show_hosts(console)
+
+
+def _show_video(video: str, warehouse: "Warehouse", console: "Console") -> int:
+    from vid_assets.cli.console import table
+    from vid_assets.cli.export import find
+    from vid_assets.pipeline.records import read_records
+
+    video_id = find(video, warehouse)
+    rows = [
+        (name, record["status"], str(record["rows"]), record["reason"] or "")
+        for name, record in sorted(read_records(video_id, warehouse).items())
+    ]
+    table(("analyzer", "status", "rows", "reason"), rows, console)
+    return 0
