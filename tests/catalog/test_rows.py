@@ -175,7 +175,7 @@ def test_a_name_must_be_of_a_model_for_the_task(named) -> None:
         find("objects", "offline", "nobody")
     with pytest.raises(ModelUnavailable, match="model 'blip2-tiny': no such model for the task objects"):
         find("objects", "offline", "blip2-tiny")
-    with pytest.raises(ModelUnavailable, match=r"depth: profile 'offline' has no model for it; make models-pull"):
+    with pytest.raises(ModelUnavailable, match=r"depth: profile 'offline' has no model for it; vid-assets models pull"):
         find("depth", "offline")
 
 
