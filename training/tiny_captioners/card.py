@@ -1,47 +1,59 @@
 """Fits the rule of refusal that lies beside the weights, and measures a trained captioner on held-out scenes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resources.catalog.rows import find
 from resources.catalog.store import seal
-from resources.hosting.host import Request
-from resources.models.blip2 import PROMPTS, Blip2Host, Blip2Resource
+from resources.hosting.host import Host, Request
+from resources.models.blip2 import Blip2Host
 from resources.models.refusal import FEATURES, FILE
-from resources.models.video_llava import VideoLlavaHost, VideoLlavaResource
+from resources.models.video_llava import VideoLlavaHost
+from resources.tasks import Task
+from resources.tasks.captions import CAPTIONS, PROMPTS
+from resources.tasks.descriptions import DESCRIPTIONS
 from training.tiny_captioners.negatives import negative
 from training.tiny_captioners.scenes import SIZES, UNKNOWN, Spoiling, answers, sample_picture
 from training.tiny_captioners.spans import FRAMES, Story, sample_span
 
+H = TypeVar("H", bound=Host)
 HELD_OUT_SEED = 90_000
 FIT_SEED = 70_000
 KEPT = 0.995
 
 
 def open_blip2(folder: Path, **options: Any) -> Blip2Host:
-    """The host of the tiny BLIP-2 in a folder, loaded in this process."""
-    handle = Blip2Resource(profile="offline", device="cpu", **options)
-    host = Blip2Host(find("blip2", "offline"), folder, handle.options())
-    host.load()
-    return host
+    """The host of the tiny BLIP-2 in a folder, loaded in this process.
+
+    Args:
+        folder: The checkpoint, sealed or not.
+        options: Options of the host in place of the catalogue's.
+    """
+    return _opened(Blip2Host, CAPTIONS, folder, options)
 
 
 def open_video_llava(folder: Path, **options: Any) -> VideoLlavaHost:
-    """The host of the tiny Video-LLaVA in a folder, loaded in this process."""
-    handle = VideoLlavaResource(profile="offline", device="cpu", **options)
-    host = VideoLlavaHost(find("video_llava", "offline"), folder, handle.options())
+    """The host of the tiny Video-LLaVA in a folder, loaded in this process; see `open_blip2`."""
+    return _opened(VideoLlavaHost, DESCRIPTIONS, folder, options)
+
+
+def _opened(kind: type[H], task: Task, folder: Path, options: Mapping[str, Any]) -> H:
+    row = find(task.name, "offline")
+    host = kind(row, folder, {**row.options, "device": "cpu", **options})
     host.load()
     return host
 
 
 def caption(host: Blip2Host, pictures: Sequence[NDArray[np.uint8]]) -> list[dict[str, Any]]:
     """Per picture: text by prompt, ``refused``, and ``sure``, the mean confidence. Pictures may differ in size."""
-    tables = host.caption([Request(arrays={"frames": picture[None]}) for picture in pictures])
+    tables = host.caption(
+        [Request(arrays={"frames": picture[None]}, args={"prompts": PROMPTS}) for picture in pictures]
+    )
     return [
         {
             **dict(zip(table["prompt"], table["text"], strict=True)),
@@ -54,7 +66,8 @@ def caption(host: Blip2Host, pictures: Sequence[NDArray[np.uint8]]) -> list[dict
 
 def describe(host: VideoLlavaHost, spans: Sequence[Sequence[NDArray[np.uint8]]]) -> list[dict[str, Any]]:
     """Per span of FRAMES pictures: ``text``, ``confidence`` and ``refused``."""
-    tables = host.describe([Request(arrays={"frames": np.stack(span)}) for span in spans])
+    args = {"spans": [list(range(FRAMES))]}
+    tables = host.describe([Request(arrays={"frames": np.stack(span)}, args=args) for span in spans])
     return [table.row(0, named=True) for table in tables]
 
 
