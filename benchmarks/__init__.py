@@ -1,1 +1,1 @@
-"""Measurements of the whole system; ``python benchmarks/warm.py`` runs those of the warm models."""
+"""Measurements of the whole system; ``python -m benchmarks`` runs them."""

@@ -10,15 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
+from pydantic import Field
 
 from resources.catalog.spec import ModelSpec
+from resources.hosting.handle import handle_of
 from resources.hosting.host import Request, served
-from resources.hosting.messages import Stream
 from resources.models import blip2
-
-ONE_PROMPT = {"scene": "a photo of"}
+from resources.tasks.captions import CAPTIONS
 
 
 class MappedHost(blip2.Blip2Host):
@@ -68,8 +67,8 @@ def quantize_at_load(model_class: Any, folder: Path, *, precision: str, device: 
     return model.eval()
 
 
-class BenchmarkBlip2(blip2.Blip2Resource):
-    """A handle of either host, for one short caption.
+class BenchmarkBlip2(handle_of(CAPTIONS)):
+    """A handle of either host, for short captions on the CPU.
 
     Attributes:
         host: Import path of the host class; empty for the catalogue's own.
@@ -77,16 +76,10 @@ class BenchmarkBlip2(blip2.Blip2Resource):
 
     profile: str = "cpu"
     precision: str = "int8"
-    device: str = "cpu"
-    prompts: dict[str, str] = ONE_PROMPT
-    max_new_tokens: int = 4
+    options: dict[str, Any] = Field(default={"device": "cpu", "max_new_tokens": 4})
     host: str = ""
 
-    def spec(self) -> ModelSpec:
+    def spec(self, profile: str = "") -> ModelSpec:
         """The row with the host replaced."""
-        spec = super().spec()
+        spec = super().spec(profile)
         return replace(spec, host=self.host) if self.host else spec
-
-    def timed(self, picture: np.ndarray) -> pl.DataFrame:
-        """One caption, with the times of the load."""
-        return self._call("caption", {"frames": Stream(picture, None, [0])}, video_id="benchmark")

@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.kit import Home, cached_share, child, drop_from_page_cache, median, read_into_page_cache
 from benchmarks.plan import Plan
 
@@ -101,18 +103,21 @@ def time_one(side: str, folder: str, models: str) -> dict[str, Any]:
     """
     from benchmarks.blip2_hosts import BenchmarkBlip2
     from benchmarks.kit import pss_mb
+    from benchmarks.one_caption import ONE_PROMPT
+    from resources.hosting.handle import ModelHostsResource
+    from vid_assets.contract import Frames
     from vid_assets.synthetic.clips import Clip, Mover, Shape, Shot, frames
 
     scene = Clip(shots=(Shot(0.04, shapes=(Mover(Shape("circle", "red", 0.5, 0.5, 0.3)),)),))
-    picture = next(iter(frames(scene)))[None]
-    handle = BenchmarkBlip2(model_id=folder, models=models, host=HOSTS[side], deadline_s=1200)
+    picture = Frames(next(iter(frames(scene)))[None], np.zeros(1), np.zeros(1, np.int64), video_id="benchmark")
+    handle = BenchmarkBlip2(hosts=ModelHostsResource(models=models), repo=folder, host=HOSTS[side], deadline_s=1200)
     called = time.monotonic()
-    row = handle.timed(picture).row(0, named=True)
+    row = handle.caption(picture, [0], ONE_PROMPT).row(0, named=True)
     first = time.monotonic()
     steady = []
     for _ in range(STEADY_CALLS):
         began = time.monotonic()
-        text = handle.timed(picture)["text"].item()
+        text = handle.caption(picture, [0], ONE_PROMPT)["text"].item()
         steady.append(time.monotonic() - began)
         assert text == row["text"]
     steady_s = median(steady)

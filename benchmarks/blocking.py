@@ -28,8 +28,9 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
         if downstream & set(analyzer.upstream):
             downstream.add(analyzer.name)
     sides = {"with": {"without": sorted(downstream - {SLOW})}, "without": {"without": sorted(downstream)}}
-    there = {spec.name for spec in catalogue() if "offline" in spec.profiles}
-    models = sorted({item.model for item in discover() if item.model in there and item.name not in downstream})
+    there = {spec.task for spec in catalogue() if "offline" in spec.profiles}
+    tasks = {item.task for item in discover() if item.task and item.name not in downstream}
+    models = sorted(task.key for task in tasks if task.name in there)
     ended: dict[str, list[float]] = {side: [] for side in sides}
     slow_ended: list[float] = []
     # The first video only warms the machine up.

@@ -7,6 +7,7 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child, pss_mb
 from benchmarks.plan import Plan
 from resources.catalog.rows import catalogue
+from vid_assets.registry import discover
 
 SETTLE_S = 3.0
 
@@ -17,7 +18,8 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
     Returns:
         ``idle_memory_mb``: the proportional set sizes of all hosts together, in MB; and each one's.
     """
-    names = [spec.name for spec in catalogue() if "offline" in spec.profiles]
+    there = {spec.task for spec in catalogue() if "offline" in spec.profiles}
+    names = sorted({item.task.key for item in discover() if item.task and item.task.name in there})
     files = make_clips(home.root / "clips", 1, 2.0 if plan.rehearse else 10.0, first_seed=300)
     plan.note("all offline models, warm")
     done = child("pipeline", {"files": files, "prewarm": names}, home.variables("warehouse-memory"))

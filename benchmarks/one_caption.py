@@ -2,7 +2,10 @@
 
 import polars as pl
 
-from vid_assets.contract import Analyzer, CaptionModel, Column, Frames
+from resources.tasks.captions import CAPTIONS, CaptionModel
+from vid_assets.contract import Analyzer, Column, Frames
+
+ONE_PROMPT = {"scene": "a photo of"}
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Time of the picture."),
@@ -14,10 +17,10 @@ TABLE = {
 def run(frames: Frames, model: CaptionModel) -> pl.DataFrame:
     """One row."""
     middle = len(frames) // 2
-    answer = model.caption(frames, [middle])
+    answer = model.caption(frames, [middle], ONE_PROMPT)
     return answer.select(pl.lit(float(frames.times_s[middle])).alias("time_s"), "text", "confidence")
 
 
 ANALYZER = Analyzer(
-    name="one_caption", version="1", group="understanding", inputs=("frames",), model="blip2", run=run, table=TABLE
+    name="one_caption", version="1", group="understanding", inputs=("frames",), task=CAPTIONS, run=run, table=TABLE
 )

@@ -12,12 +12,15 @@ import dagster as dg
 from benchmarks import one_caption
 from benchmarks.blip2_hosts import BenchmarkBlip2
 from benchmarks.slow_host import SlowTextReader
-from resources.hosting.handle import ModelResource
+from resources.hosting.handle import ModelHostsResource, ModelResource, handle_of
 from resources.settings import settings
+from resources.tasks.captions import CAPTIONS
+from resources.tasks.text import TEXT
 from resources.warehouse.records import MODEL_LOADS
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.register import register
+from vid_assets.configuration import MODEL_HOSTS
 from vid_assets.contract import Analyzer
 from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.defs.resources import defs as project_resources
@@ -54,14 +57,21 @@ def analyzers() -> list[Analyzer]:
     return [*kept, one_caption.ANALYZER] if wanted.get("blip2") else kept
 
 
-def handles() -> dict[str, Any]:
-    """The project's resources, those that a measurement changes among them."""
-    wanted, found = changes(), dict(project_resources.resources or {})
+def handles(hosts: Any = MODEL_HOSTS) -> dict[str, ModelResource]:
+    """A handle of each task that an analyzer asks, by the key of its resource; some as a measurement wants them.
+
+    Args:
+        hosts: The resource with the engine, or its stand-in that takes its values when a run is launched.
+    """
+    wanted = changes()
+    found = {task.key: handle_of(task)(hosts=hosts) for task in {item.task for item in analyzers()} - {None}}
     if "reader_load_s" in wanted:
-        found["text_reader"] = SlowTextReader(load_s=wanted["reader_load_s"])
+        found[TEXT.key] = SlowTextReader(hosts=hosts, load_s=wanted["reader_load_s"])
     if wanted.get("blip2"):
         host = "benchmarks.blip2_hosts:QuantizingHost" if wanted.get("quantize_at_load") else ""
-        found["blip2"] = BenchmarkBlip2(model_id=wanted["blip2"], models=wanted["blip2_models"], host=host)
+        # what is quantized at load is not kept; the other's form lies in the measurement's folder
+        own = hosts if wanted.get("quantize_at_load") else ModelHostsResource(models=wanted["blip2_models"])
+        found[CAPTIONS.key] = BenchmarkBlip2(hosts=own, repo=wanted["blip2"], host=host)
     return found
 
 
@@ -69,7 +79,7 @@ def job() -> dg.JobDefinition:
     """One video through the analyzers that take part."""
     defs = dg.Definitions(
         assets=[videos_asset(), *(analyzer_asset(analyzer) for analyzer in analyzers())],
-        resources=handles(),
+        resources={**(project_resources.resources or {}), **handles()},
         executor=warm_executor,
         jobs=[dg.define_asset_job("measured", selection=dg.AssetSelection.all(), partitions_def=PARTITIONS)],
     )
@@ -83,14 +93,15 @@ def answer(files: Sequence[str] = (), prewarm: Sequence[str] = ()) -> dict[str, 
         ``videos``: a mapping each, with ``video_id``, ``wall_s``, ``waited_s`` by model (0 for warm ones), and
         ``analyzers``: by name its status, the waits for its model and its turn, and its end in seconds from the
         start of the run.
-        ``models``: state, process and memory of each model that was asked for.
+        ``models``: state, process and memory of each model that was asked for, by the key of its resource.
     """
-    models = {name: warm_up(handles()[name]) for name in prewarm}
+    models = handles(ModelHostsResource())
+    warmed = {name: warm_up(models[name]) for name in prewarm}
     warehouse = Warehouse(path=str(settings().warehouse))
     publish(warehouse)
     with dg.DagsterInstance.get() as instance:
         videos = [analyse(Path(file), warehouse, instance) for file in files]
-    return {"videos": videos, "models": models}
+    return {"videos": videos, "models": warmed}
 
 
 def warm_up(handle: ModelResource) -> dict[str, Any]:

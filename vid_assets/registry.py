@@ -9,8 +9,9 @@ import pkgutil
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from resources.plugins import offered
 from vid_assets.contract import STREAMS, Analyzer
 from vid_assets.errors import AnalyzerDefinitionError
 
@@ -65,7 +66,7 @@ def _load(module_name: str) -> Analyzer:
 
 def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
     """The analyzers of installed packages."""
-    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+    for point in offered(group):
         where = _place(point)
         try:
             found = point.load()

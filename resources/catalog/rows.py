@@ -10,7 +10,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from resources.catalog.spec import CHECKPOINT_FILES, PROFILES, ModelSpec, sealed_revision
 from resources.errors import CatalogueError, ModelUnavailable
+from resources.plugins import offered
 from resources.settings import settings
 
 OURS = Path(__file__).parent / "models.toml"
@@ -47,7 +47,7 @@ def _catalogue(named: str) -> tuple[ModelSpec, ...]:
 
 def _offered() -> Iterator[Path]:
     """The files of installed packages: each entry point names a path in its package."""
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in offered(GROUP):
         try:
             yield Path(point.load())
         except (ImportError, AttributeError, TypeError) as error:
@@ -96,13 +96,18 @@ def _row(values: Mapping[str, Any], where: str, folder: Path) -> ModelSpec:
     if given.get("source") == "hub":
         given.setdefault("patterns", CHECKPOINT_FILES)
     try:
-        spec = TypeAdapter(ModelSpec).validate_python(given)
+        spec = _rules().validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise CatalogueError(where, f"{place}: {first['msg']}", f"correct {place}") from error
     _check(spec, where)
     return spec
+
+
+@functools.cache
+def _rules() -> TypeAdapter[ModelSpec]:
+    return TypeAdapter(ModelSpec)
 
 
 def _check(spec: ModelSpec, where: str) -> None:

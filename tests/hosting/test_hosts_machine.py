@@ -90,7 +90,7 @@ def test_another_code_version_is_another_host_and_the_idle_old_one_goes(
         # of another length: Python takes a source of the same size and second for the one that it compiled
         file.write_text(f"VERSION = {version}\n{VERSIONED}" + version * "\n")
         identity.code_digest.cache_clear()
-        for cached in (identity.answering_code, identity._imports, identity._tree, identity._meaning):
+        for cached in (identity.answering_code, identity._read):
             cached.cache_clear()
         model = handle(home, {"host": "versioned_fake:VersionedHost"})
         answers.append(model.try_method("version").row(0))

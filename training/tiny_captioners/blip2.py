@@ -25,7 +25,7 @@ from transformers import (
     OPTConfig,
 )
 
-from resources.models.blip2 import PROMPTS
+from resources.tasks.captions import PROMPTS
 from training.tiny_captioners.pool import CLASSES, Batch, PicturePool
 from training.tiny_captioners.scenes import UNKNOWN, answers
 from training.tiny_captioners.text import word_tokenizer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.models.blip2 import PROMPTS
+from resources.tasks.captions import PROMPTS
 from vid_assets.synthetic.shapes import BACKGROUNDS, COLOURS, SHAPES, Shape, background, draw_all
 
 UNKNOWN = "unknown"

@@ -23,7 +23,8 @@ from transformers import (
     VideoLlavaImageProcessor,
 )
 
-from resources.models.video_llava import PROMPT
+from resources.models.video_llava import TEMPLATE
+from resources.tasks.descriptions import PROMPT
 from training.tiny_captioners.pool import CLASSES, Batch, PicturePool
 from training.tiny_captioners.scenes import UNKNOWN
 from training.tiny_captioners.spans import FRAMES, WAYS, SpanPool
@@ -34,11 +35,12 @@ from vid_assets.synthetic.shapes import BACKGROUNDS, COLOURS, DIRECTIONS, SHAPES
 SIDE, PATCH, WIDTH, TOWER_WIDTH = 80, 20, 128, 192
 GRID, CELLS = SIDE // PATCH, 4
 TOKENS = (GRID * GRID + 1) * FRAMES
+ASKED = TEMPLATE.format(prompt=PROMPT)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Words of the prompt and of the answers."""
-    texts = [PROMPT.replace("<video>", ""), UNKNOWN, "a , and on background then moves stands still"]
+    texts = [ASKED.replace("<video>", ""), UNKNOWN, "a , and on background then moves stands still"]
     return word_tokenizer([*texts, *COLOURS, *SHAPES, *BACKGROUNDS, *DIRECTIONS], ("<image>", "<video>"))
 
 
@@ -131,7 +133,7 @@ class Sentences:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
-        self.prompt = tokenizer(PROMPT.replace("<video>", "<video>" * TOKENS)).input_ids
+        self.prompt = tokenizer(ASKED.replace("<video>", "<video>" * TOKENS)).input_ids
 
     def encode(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """Ids and labels, [n, length], padded behind: nothing that comes later is seen."""

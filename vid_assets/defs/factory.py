@@ -4,6 +4,7 @@ import base64
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def _asset(
     return asset
 
 
+@cache
 def when_code_changed() -> dg.AutomationCondition:
     """Run again when the analyzer's own code version has changed, or when a table that it reads is made again for that.
 

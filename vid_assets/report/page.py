@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from resources.warehouse.records import STATUSES
 from vid_assets.contract import Analyzer, Frames
@@ -16,6 +15,9 @@ from vid_assets.measures.shots import shot_spans
 from vid_assets.report.facts import Facts
 from vid_assets.report.lanes import Curve, Lane, describe, lane, number, spoken
 from vid_assets.report.pictures import inlined, shot_pictures, strip
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 WIDE, NARROW = 1600, 800  # px of the film strip on wide and on narrow screens
 LINES = 400
@@ -63,8 +65,11 @@ def video_page(facts: Facts, frames: Frames | None) -> str:
 
 
 @cache
-def environment() -> Environment:
+def environment() -> "Environment":
     """The templates; everything that is put into them is escaped."""
+    # a code location is loaded far more often than a page is written
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     made = Environment(
         loader=PackageLoader("vid_assets.report"),
         autoescape=True,

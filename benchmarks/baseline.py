@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.baseline_worker import work
 from benchmarks.pipeline import analyzers
-from benchmarks.seed_worker import work
 
 WORKERS = 3
 # The heavy ones first, as a schedule that knows its analyzers would.

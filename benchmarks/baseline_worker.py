@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from resources.hosting import handle
-from resources.hosting.calls import Calls
-from resources.hosting.host import Host, Request
-from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
-from resources.hosting.messages import Stream
+from resources.catalog.profiles import resolve_profile
+from resources.hosting.handle import ModelHostsResource
+from resources.hosting.hosts import ModelHosts
+from resources.hosting.inprocess import InProcess
 from vid_assets.contract import Audio, Frames, NotApplicable, Undefined, Video
 
 if TYPE_CHECKING:
@@ -27,61 +26,17 @@ if TYPE_CHECKING:
 LONGEST_S = 3600.0
 
 
-class OwnModels(ModelHosts):
-    """Models in this very process, each loaded when it is first called and kept as long as the process lives."""
+class OwnEngine(ModelHostsResource):
+    """The models in this very process, each loaded when it is first asked."""
 
-    def __init__(self) -> None:
-        self._hosts: dict[str, Host] = {}
-
-    def call(
-        self,
-        deployment: Deployment,
-        method: str,
-        streams: Mapping[str, Stream],
-        args: Mapping[str, Any],
-        *,
-        video_id: str = "",
-        deadline_s: float,
-        calls: Calls,
-    ) -> pl.DataFrame:
-        """Calls the host's method directly."""
-        arrays = {name: stream.array for name, stream in streams.items()}
-        picked = {name: stream.rows for name, stream in streams.items() if stream.rows is not None}
-        (frame,) = self._host(deployment).method(method)([Request(video_id, arrays, picked, args)])
-        return frame.select(
-            pl.lit(video_id).alias("video_id"), pl.lit(deployment.spec.revision).alias("model_revision"), pl.all()
-        )
-
-    def _host(self, deployment: Deployment) -> Host:
-        import importlib
-
-        from resources.catalog.store import locate
-
-        spec = deployment.spec
-        if spec.name not in self._hosts:
-            module, _, name = spec.host.partition(":")
-            folder = locate(spec, deployment.models).folder
-            host: Host = getattr(importlib.import_module(module), name)(spec, folder, deployment.options)
-            host.load()
-            self._hosts[spec.name] = host
-        return self._hosts[spec.name]
-
-    def prewarm(self, deployment: Deployment) -> None:
-        """Nothing: a worker learns what it needs when it needs it."""
-
-    def status(self, deployment: Deployment) -> ModelStatus:
-        """Whether it is loaded."""
-        return ModelStatus("warm" if deployment.spec.name in self._hosts else "absent")
-
-    def stop(self) -> None:
-        """The models go with the process."""
+    def engine(self) -> ModelHosts:
+        """The one engine of the process."""
+        return _engine()
 
 
 @functools.cache
-def _models() -> OwnModels:
-    own = OwnModels()
-    handle.ModelResource._hosts = lambda _self: own  # pyright: ignore[reportAttributeAccessIssue]
-    return own
+def _engine() -> InProcess:
+    return InProcess()
 
 
 def work(name: str, file: str, upstream: Mapping[str, pl.DataFrame]) -> pl.DataFrame | str:
@@ -97,18 +52,24 @@ def work(name: str, file: str, upstream: Mapping[str, pl.DataFrame]) -> pl.DataF
     """
     from benchmarks.pipeline import analyzers, handles
     from resources.errors import ModelUnavailable
+    from vid_assets.configuration import configuration
+    from vid_assets.defs.factory import has_model
 
-    _models()
     analyzer: Analyzer = next(item for item in analyzers() if item.name == name)
-    with tempfile.TemporaryDirectory(prefix="seed-") as folder:
+    with tempfile.TemporaryDirectory(prefix="baseline-") as folder:
         streams = decode(Path(file), analyzer.inputs, Path(folder))
         inputs = {**streams, **upstream}
         missing = [item for item in analyzer.inputs if inputs.get(item) is None and item not in analyzer.optional]
         if missing:
             return f"no {missing[0]}"
         arguments: list[Any] = [inputs.get(item) for item in analyzer.inputs]
+        if analyzer.task is not None:
+            handle = handles(OwnEngine())[analyzer.task.key]
+            arguments.append(handle if has_model(analyzer, handle, resolve_profile()) else None)
+        if analyzer.config is not None:
+            arguments.append(configuration().settings_of(analyzer))
         try:
-            result = analyzer.run(*arguments, *([handles()[analyzer.model]] if analyzer.model else []))
+            result = analyzer.run(*arguments)
         except ModelUnavailable as error:
             return str(error)
         return result.reason if isinstance(result, NotApplicable | Undefined) else result
@@ -168,7 +129,7 @@ def _streams(folder: Path, pictures: Any) -> dict[str, Any]:
     count, end_s = len(pictures.clock.times), pictures.end_s
     sound_s = len(found["audio"].samples) / 16000 if "audio" in found else 0.0
     found["video"] = Video(
-        video_id="seed",
+        video_id="baseline",
         duration_s=round(max(end_s, sound_s), 9),
         width=pictures.width,
         height=pictures.height,

@@ -1,4 +1,4 @@
-"""The figures of the warm models: ``make bench-warm``, or ``python benchmarks/warm.py --only blip2 reuse``.
+"""The figures of the warm models: ``make bench-warm``, or ``python -m benchmarks --only blip2 reuse``.
 
 Every figure is a ratio of two things measured in turns in this run; README.md says what each means. The file is written
 anew after each part, so that an interrupted run keeps what it has measured.
@@ -10,9 +10,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-# Run as a script, it would find its own folder only.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -32,7 +29,7 @@ PARTS: dict[str, Measure] = {
     "overhead": overhead.measure,
     "blocking": blocking.measure,
     "blip2": blip2_load.measure,
-    "seed": architectures.measure,
+    "baseline": architectures.measure,
 }
 TARGETS = {
     "overhead_ratio": ("at least", 20.0),
@@ -41,7 +38,7 @@ TARGETS = {
     "reuse_wait_s": ("at most", 0.1),
     "loads": ("at most", 1),
     "blocking_ratio": ("at most", 1.05),
-    "seed_architecture_ratio": ("at least", 5.0),
+    "baseline_architecture_ratio": ("at least", 5.0),
     "idle_memory_mb": ("at most", 3000.0),
 }
 WARM = Path(__file__).parent / "warm.json"
@@ -53,7 +50,9 @@ def main() -> int:
     Returns:
         The exit code: 0, or 1 if a figure misses its target.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", action="extend", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--repeats", type=int, default=3, help="how often each side of a ratio is measured")
     parser.add_argument("--rehearse", action="store_true", help="small stand-ins; writes nothing that lasts")
