@@ -29,10 +29,10 @@ demo: .venv/.installed  ## Three real clips through every analyzer, with a table
 	@$(BIN)/python -m vid_assets demo
 
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
-	@$(BIN)/python -m vid_assets analyze "$$VIDEO"
+	@$(BIN)/python -m vid_assets analyze -- "$$VIDEO"
 
-backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only tells
-	@$(BIN)/python -m vid_assets backfill $(if $(DRY),--dry-run)
+backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only tells; RETRY=1 also what was given up
+	@$(BIN)/python -m vid_assets backfill $(if $(DRY),--dry-run) $(if $(RETRY),--retry) $(if $(WAIT),--wait)
 
 prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only tells
 	@$(BIN)/python -m vid_assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)

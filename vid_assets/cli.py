@@ -1,7 +1,6 @@
 """What the make targets run: register files, materialize everything for them, show the outcome, clear away."""
 
 import argparse
-import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +17,12 @@ from resources.warehouse.records import VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.prune import prune
-from vid_assets.archive.register import register, reject, take_in
-from vid_assets.archive.scan import Archive
-from vid_assets.defs.automation import planned, selection_of, tags_of, under_way
-from vid_assets.defs.jobs import ANALYZE_JOB
+from vid_assets.archive.register import register, reject
+from vid_assets.backfill import Backfill
+from vid_assets.defs.automation import under_way
 from vid_assets.errors import MediaError, SettingsError
-from vid_assets.executor import PROCESS_TAG, end_orphans, kept_connections, this_process
+from vid_assets.execute import execute
+from vid_assets.executor import end_orphans
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.report import write_report
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0, or 1 if a file could not be analysed.
+        The exit code: 0; 1 if something failed; 2 if a setting or an argument is wrong.
     """
     parser = argparse.ArgumentParser(prog="vid_assets", description="Analyse videos through Dagster.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -49,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     one = commands.add_parser("analyze", help="every analyzer for the files given")
     one.add_argument("file", nargs="+", type=Path)
     backfill = commands.add_parser("backfill", help="what is missing, failed or out of date, newest videos first")
+    backfill.add_argument("--retry", action="store_true", help="also what was given up after three failures")
+    backfill.add_argument("--wait", action="store_true", help="wait for another backfill that is under way")
     prune = commands.add_parser("prune", help="clear away what nobody has used for long")
     prune.add_argument("--older-than", type=float, default=30.0, metavar="DAYS")
     prune.add_argument("--results", action="store_true", help="also the results of videos whose file has vanished")
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str]) -> int:
         command.add_argument("--dry-run", action="store_true", help="tell what would be done")
     options = parser.parse_args(arguments)
     if options.command == "backfill":
-        return _backfill(Console(), dry_run=options.dry_run)
+        console = Console()
+        tell, complain = (lambda line: _tell(line, console)), (lambda line: _complain(line, console))
+        return Backfill(tell, complain, options.dry_run, options.retry, options.wait).run()
     if options.command == "prune":
         return _prune(options.older_than, Console(), results=options.results, dry_run=options.dry_run)
     if options.command == "demo":
@@ -64,13 +67,6 @@ def main(arguments: Sequence[str]) -> int:
 
         return _analyze(put_clips(Path(setting("VID_ARCHIVE"))), Console())
     return _analyze(options.file, Console())
-
-
-def analyze_job() -> dg.JobDefinition:
-    """The job in the form that `dagster.reconstructable` wants: a function of a module."""
-    from vid_assets.definitions import defs
-
-    return defs.resolve_job_def(ANALYZE_JOB)
 
 
 def _analyze(files: Sequence[Path], console: Console) -> int:
@@ -115,7 +111,7 @@ def _materialize(
     # in a file or a pipe there is no bar, but rich would leave an empty line for it
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with ThreadPoolExecutor(1) as pool, progress:
-        running = pool.submit(_execute, instance, {_PARTITION_TAG: video_id})
+        running = pool.submit(execute, instance, {_PARTITION_TAG: video_id})
         bar = progress.add_task(escape(_line(title)), total=len(names))
         while not running.done():
             records = read_records(video_id, warehouse).values()
@@ -123,20 +119,6 @@ def _materialize(
             progress.update(bar, completed=len(names & done))
             time.sleep(0.2)
     return running.result().success
-
-
-def _execute(
-    instance: dg.DagsterInstance, tags: dict[str, str], selection: Sequence[dg.AssetKey] | None = None
-) -> dg.JobExecutionResult:
-    """Run the job in this process, silently."""
-    with kept_connections(instance):
-        return dg.execute_job(
-            dg.reconstructable(analyze_job),
-            instance,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags=tags | {PROCESS_TAG: this_process()},
-            asset_selection=selection,
-        )
 
 
 def _ensure_report(video_id: str, warehouse: Warehouse) -> None:
@@ -147,33 +129,8 @@ def _ensure_report(video_id: str, warehouse: Warehouse) -> None:
         write_index(reports)
 
 
-def _backfill(console: Console, *, dry_run: bool) -> int:
-    """Take in the archive, then run what is due, one run after the other."""
-    warehouse = Warehouse(path=setting("VID_WAREHOUSE"))
-    publish(warehouse)
-    scratch = Path(setting("VID_SCRATCH"))
-    failed = 0
-    with dg.DagsterInstance.get() as instance:
-        try:
-            with Archive(setting("VID_ARCHIVE"), scratch) as archive:
-                refused = take_in(archive, scratch, warehouse, instance, seconds=math.inf).refused
-        except MediaError as error:
-            _complain(str(error), console)
-            return 1
-        for problem in refused:
-            _complain(problem, console)
-        if not dry_run:
-            end_orphans(instance)
-        made = planned(instance, warehouse)
-        for batch in made:
-            what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))
-            line = f"{batch.reason}: {batch.videos} videos from {batch.first} to {batch.last}: {what}"
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
-            if not dry_run:
-                failed += not _execute(instance, tags_of(batch), selection_of(batch)).success
-    if not made:
-        console.print("Nothing is missing, failed or out of date.")
-    return int(failed > 0)
+def _tell(line: str, console: Console) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _prune(days: float, console: Console, *, results: bool, dry_run: bool) -> int:
