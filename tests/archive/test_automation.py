@@ -13,7 +13,7 @@ from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
 from vid_assets.archive import scan
-from vid_assets.archive.plan import Batch, Budget, Due, batches, due, within
+from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
@@ -345,6 +345,7 @@ def test_remote_archives_are_copied_when_they_are_read(home):
 
 VERSIONS = {"videos": "1", "a": "1-a", "b": "1-b", "c": "1-c"}
 UPSTREAM = {"videos": (), "a": ("videos",), "b": ("videos", "a"), "c": ("videos",)}
+WANTED = {name: Wanted(version, upstream=UPSTREAM[name]) for name, version in VERSIONS.items()}
 
 
 def answered(warehouse, key, **changes):
@@ -374,7 +375,7 @@ def test_what_is_due(home):
     for key, (changes, _) in cases.items():
         if changes is not None:
             answered(warehouse, key, **changes)
-    found = {item.video_id: (set(item.assets), item.reason) for item in due(warehouse, list(cases), VERSIONS, UPSTREAM)}
+    found = {item.video_id: (set(item.assets), item.reason) for item in due(warehouse, list(cases), WANTED)}
     assert found == {key: expected for key, (_, expected) in cases.items() if expected is not None}
 
 

@@ -21,7 +21,7 @@ from vid_assets.archive.register import register
 from vid_assets.backfill import FAILED, FINE, MISCONFIGURED, Backfill
 from vid_assets.defs import automation
 from vid_assets.executor import Stop
-from vid_assets.pipeline.analyze import read_records
+from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
@@ -295,10 +295,10 @@ def test_an_analyzer_that_was_given_up_is_listed(home):
                 "analyzer": name,
                 "status": "failed" if name == "color_analysis" else "value",
                 "reason": "it broke" if name == "color_analysis" else None,
-                "code_version": version,
+                "code_version": wanted.version,
                 "failures": 3 if name == "color_analysis" else 0,
             }
-            for name, version in automation.current_versions().items()
+            for name, wanted in automation.wanted_answers().items()
         ]
         warehouse.replace_partition(ANALYZER_RUNS.name, key, ANALYZER_RUNS.frame(rows))
     code, lines = run(dry_run=True)

@@ -13,19 +13,24 @@ import polars as pl
 import pytest
 
 from resources.errors import HostLost, HostsFolderError, ModelCancelled, ModelDeadline, ModelError, NoHost
-from resources.hosting.local.rundir import crashed
+from resources.hosting.rundir import crashed
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
-from vid_assets.archive.plan import due, given_up
+from vid_assets.archive.plan import Wanted, due, given_up
 from vid_assets.archive.register import register
 from vid_assets.errors import ContractError, MediaError, OutsideError, UpstreamError, is_outside
 from vid_assets.media import sandbox
-from vid_assets.pipeline.analyze import Run, analyze, probe, read_records
+from vid_assets.pipeline.analyze import analyze, probe
+from vid_assets.pipeline.outcome import Run
+from vid_assets.pipeline.records import read_records
 from vid_assets.sql.publish import table_spec
 from vid_assets.synthetic.clips import Clip, Shot, render
 
-VERSIONS = {"videos": "1", "example": "1-a", "upon": "1-b"}
-UPSTREAM = {"videos": (), "example": ("videos",), "upon": ("videos", "example")}
+WANTED = {
+    "videos": Wanted("1"),
+    "example": Wanted("1-a", upstream=("videos",)),
+    "upon": Wanted("1-b", upstream=("videos", "example")),
+}
 BOOT = """
 import os, signal, sys; sys.path.insert(0, sys.argv[1])
 from vid_assets.media import worker
@@ -58,7 +63,7 @@ def tried(run, video_id, times, analyzer=None):
         analyze(analyzer or make_analyzer(), video_id, again, "1-a")
         analyze(make_analyzer("upon", inputs=("example",), run=lambda example: example), video_id, again, "1-b")
     records = read_records(video_id, run.warehouse)
-    plan = (run.warehouse, [video_id], VERSIONS, UPSTREAM)
+    plan = (run.warehouse, [video_id], WANTED)
     return records, [set(item.assets) for item in due(*plan)], list(given_up(*plan))
 
 
@@ -76,9 +81,9 @@ def test_a_decoder_that_is_killed_or_has_no_room_never_gives_the_file_up(run, vi
         broken.setattr(sandbox, "BOOT", BOOT.format(body=body))
         records, wanted, hopeless = tried(run, video_id, 4)
     assert {name: (row["status"], row["failures"]) for name, row in records.items()} == dict.fromkeys(
-        VERSIONS, ("failed", 0)
+        WANTED, ("failed", 0)
     )
-    assert (wanted, hopeless) == ([set(VERSIONS)], [])
+    assert (wanted, hopeless) == ([set(WANTED)], [])
     records, wanted, hopeless = tried(run, video_id, 1)
     assert {row["status"] for row in records.values()} == {"value"}
     assert (wanted, hopeless) == ([], [])
@@ -87,22 +92,22 @@ def test_a_decoder_that_is_killed_or_has_no_room_never_gives_the_file_up(run, vi
 def test_a_decoder_that_crashes_counts(run, video_id, monkeypatch):
     monkeypatch.setattr(sandbox, "BOOT", BOOT.format(body="os.kill(os.getpid(), signal.SIGSEGV)"))
     records, wanted, hopeless = tried(run, video_id, 3)
-    assert [records[name]["failures"] for name in VERSIONS] == [3, 0, 0]
+    assert [records[name]["failures"] for name in WANTED] == [3, 0, 0]
     assert wanted == []
     assert [(item.video_id, item.assets) for item in hopeless] == [(video_id, ("videos",))]
     assert "crashed (SIGSEGV)" in hopeless[0].reason
-    again = list(due(run.warehouse, [video_id], VERSIONS, UPSTREAM, attempts=math.inf))
-    assert [set(item.assets) for item in again] == [set(VERSIONS)]
+    again = list(due(run.warehouse, [video_id], WANTED, attempts=math.inf))
+    assert [set(item.assets) for item in again] == [set(WANTED)]
 
 
 def test_an_analyzer_that_fails_is_given_up_with_what_rests_on_it(run, video_id):
     broken = make_analyzer(run=lambda video: pl.DataFrame({"wrong": [1]}))
     records, wanted, hopeless = tried(run, video_id, 3, broken)
-    assert [records[name]["failures"] for name in VERSIONS] == [0, 3, 0]
+    assert [records[name]["failures"] for name in WANTED] == [0, 3, 0]
     assert (wanted, [item.assets for item in hopeless]) == ([], [("example",)])
     # mended code is another version
-    mended = VERSIONS | {"example": "2-a"}
-    assert [set(item.assets) for item in due(run.warehouse, [video_id], mended, UPSTREAM)] == [{"example", "upon"}]
+    mended = WANTED | {"example": Wanted("2-a", upstream=("videos",))}
+    assert [set(item.assets) for item in due(run.warehouse, [video_id], mended)] == [{"example", "upon"}]
 
 
 def test_a_cause_outside_leaves_the_count_as_it_is(run, video_id):

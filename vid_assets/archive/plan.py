@@ -154,9 +154,7 @@ def _present(warehouse: Warehouse, keys: Sequence[str]) -> list[str]:
     return [key for key in keys if key not in missing]
 
 
-def _hopeless(
-    records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float
-) -> list[str]:
+def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float) -> list[str]:
     """The assets that failed too often, and those that failed since they depend on one of them."""
     found: list[str] = []
     for name, want in wanted.items():

@@ -13,7 +13,7 @@ import dagster as dg
 
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, when_code_changed, deliver
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
 from vid_assets.drawing import WIDTH
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
