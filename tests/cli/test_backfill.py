@@ -36,12 +36,12 @@ from functools import partial
 from vid_assets.defs import automation, factory
 from vid_assets.backfill import Backfill
 
-def slow(*arguments, real=factory.analyze):
+def slow(*arguments, real=factory.analyze, **options):
     print("step", flush=True)
     end = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < end:
         time.sleep(0.05)
-    return real(*arguments)
+    return real(*arguments, **options)
 
 factory.analyze = slow
 automation.batches = partial(automation.batches, size=1)
