@@ -30,8 +30,8 @@ demo: .venv/.installed  ## Three real clips through every analyzer, with a table
 analyze: .venv/.installed  ## Every analyzer for one file: make analyze VIDEO=path/to/clip.mp4
 	@$(BIN)/vid-assets analyze -- "$$VIDEO"
 
-backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only says
-	@$(BIN)/vid-assets backfill $(if $(DRY),--dry-run)
+backfill: .venv/.installed  ## Take in the archive and run what is missing, failed or out of date; DRY=1 only says; RETRY=1 also what was given up
+	@$(BIN)/vid-assets backfill $(if $(DRY),--dry-run) $(if $(RETRY),--retry) $(if $(WAIT),--wait)
 
 prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only says
 	@$(BIN)/vid-assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)

@@ -1,1 +1,5 @@
 """What runs share: the warehouse, the model catalogue, and the hosts that keep the models warm."""
+
+from resources.telemetry import opt_out
+
+opt_out()

@@ -1,6 +1,7 @@
 """The errors of models and of what keeps them: each names the culprit, the problem, and the fix."""
 
 from pathlib import Path
+from typing import ClassVar
 
 
 class ResourceError(Exception):
@@ -10,7 +11,10 @@ class ResourceError(Exception):
         culprit: What the error is about: a model, a weights file, a host.
         problem: What is wrong with it, with the value seen.
         fix: What the reader can do about it.
+        is_outside: Whether the cause lies outside what was asked: it does not count against the video.
     """
+
+    is_outside: ClassVar[bool] = False
 
     def __init__(self, culprit: str, problem: str, fix: str) -> None:
         super().__init__(f"{culprit}: {problem}; {fix}")
@@ -40,6 +44,20 @@ class ModelDeadline(ModelError):
 class ModelCancelled(ModelError):
     """The call was given up because the run was cancelled."""
 
+    is_outside = True
+
+
+class HostLost(ModelError):
+    """The host was killed, or could not start: nothing was wrong with the call."""
+
+    is_outside = True
+
+
+class NoHost(ModelDeadline):
+    """There was no room for the host, or it was not up in time."""
+
+    is_outside = True
+
 
 class CatalogueError(ResourceError):
     """A row of the catalogue is not valid, or its file cannot be read."""
@@ -47,6 +65,8 @@ class CatalogueError(ResourceError):
 
 class HostsFolderError(ResourceError):
     """The folder of the hosts' sockets is not safely ours: another owner, a link, or open to others."""
+
+    is_outside = True
 
 
 class WarehouseError(ResourceError):

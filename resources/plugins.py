@@ -2,7 +2,8 @@
 
 import sys
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 
 def offered(group: str) -> list[EntryPoint]:
@@ -15,6 +16,6 @@ def offered(group: str) -> list[EntryPoint]:
 
 
 @cache
-def _all(_path: tuple[str, ...]) -> EntryPoints:
+def _all(_path: tuple[str, ...]) -> Any:
     """All entry points; to find them, the metadata of every installed package is read."""
     return entry_points()

@@ -1,1 +1,5 @@
 """Video archives as Dagster assets: one analyzer, one file, one partitioned table."""
+
+from resources.telemetry import opt_out
+
+opt_out()

@@ -1,5 +1,13 @@
 """One family of errors: each names the culprit, says what is wrong with it, and how to mend it."""
 
+import errno
+from typing import ClassVar
+
+_OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN,
+    errno.ESTALE, errno.ENOBUFS, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM,
+)  # fmt: skip
+
 
 class VidAssetsError(Exception):
     """Base of all errors that this package raises on purpose.
@@ -8,7 +16,10 @@ class VidAssetsError(Exception):
         culprit: What the error is about: a file, a video, an analyzer, a column.
         problem: What is wrong with it, with the value seen.
         fix: What the reader can do about it.
+        is_outside: Whether the cause lies outside the file and the analyzer; `is_outside` reads it.
     """
+
+    is_outside: ClassVar[bool] = False
 
     def __init__(self, culprit: str, problem: str, fix: str) -> None:
         super().__init__(f"{culprit}: {problem}; {fix}")
@@ -28,6 +39,15 @@ class MediaError(VidAssetsError):
     """A media file is missing, empty, broken, hostile, or larger than the limits."""
 
 
+class OutsideError(MediaError):
+    """What went wrong lies outside the file: memory or disk ran out, a process was killed, a server did not answer.
+
+    It does not count among the failures after which a file is given up.
+    """
+
+    is_outside = True
+
+
 class ContractError(VidAssetsError):
     """An analyzer's answer breaks its own table: schema, range, nulls or times."""
 
@@ -35,10 +55,38 @@ class ContractError(VidAssetsError):
 class UpstreamError(VidAssetsError):
     """What an analyzer rests on failed for this video."""
 
+    is_outside = True
+
 
 class SettingsError(VidAssetsError):
     """A setting, a run's config or a run's tag names something that does not exist."""
 
 
+class BusyError(VidAssetsError):
+    """Somebody else is doing what only one may do at a time."""
+
+    is_outside = True
+
+
 class RunCancelledError(VidAssetsError):
     """The run is being cancelled; what was computed is dropped."""
+
+    is_outside = True
+
+
+def is_outside(error: BaseException) -> bool:
+    """Whether the cause of an error lies outside the file and the analyzer, so that it does not count against them.
+
+    An error family of ours says so itself, by its attribute ``is_outside``. Of other errors those are meant that tell
+    that the machine ran out of something: disk, memory, open files, a connection.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        if getattr(cause, "is_outside", False) or isinstance(cause, (MemoryError, ConnectionError, TimeoutError)):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+            return True
+        cause = cause.__cause__
+    return False

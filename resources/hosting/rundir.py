@@ -23,6 +23,7 @@ from resources.fs import write_atomically
 # A unix socket's path may have 107 bytes. The rest is for "/<model>-<identity>.sock".
 LONGEST_FOLDER = 64
 RETRY_S = 0.01
+CRASH = b"Fatal Python error: "  # of the standard library's faulthandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,13 @@ def living(folder: Path) -> list[Record]:
     stems = sorted(path.stem for path in folder.glob("*-*.lock"))
     found = (live_record(folder, stem) for stem in stems)
     return sorted((record for record in found if record is not None), key=lambda record: record.started)
+
+
+def crashed(log: Path) -> bool:
+    """Whether the host's log says that it crashed by itself; one that was killed had no time to say anything."""
+    with suppress(FileNotFoundError):
+        return CRASH in log.read_bytes()
+    return False
 
 
 def clear(folder: Path, stem: str, *endings: str) -> None:

@@ -20,7 +20,7 @@ SOURCES = TableSpec(
     "One row a file that the pipeline knows of: where its bytes are",
     _columns(
         _VIDEO_ID,
-        ("path", pl.String, "text", "Path or URL of the file when it was registered"),
+        ("path", pl.String, "text", "Path or URL of the file; a path that is not UTF-8 as a percent-encoded file URI"),
         ("content_hash", pl.String, "text", "SHA-256 of the bytes, in hex"),
         ("size_bytes", pl.Int64, "B", "Size of the file"),
         ("modified_at", UTC, "UTC", "Modification time of the file"),
@@ -81,7 +81,7 @@ ANALYZER_RUNS = TableSpec(
         ("code_version", pl.String, "text", "Version of analyzer, settings, model, host code and schema together"),
         ("content_hash", pl.String, "text", "SHA-256 of the video's bytes, in hex"),
         ("profile", pl.String, "text", "Model profile: gpu, cpu or offline"),
-        ("failures", pl.Int64, "1", "How many times in a row this code failed for this video; 0 if it did not"),
+        ("failures", pl.Int64, "1", "Times in a row that this code failed; causes outside code and file do not count"),
         ("config", pl.String, "JSON", "Settings of the analyzer that differ from their defaults; null for none"),
         ("own_settings", pl.Boolean, "1", "Whether the run chose settings, model or profile other than the archive's"),
         ("provenance", pl.String, "text", "Digest of code version, content and the answers that it was computed from"),

@@ -12,22 +12,25 @@ import pytest
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
+from vid_assets.archive import scan
 from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
 from vid_assets.defs.factory import analyzer_asset, videos_asset
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, OutsideError
 from vid_assets.pipeline.records import read_records
 from vid_assets.settings import Settings
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
 
+MATROSKA = b"\x1aE\xdf\xa3"
 
-def put(path: Path, text: str = "x", age_s: float = 60.0) -> Path:
-    """A file that was written so long ago."""
+
+def put(path: Path, text: str = "x", age_s: float = 60.0, magic: bytes = MATROSKA) -> Path:
+    """A file that was written so long ago, and begins like a video."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_bytes(magic + text.encode() if text else b"")
     then = path.stat().st_mtime - age_s
     os.utime(path, (then, then))
     return path
@@ -50,12 +53,16 @@ def ready(archive, **options):
 
 def test_files_are_found_once(archive):
     root = Path(archive.root)
-    for name in ("one.mp4", "deep/er/two.MKV", ".hidden.mp4", "notes.txt", "three.mp4.part", ".folder/four.mp4"):
+    for name in ("one.mp4", "deep/er/two.MKV", ".hidden.mp4", "three.mp4.part", ".folder/four.mp4"):
         put(root / name)
     assert ready(archive) == {"one.mp4", "deep/er/two.MKV"}
     assert ready(archive) == set()
     put(root / "deep/five.webm")
     assert ready(archive) == {"deep/five.webm"}
+    assert [(group.reason, group.count) for group in archive.skipped()] == [
+        ("hidden: the name begins with a dot", 2),
+        ("unfinished: the name ends in .part", 1),
+    ]
 
 
 def test_files_that_are_being_written_are_left_alone(archive):
@@ -117,8 +124,74 @@ def test_an_archive_that_cannot_be_listed_loses_nothing(archive):
 def test_a_link_in_a_circle_ends(archive):
     root = Path(archive.root)
     put(root / "a/one.mp4")
-    (root / "a/again").symlink_to(root)
+    for name, target in {"a/again": root, "a/itself": root / "a/itself", "a/up": root.parent, "b": root / "a"}.items():
+        (root / name).symlink_to(target)
+    put(root.parent / "beside/two.mp4")
+    # the folder above the archive holds the archive again, which is not listed twice
+    assert ready(archive) == {"a/one.mp4", "a/up/beside/two.mp4"}
+    assert ready(archive) == set()
+    assert [(group.reason, group.examples) for group in archive.skipped()] == [
+        ("a link that leads nowhere", (str(root / "a/itself"),))
+    ]
+
+
+def test_linked_folders_and_files_are_found_once(archive, tmp_path):
+    root = Path(archive.root)
+    put(tmp_path / "disk/films/one.mp4")
+    put(tmp_path / "disk/two.mp4")
+    put(root / ".store/three.mp4")
+    for name, target in {"x": "disk/films", "y": "disk/films", "z": "disk", "four.mp4": "disk/two.mp4"}.items():
+        (root / name).symlink_to(tmp_path / target)
+    (root / "visible").symlink_to(root / ".store")
+    found = ready(archive)
+    assert len(found) == 4
+    assert {Path(path).resolve().name for path in (root / name for name in found)} == {
+        "one.mp4", "two.mp4", "three.mp4",
+    }  # fmt: skip
+    # the first link goes: the folder is found through the other
+    first = next(name.split("/")[0] for name in found if name.endswith("one.mp4"))
+    (root / first).unlink()
+    changes = archive.scan()
+    assert [gone.video_id for gone in changes.vanished if gone.video_id == "one"] == ["one"]
+    assert any(name.endswith("one.mp4") for name in ready(archive) | set(changes.ready))
+
+
+def test_a_linked_file_follows_its_target(archive, tmp_path):
+    root, target = Path(archive.root), put(tmp_path / "disk/one.mp4")
+    (root / "link.mp4").symlink_to(target)
+    assert ready(archive) == {"link.mp4"}
+    put(target, "changed")
+    assert archive.scan().ready == {str(root / "link.mp4"): "link"}
+    target.unlink()
+    assert [gone.video_id for gone in archive.scan().vanished] == ["link"]
+
+
+def test_an_index_of_an_earlier_version_is_kept(tmp_path):
+    (tmp_path / "archive").mkdir()
+    file = put(tmp_path / "archive/one.mp4")
+    with Archive(str(tmp_path / "archive"), tmp_path / "scratch") as archive:
+        assert ready(archive) == {"one.mp4"}
+        archive._index.execute("ALTER TABLE folders DROP COLUMN real")
+        archive._index.execute("ALTER TABLE files DROP COLUMN reason")
+    with Archive(str(tmp_path / "archive"), tmp_path / "scratch") as archive:
+        assert ready(archive) == set()
+        file.unlink()
+        assert [gone.video_id for gone in archive.scan().vanished] == ["one"]
+
+
+def test_a_folder_that_cannot_be_listed_keeps_what_was_found(archive, monkeypatch):
+    folder = Path(archive.root) / "a"
+    put(folder / "one.mp4")
     assert ready(archive) == {"a/one.mp4"}
+    listing = scan.list_folder
+
+    def refused(fs, path, real):
+        return fails(PermissionError(13, "Permission denied")) if path == str(folder) else listing(fs, path, real)
+
+    monkeypatch.setattr(scan, "list_folder", refused)
+    changes = archive.scan()
+    assert changes.vanished == []
+    assert changes.unreadable == {str(folder): "cannot be listed (Permission denied)"}
 
 
 @pytest.fixture
@@ -153,6 +226,50 @@ def test_new_files_become_partitions_and_bad_ones_are_refused_once(home):
     assert (again.new, again.refused) == ([], [])
     failed = warehouse.read_table(ANALYZER_RUNS.name).filter(pl.col("status") == "failed").collect()
     assert failed["video_id"].str.starts_with("empty-").to_list() == [True]
+
+
+def test_content_decides_what_is_taken_in(home):
+    root, warehouse, *_ = home
+    put(root / "film.dat", "one")
+    put(root / "no_ending", "two")
+    put(root / "damaged.mp4", "three", magic=bytes(range(256)))
+    put(root / "index.ts", "export const x = 1;\n", magic=b"")
+    put(root / "error.mp4", "<html>not found</html>", magic=b"")
+    put(root / "module.mts", "three", magic=bytes(range(256)))
+    put(root / "photo.jpg", "four", magic=b"\xff\xd8\xff\xe0")
+    taken = look(home)
+    assert {key.split("-")[0] for key in taken.new} == {"film", "no_ending", "damaged"}
+    assert [str(group) for group in taken.skipped] == [
+        f"left out 2 (text): {root}/error.mp4, {root}/index.ts",
+        f"left out 1 (nothing that the decoder knows): {root}/module.mts",
+        f"left out 1 (a still picture): {root}/photo.jpg",
+    ]
+    assert look(home).skipped == []
+    # a video that becomes something else is gone
+    (key,) = (key for key in taken.new if key.startswith("film"))
+    put(root / "film.dat", "words", magic=b"")
+    assert (look(home).vanished, warehouse.read_partition("sources", key)["vanished_at"].item() is None) == (
+        [key], False,
+    )  # fmt: skip
+
+
+def test_a_file_that_cannot_be_read_now_is_tried_again(home, monkeypatch):
+    root, _, settings, _ = home
+    put(root / "one.mp4", "one")
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            "vid_assets.archive.register.identify", lambda _: fails(OutsideError("x", "disk error", "check it"))
+        )
+        taken = look(home)
+    assert (taken.new, taken.refused, taken.unreadable) == ([], [], ["x: disk error; check it"])
+    assert look(home).new == []
+    with Archive(str(root), Path(settings.scratch)) as archive:
+        archive.retry()
+    assert len(look(home).new) == 1
+
+
+def fails(error):
+    raise error
 
 
 def test_a_look_that_was_cut_off_is_taken_again(home, monkeypatch):
@@ -202,33 +319,33 @@ def test_remote_archives_are_copied_when_they_are_read(home):
 
     _, warehouse, settings, instance = home
     memory = fsspec.filesystem("memory")
-    memory.pipe("/films/one.mp4", b"remote")
+    memory.pipe("/films/one.mp4", MATROSKA + b"remote")
+    memory.pipe("/films/notes", b"words")
     scratch = Path(settings.scratch)
     with Archive("memory://films", scratch) as archive:
-        assert take_in(archive, scratch, warehouse, instance).settling == 1
+        assert take_in(archive, scratch, warehouse, instance).settling == 2
         archive._index.execute("UPDATE files SET noted_at = noted_at - 60")
-        (key,) = take_in(archive, scratch, warehouse, instance).new
+        taken = take_in(archive, scratch, warehouse, instance)
+        assert [(group.reason, group.examples) for group in taken.skipped] == [("text", ("/films/notes",))]
+        (key,) = taken.new
     source = warehouse.read_partition("sources", key).row(0, named=True)
     assert source["path"] == "memory:///films/one.mp4"
 
     from vid_assets.media.remote import local_path
 
     copy = local_path(source["path"], source["content_hash"], scratch)
-    assert copy.read_bytes() == b"remote"
+    assert copy.read_bytes() == MATROSKA + b"remote"
     copy.unlink()
-    assert local_path(source["path"], source["content_hash"], scratch).read_bytes() == b"remote"
+    assert local_path(source["path"], source["content_hash"], scratch).read_bytes() == MATROSKA + b"remote"
     copy.unlink()
-    memory.pipe("/films/one.mp4", b"changed")
+    memory.pipe("/films/one.mp4", MATROSKA + b"changed")
     with pytest.raises(MediaError, match="no longer the file"):
         local_path(source["path"], source["content_hash"], scratch)
 
 
-WANTED = {
-    "videos": Wanted("1"),
-    "a": Wanted("1-a", upstream=("videos",)),
-    "b": Wanted("1-b", upstream=("videos", "a")),
-    "c": Wanted("1-c", upstream=("videos",)),
-}
+VERSIONS = {"videos": "1", "a": "1-a", "b": "1-b", "c": "1-c"}
+UPSTREAM = {"videos": (), "a": ("videos",), "b": ("videos", "a"), "c": ("videos",)}
+WANTED = {name: Wanted(version, upstream=UPSTREAM[name]) for name, version in VERSIONS.items()}
 
 
 def answered(warehouse, key, **changes):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from resources.telemetry import OPT_OUT
 from tests.kit.media_files import click, write
 from vid_assets.errors import MediaError
 from vid_assets.media import Limits, Media, identify, open_media, sandbox, trim_scratch
@@ -147,7 +148,8 @@ def test_the_sandbox_is_bare(clip: Path, monkeypatch: pytest.MonkeyPatch):
     refused(clip, "done")
     names, core, files, path, leads, heavy = json.loads(seen.read_text())
     allowed = {"PATH", "LC_ALL", "LC_CTYPE", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH"}
-    assert set(names) <= allowed
+    assert set(names) <= allowed | set(OPT_OUT)
+    assert set(names) >= set(OPT_OUT)
     assert (core, files, leads, heavy) == ([0, 0], [64, 64], True, [])
     assert str(clip.parent) not in path
     assert "" not in path

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from vid_assets.errors import MediaError
 from vid_assets.media import identify
-from vid_assets.media.source import VIDEO_ID, shown, slug
+from vid_assets.media.paths import shown
+from vid_assets.media.source import VIDEO_ID, slug
 
 HOSTILE = [
     "a b.mp4", "'; DROP TABLE videos; --.mp4", '"quoted".mp4', "...", "....mp4", "-rf.mp4", ".hidden", "a\nb.mp4",

@@ -22,6 +22,7 @@ VIDEOS_A_RUN = 10
 REASONS = ("missing", "failed", "stale")
 _COLUMNS = (
     "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
+    "reason",
 )  # fmt: skip
 
 
@@ -84,8 +85,23 @@ class Budget:
     hours: float = math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A video of which something failed so often that it is not tried again by itself.
+
+    Attributes:
+        video_id: Partition key.
+        assets: Names of the assets, what rests on a failed one left out.
+        reason: Why the first of them failed last.
+    """
+
+    video_id: str
+    assets: tuple[str, ...]
+    reason: str
+
+
 def due(
-    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: int = ATTEMPTS
+    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[Due]:
     """The videos that are due for something, in the order of `keys`.
 
@@ -93,20 +109,15 @@ def due(
         warehouse: Where the records are.
         keys: The videos to look at.
         wanted: What is wanted of each asset that is switched on, each after those that it depends on.
-        attempts: How often in a row the same code may fail for a video.
+        attempts: How often in a row the same code may fail for a video; infinity tries again what was given up.
     """
-    records: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS).collect().iter_rows(named=True):
-        records.setdefault(row["video_id"], {})[row["analyzer"]] = row
-    gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at").is_not_null()).select("video_id").collect()
+    records = _records(warehouse)
     lengths = dict(warehouse.read_table(VIDEOS.name).select("video_id", "duration_s").collect().iter_rows())
-    missing = set(gone["video_id"])
-    for key in keys:
-        if key in missing:
-            continue
+    for key in _present(warehouse, keys):
         there = records.get(key, {})
-        reasons = {name: why for name in wanted if (why := _why(name, there, wanted[name], attempts))}
-        if _given_up(there.get(VIDEOS.name), attempts) or not reasons:
+        hopeless = _hopeless(there, wanted, attempts)
+        reasons = {name: why for name in wanted if name not in hopeless and (why := _why(name, there, wanted[name]))}
+        if VIDEOS.name in hopeless or not reasons:
             continue
         assets = set(reasons)
         for name, want in wanted.items():
@@ -114,6 +125,45 @@ def due(
                 assets.add(name)
         first = min(reasons.values(), key=REASONS.index)
         yield Due(key, frozenset(assets), first, (lengths.get(key) or 0.0) / 3600)
+
+
+def given_up(
+    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
+) -> Iterator[GivenUp]:
+    """The videos that `due` leaves out, in part or as a whole, since they failed too often; arguments as there."""
+    records = _records(warehouse)
+    for key in _present(warehouse, keys):
+        there = records.get(key, {})
+        itself = [name for name in _hopeless(there, wanted, attempts) if (there[name]["failures"] or 0) >= attempts]
+        if itself:
+            yield GivenUp(key, tuple(itself), there[itself[0]]["reason"] or "")
+
+
+def _records(warehouse: Warehouse) -> dict[str, dict[str, dict[str, Any]]]:
+    """By video and asset."""
+    records: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS).collect().iter_rows(named=True):
+        records.setdefault(row["video_id"], {})[row["analyzer"]] = row
+    return records
+
+
+def _present(warehouse: Warehouse, keys: Sequence[str]) -> list[str]:
+    """Those whose file has not vanished."""
+    gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at").is_not_null()).select("video_id").collect()
+    missing = set(gone["video_id"])
+    return [key for key in keys if key not in missing]
+
+
+def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float) -> list[str]:
+    """The assets that failed too often, and those that failed since they depend on one of them."""
+    found: list[str] = []
+    for name, want in wanted.items():
+        record = records.get(name)
+        if record is None or _why(name, records, want) != "failed":
+            continue
+        if (record["failures"] or 0) >= attempts or set(found) & set(want.upstream):
+            found.append(name)
+    return found
 
 
 def within(items: Iterable[Due], budget: Budget) -> Iterator[Due]:
@@ -150,7 +200,7 @@ def batches(items: Iterable[Due], order: Sequence[str], size: int = VIDEOS_A_RUN
     return [Batch(run[0].video_id, run[-1].video_id, len(run), run[0].assets, run[0].reason) for run in made]
 
 
-def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted, attempts: int) -> str | None:
+def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted) -> str | None:
     """Why an asset is due for a video; None if it is not."""
     record = records.get(name)
     if record is None or record["status"] == "disabled":
@@ -158,7 +208,7 @@ def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted, atte
     inputs = [records.get(upstream) for upstream in want.upstream if upstream != VIDEOS.name]
     if not _is_current(record, want) or _is_behind(record, inputs):
         return "stale"
-    return "failed" if record["status"] == "failed" and (record["failures"] or 0) < attempts else None
+    return "failed" if record["status"] == "failed" else None
 
 
 def _is_current(record: Mapping[str, Any], want: Wanted) -> bool:
@@ -175,7 +225,3 @@ def _is_behind(record: Mapping[str, Any], inputs: Sequence[Mapping[str, Any] | N
         return False
     now = provenance(record["code_version"], record["content_hash"], inputs)
     return now is not None and now != record["provenance"]
-
-
-def _given_up(record: Mapping[str, Any] | None, attempts: int) -> bool:
-    return record is not None and record["status"] == "failed" and (record["failures"] or 0) >= attempts

@@ -1,10 +1,9 @@
 """Puts video files into the archive's registry: one row of ``sources`` and one partition each."""
 
 import hashlib
-import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -13,10 +12,13 @@ import dagster as dg
 
 from resources.warehouse.records import SOURCES
 from resources.warehouse.resource import Warehouse
+from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.scan import Archive, Vanished
-from vid_assets.errors import MediaError
-from vid_assets.media.remote import fetch, is_remote
+from vid_assets.archive.scan import Archive
+from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.paths import is_remote, name_of, path_of, shown, stored
+from vid_assets.media.remote import fetch, first_bytes
+from vid_assets.media.sniff import is_named_like_media, why_not
 from vid_assets.media.source import DIGEST_LENGTH, Source, identify, slug
 from vid_assets.pipeline.records import put_rejection
 
@@ -33,6 +35,8 @@ class TakenIn:
     Attributes:
         new: Keys of videos that were not registered before, in the order in which they became partitions.
         refused: What is wrong with files that cannot become a partition.
+        skipped: Files that hold no video and no sound, by reason; each is named once, when it is first seen.
+        unreadable: What is wrong with files and folders that cannot be read now; they are tried again.
         vanished: Keys of videos whose file is gone.
         settling: How many files are still being written.
         left: How many files are ready, but for the next time.
@@ -40,50 +44,105 @@ class TakenIn:
 
     new: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     settling: int = 0
     left: int = 0
 
 
 def take_in(
-    archive: Archive, scratch: Path, warehouse: Warehouse, instance: dg.DagsterInstance, seconds: float = SECONDS
+    archive: Archive,
+    scratch: Path,
+    warehouse: Warehouse,
+    instance: dg.DagsterInstance,
+    seconds: float = SECONDS,
+    stop: Callable[[], bool] = lambda: False,
 ) -> TakenIn:
-    """Look at a part of the archive: register what is new, refuse what is no video, mark what is gone.
+    """Look at a part of the archive: register what is new, leave out what is no video, mark what is gone.
 
-    A file is read as a whole to know it by its content, so no further one is begun after `seconds`.
+    A file is read as a whole to know it by its content, so no further one is begun after `seconds`, or once `stop`
+    says so.
 
     Raises:
         MediaError: The archive cannot be listed.
     """
-    began, changes, answer = time.monotonic(), archive.scan(), TakenIn()
-    answer.settling = changes.settling
-    settled: list[tuple[str, str | None]] = []
-    replaced: list[tuple[str, str]] = []
-    for place, (path, before) in enumerate(changes.ready.items()):
-        if time.monotonic() - began > seconds:
-            answer.left = len(changes.ready) - place
+    began, changes = time.monotonic(), archive.scan()
+    look = _Look(archive, scratch, warehouse, instance)
+    # what is most likely a video first: to look into many other files may take several turns
+    ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
+    for place, (path, before) in enumerate(ready):
+        if stop() or time.monotonic() - began > seconds:
+            look.answer.left = len(ready) - place
             break
-        url = archive.url_of(path)
+        look.take(path, before)
+    return look.finish(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at an archive: what came of its files so far."""
+
+    archive: Archive
+    scratch: Path
+    warehouse: Warehouse
+    instance: dg.DagsterInstance
+    answer: TakenIn = field(default_factory=TakenIn)
+    settled: list[tuple[str, str]] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    put_off: list[str] = field(default_factory=list)
+    replaced: list[Vanished] = field(default_factory=list)
+
+    def take(self, path: str, before: str | None) -> None:
+        """Register one file, or note why not; `before` is what it was registered as."""
+        url, video_id = self.archive.url_of(path), None
         try:
-            source = fetch(url, scratch) if is_remote(url) else identify(Path(url))
+            if reason := why_not(path, self._reader(path)):
+                self.skipped[path] = reason
+            else:
+                video_id = self._register(url)
+                self.settled.append((path, video_id))
+        except OutsideError as error:
+            self.put_off.append(path)
+            self.answer.unreadable.append(str(error))
+            return
         except MediaError as error:
-            reject(Path(url), error, warehouse)
-            answer.refused.append(str(error))
-            settled.append((path, None))
-            replaced += [] if before is None else [(path, before)]
-            continue
-        if source.video_id not in answer.new and not instance.has_dynamic_partition(_VIDEOS, source.video_id):
-            answer.new.append(source.video_id)
-        _write_source(source, url, warehouse)
-        settled.append((path, source.video_id))
-        replaced += [] if before in (None, source.video_id) else [(path, before)]
-    add_partitions(instance, answer.new)
-    # after the partitions, so that a look that is cut off is simply taken again
-    archive.settle(settled)
-    for gone in (*changes.vanished, *(Vanished(path, old, archive.place_of(old)) for path, old in replaced)):
-        _mark_vanished(gone, archive, warehouse)
-        answer.vanished += [] if gone.elsewhere else [gone.video_id]
-    return answer
+            reject(url, error, self.warehouse)
+            self.answer.refused.append(str(error))
+            self.refused[path] = error.problem
+        if before not in (None, video_id):
+            self.replaced.append(Vanished(path, before, None))
+
+    def finish(self, changes: Changes) -> TakenIn:
+        """Make partitions of what is new, and write down what came of each file."""
+        add_partitions(self.instance, self.answer.new)
+        # after the partitions, so that a look that is cut off is simply taken again
+        self.archive.settle(self.settled)
+        self.archive.refuse(self.refused.items())
+        self.archive.skip(self.skipped.items())
+        self.archive.put_off(self.put_off)
+        replaced = (replace(gone, elsewhere=self.archive.place_of(gone.video_id)) for gone in self.replaced)
+        for gone in (*changes.vanished, *replaced):
+            _mark_vanished(gone, self.archive, self.warehouse)
+            self.answer.vanished += [] if gone.elsewhere else [gone.video_id]
+        told = changes.skipped | self.skipped
+        self.answer.skipped = grouped((reason, path) for path, reason in told.items())
+        self.answer.unreadable += [f"{shown(path_of(path))}: {why}" for path, why in changes.unreadable.items()]
+        self.answer.settling = changes.settling
+        return self.answer
+
+    def _reader(self, path: str) -> Callable[[int], bytes]:
+        filesystem = None if self.archive.is_local else self.archive.fs
+        return lambda count: first_bytes(filesystem, path, count)
+
+    def _register(self, url: str) -> str:
+        source = fetch(url, self.scratch) if is_remote(url) else identify(path_of(url))
+        new = source.video_id not in self.answer.new
+        if new and not self.instance.has_dynamic_partition(_VIDEOS, source.video_id):
+            self.answer.new.append(source.video_id)
+        _write_source(source, url, self.warehouse)
+        return source.video_id
 
 
 def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> Source:
@@ -93,7 +152,7 @@ def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> 
         MediaError: The file is missing, empty, or no regular file.
     """
     source = identify(file)
-    _write_source(source, str(source.path.absolute()), warehouse)
+    _write_source(source, stored(source.path.absolute()), warehouse)
     add_partitions(instance, [source.video_id])
     return source
 
@@ -123,14 +182,20 @@ def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> No
     warehouse.replace_partition(SOURCES.name, gone.video_id, SOURCES.frame([row]))
 
 
-def reject(file: Path, error: MediaError, warehouse: Warehouse) -> str:
+def reject(file: str | Path, error: MediaError, warehouse: Warehouse) -> str:
     """Record a file that cannot become a partition as a failed run, known by its name and path.
+
+    Args:
+        file: Its path, or its stored path or URL.
+        error: What is wrong with it.
+        warehouse: Where the record goes.
 
     Returns:
         The id under which the record stands.
     """
-    path_hash = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()
-    video_id = f"{slug(file.stem)}-{path_hash[:DIGEST_LENGTH]}"
+    place = str(file) if isinstance(file, str) and is_remote(file) else stored(path_of(str(file)).absolute())
+    path_hash = hashlib.sha256(place.encode()).hexdigest()
+    video_id = f"{slug(Path(name_of(place)).stem)}-{path_hash[:DIGEST_LENGTH]}"
     put_rejection(video_id, str(error), warehouse)
     return video_id
 

@@ -7,25 +7,27 @@ times, and within a few scans elsewhere; an archive of 100,000 files is never li
 the next scans build it again and nothing else happens, since files are known by their content.
 """
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import tokenize
 
+from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
 from vid_assets.archive.filesystem import url_to_fs
+from vid_assets.archive.listing import Entry, folder_version, list_folder
 from vid_assets.errors import MediaError
+from vid_assets.media.paths import path_of, shown, stored
+from vid_assets.media.sniff import unfinished
 
-SUFFIXES = frozenset({
-    ".3gp", ".aac", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".mxf", ".ogg", ".ogv", ".opus", ".ts", ".vob", ".wav", ".webm", ".wmv",
-})  # fmt: skip
 SETTLE_S = 5.0
+# A file that could not be read for a reason outside it is tried again after this.
+LATER_S = 600.0
 ENTRIES = 20_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folders (path TEXT PRIMARY KEY, parent TEXT, version TEXT, listed_at REAL NOT NULL);
@@ -37,36 +39,19 @@ CREATE INDEX IF NOT EXISTS files_by_folder ON files (folder);
 CREATE INDEX IF NOT EXISTS files_by_state ON files (state);
 CREATE INDEX IF NOT EXISTS files_by_video ON files (video_id);
 """
+# Columns that indexes of earlier versions lack.
+_ADDED = (("folders", "real TEXT"), ("files", "reason TEXT"))
 
 
-@dataclass(frozen=True, slots=True)
-class Vanished:
-    """A file that is no longer there.
+class _Known(NamedTuple):
+    """What the index knows of a file."""
 
-    Attributes:
-        path: Where it was.
-        video_id: What it was registered as.
-        elsewhere: Another path of the same content; None if there is none.
-    """
-
-    path: str
-    video_id: str
-    elsewhere: str | None
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a scan found.
-
-    Attributes:
-        ready: Paths of new or changed files that nobody writes to any more, and what each was registered as before.
-        vanished: Files that are no longer there.
-        settling: How many files are still being written.
-    """
-
-    ready: dict[str, str | None] = field(default_factory=dict)
-    vanished: list[Vanished] = field(default_factory=list)
-    settling: int = 0
+    size: int | None
+    version: str
+    noted_at: float
+    state: str
+    video_id: str | None
+    reason: str | None = None
 
 
 class Archive:
@@ -78,12 +63,17 @@ class Archive:
     """
 
     def __init__(self, url: str, scratch: Path) -> None:
-        self.fs, self.root = url_to_fs(url)
+        self.fs, root = url_to_fs(url)
         self.is_local = isinstance(self.fs, LocalFileSystem)
+        self.root = stored(root) if self.is_local else root
+        self._real_root = stored(os.path.realpath(root)) if self.is_local else root
         scratch.mkdir(parents=True, exist_ok=True)
-        name = tokenize(self.fs.unstrip_protocol(self.root))[:12]
+        name = tokenize(self.fs.unstrip_protocol(root))[:12]
         self._index = sqlite3.connect(scratch / f"archive-{name}.sqlite", timeout=30)
         self._index.executescript(_SCHEMA)
+        for table, column in _ADDED:
+            if column.split()[0] not in {row[1] for row in self._index.execute(f"PRAGMA table_info({table})")}:
+                self._index.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +92,7 @@ class Archive:
         now = time.time() if now is None else now
         changes = Changes()
         with self._index:
-            self._index.execute("INSERT OR IGNORE INTO folders VALUES (?, NULL, NULL, 0)", [self.root])
+            self._add_folder(self.root, None, self._real_root)
             looked = 0
             for folder in self._due(now):
                 looked += self._list(folder, now, changes)
@@ -112,11 +102,50 @@ class Archive:
         changes.settling -= len(changes.ready)
         return changes
 
-    def settle(self, files: Iterable[tuple[str, str | None]]) -> None:
-        """Remembers what ready files were registered as, None for refused ones; they are done until they change."""
-        rows = [("refused" if video_id is None else "registered", video_id, path) for path, video_id in files]
+    def unlisted(self, since: float) -> int:
+        """How many folders no scan has listed since then (seconds since 1970)."""
+        return self._index.execute("SELECT count(*) FROM folders WHERE listed_at < ?", [since]).fetchone()[0]
+
+    def settle(self, files: Iterable[tuple[str, str]]) -> None:
+        """Remembers what ready files were registered as; they are done until they change."""
+        rows = [(video_id, path) for path, video_id in files]
         with self._index:
-            self._index.executemany("UPDATE files SET state = ?, video_id = ? WHERE path = ?", rows)
+            self._index.executemany("UPDATE files SET state = 'registered', video_id = ? WHERE path = ?", rows)
+
+    def skip(self, files: Iterable[tuple[str, str]]) -> None:
+        """Remembers why ready files are left out; they are until they change."""
+        rows = [(reason, path) for path, reason in files]
+        query = "UPDATE files SET state = 'skipped', video_id = NULL, reason = ? WHERE path = ?"
+        with self._index:
+            self._index.executemany(query, rows)
+
+    def refuse(self, files: Iterable[tuple[str, str]]) -> None:
+        """Remembers what is wrong with ready files that cannot be registered; they are refused until they change."""
+        rows = [(problem, path) for path, problem in files]
+        query = "UPDATE files SET state = 'refused', video_id = NULL, reason = ? WHERE path = ?"
+        with self._index:
+            self._index.executemany(query, rows)
+
+    def refused(self) -> list[str]:
+        """All files that are refused, as they are shown, with what is wrong with them."""
+        query = "SELECT path, reason FROM files WHERE state = 'refused' ORDER BY path"
+        return [f"{shown(path_of(path))} ({reason})" for path, reason in self._index.execute(query)]
+
+    def put_off(self, paths: Iterable[str]) -> None:
+        """Remembers that ready files could not be read now; they are ready again after `LATER_S`."""
+        rows = [(time.time(), path) for path in paths]
+        with self._index:
+            self._index.executemany("UPDATE files SET state = 'later', noted_at = ? WHERE path = ?", rows)
+
+    def retry(self) -> None:
+        """Makes the files that were put off ready for the next scan."""
+        with self._index:
+            self._index.execute("UPDATE files SET state = 'settling' WHERE state = 'later'")
+
+    def skipped(self) -> list[Skipped]:
+        """All files that are left out, by reason, the most frequent first."""
+        query = "SELECT reason, path FROM files WHERE state = 'skipped' ORDER BY path"
+        return grouped(self._index.execute(query))
 
     def place_of(self, video_id: str) -> str | None:
         """The path of a file with this content; None if the index knows of none."""
@@ -131,8 +160,9 @@ class Archive:
     def _due(self, now: float) -> Iterator[str]:
         """Folders in the order in which they should be listed; those that are found meanwhile come, too."""
         rows = self._index.execute("SELECT path, version FROM folders ORDER BY listed_at, path").fetchall()
-        changed = [path for path, version in rows if self.is_local and version != self._version_of_folder(path)]
-        settling = [row[0] for row in self._index.execute("SELECT DISTINCT folder FROM files WHERE state = 'settling'")]
+        changed = [path for path, version in rows if self.is_local and version != folder_version(path)]
+        query = "SELECT DISTINCT folder FROM files WHERE state = 'settling' OR (state = 'later' AND noted_at <= ?)"
+        settling = [row[0] for row in self._index.execute(query, [now - LATER_S])]
         new = [path for path, version in rows if version is None]
         done: set[str] = set()
         for path in (*new, *changed, *settling):
@@ -150,55 +180,89 @@ class Archive:
         Returns:
             How many entries it has.
         """
-        version = self._version_of_folder(folder) if self.is_local else ""
+        version = folder_version(folder) if self.is_local else ""
+        real = self._real_of(folder)
+        if real is None:  # forgotten earlier in this scan
+            return 0
         try:
-            listed = self.fs.ls(folder, detail=True, refresh=True) if not self.is_local else self.fs.ls(folder, True)
+            listed = list(list_folder(self.fs, folder, real))
         except OSError as error:
-            if folder == self.root:
-                problem = f"the archive cannot be listed ({error.strerror or error})"
-                raise MediaError(folder, problem, "set VID_ARCHIVE to a folder or an fsspec URL") from None
-            self._forget_folder(folder, changes)
+            self._cannot_list(folder, error, now, changes)
             return 1
-        query = "SELECT path, size, version, noted_at, state, video_id FROM files WHERE folder = ?"
-        known = {row[0]: row[1:] for row in self._index.execute(query, [folder])}
+        query = "SELECT path, size, version, noted_at, state, video_id, reason FROM files WHERE folder = ?"
+        known = {row[0]: _Known(*row[1:]) for row in self._index.execute(query, [folder])}
         subfolders = {row[0] for row in self._index.execute("SELECT path FROM folders WHERE parent = ?", [folder])}
         for entry in listed:
-            path = entry["name"].rstrip("/")
-            if PurePosixPath(path).name.startswith("."):
-                continue
-            if entry["type"] == "directory":
-                # a link to a folder may lead back to where it lies
-                if not entry.get("islink"):
-                    self._index.execute("INSERT OR IGNORE INTO folders VALUES (?, ?, NULL, 0)", [path, folder])
-                    subfolders.discard(path)
-            elif PurePosixPath(path).suffix.lower() in SUFFIXES:
-                self._note(path, folder, entry, known.pop(path, None), now, changes)
+            if entry.name.startswith(".") or not entry.is_folder:
+                self._note(entry, folder, known.pop(entry.path, None), now, changes)
+            elif self._add_folder(entry.path, folder, entry.real):
+                subfolders.discard(entry.path)
         for path, row in known.items():
-            self._forget_file(path, row[-1], changes)
+            self._forget_file(path, row.video_id, changes)
         for path in subfolders:
             self._forget_folder(path, changes)
-        self._index.execute("UPDATE folders SET version = ?, listed_at = ? WHERE path = ?", [version, now, folder])
+        query = "UPDATE folders SET version = ?, listed_at = ?, real = ? WHERE path = ?"
+        self._index.execute(query, [version, now, real, folder])
         return 1 + len(listed)
 
-    def _note(
-        self,
-        path: str,
-        folder: str,
-        entry: Mapping[str, Any],
-        row: tuple[Any, ...] | None,
-        now: float,
-        changes: Changes,
-    ) -> None:
+    def _real_of(self, folder: str) -> str | None:
+        """Where a folder of the index really is; None for one that is not in it."""
+        found = self._index.execute("SELECT real FROM folders WHERE path = ?", [folder]).fetchone()
+        if found is None or found[0]:
+            return found and found[0]
+        return stored(os.path.realpath(path_of(folder))) if self.is_local else folder
+
+    def _add_folder(self, path: str, parent: str | None, real: str) -> bool:
+        """Adds a folder, unless it is listed at another path already: links may lead in circles, or twice to one place.
+
+        Returns:
+            Whether the index has it at this path.
+        """
+        if self.is_local and self._is_listed_itself(path_of(real), path_of(path)):
+            return False
+        query = "SELECT count(*) FROM folders WHERE real = ? AND path != ?"
+        if self._index.execute(query, [real, path]).fetchone()[0]:
+            return False
+        self._index.execute("INSERT OR IGNORE INTO folders VALUES (?, ?, NULL, 0, ?)", [path, parent, real])
+        return True
+
+    def _is_listed_itself(self, real: Path, path: Path) -> bool:
+        """Whether a scan comes by the real folder without a link, at another path than this."""
+        real_root = path_of(self._real_root)
+        if not real.is_relative_to(real_root):
+            return False
+        parts = real.relative_to(real_root).parts
+        return path != path_of(self.root).joinpath(*parts) and not any(part.startswith(".") for part in parts)
+
+    def _cannot_list(self, folder: str, error: OSError, now: float, changes: Changes) -> None:
+        """Forgets a folder that is gone; one that is there and cannot be read keeps what was found in it."""
+        problem = error.strerror or str(error)
+        if folder == self.root:
+            what = f"the archive cannot be listed ({problem})"
+            raise MediaError(shown(path_of(folder)), what, "set VID_ARCHIVE to a folder or an fsspec URL") from None
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            self._forget_folder(folder, changes)
+            return
+        changes.unreadable[folder] = f"cannot be listed ({problem})"
+        self._index.execute("UPDATE folders SET listed_at = ? WHERE path = ?", [now, folder])
+
+    def _note(self, entry: Entry, folder: str, row: _Known | None, now: float, changes: Changes) -> None:
         """Compares one file with what the index says of it."""
-        size, changed_at = entry.get("size"), entry.get("mtime")
-        version = str(changed_at or entry.get("LastModified") or entry.get("ETag") or entry.get("updated") or "")
-        if row is None or row[:2] != (size, version):
-            row = (size, version, now, "settling", None if row is None else row[-1])
-            self._index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", [path, folder, *row])
-        since = min(row[2], changed_at) if isinstance(changed_at, float) else row[2]
+        problem = _left_out(entry)
+        if row is None or (row.size, row.version) != (entry.size, entry.version):
+            if problem:
+                self._forget_file(entry.path, row and row.video_id, changes)
+                changes.skipped[entry.path] = problem
+                row = None
+            state = "skipped" if problem else "settling"
+            row = _Known(entry.size, entry.version, now, state, row and row.video_id, problem or None)
+            query = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            self._index.execute(query, [entry.path, folder, *row])
+        since = row.noted_at if entry.changed_at is None else min(row.noted_at, entry.changed_at)
         # without a modification time a file is settled when a later scan finds it unchanged
-        if row[3] == "settling" and now - since >= SETTLE_S:
-            changes.ready[path] = row[4]
+        settled = row.state == "settling" and now - since >= SETTLE_S
+        if settled or (row.state == "later" and now - row.noted_at >= LATER_S):
+            changes.ready[entry.path] = row.video_id
 
     def _forget_file(self, path: str, video_id: str | None, changes: Changes) -> None:
         self._index.execute("DELETE FROM files WHERE path = ?", [path])
@@ -213,8 +277,11 @@ class Archive:
             self._forget_folder(subfolder, changes)
         self._index.execute("DELETE FROM folders WHERE path = ?", [folder])
 
-    def _version_of_folder(self, folder: str) -> str:
-        try:
-            return str(Path(folder).stat().st_mtime_ns)
-        except OSError:
-            return ""
+
+def _left_out(entry: Entry) -> str:
+    """Why a file need not be read; empty if it must."""
+    if entry.name.startswith("."):
+        return "hidden: the name begins with a dot"
+    if entry.problem:
+        return entry.problem
+    return f"unfinished: the name ends in {Path(entry.name).suffix}" if unfinished(entry.name) else ""

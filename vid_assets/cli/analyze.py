@@ -65,9 +65,9 @@ def analyze_files(
     from resources.settings import settings
     from resources.warehouse.resource import Warehouse
     from vid_assets.cli.console import complain, console, progress, say
-    from vid_assets.cli.home import instance
     from vid_assets.cli.outcome import show_next_steps
     from vid_assets.executor import end_orphans
+    from vid_assets.home import instance
     from vid_assets.registry import discover
     from vid_assets.settings import DISABLED_TAG, analyzers_named
     from vid_assets.sql.publish import publish
@@ -130,8 +130,9 @@ class _Work:
         from vid_assets.archive.register import register, reject
         from vid_assets.cli.console import complain, one_line
         from vid_assets.cli.outcome import show
-        from vid_assets.cli.running import PARTITION_TAG, execute, followed, with_what_they_need
+        from vid_assets.cli.running import PARTITION_TAG, followed, with_what_they_need
         from vid_assets.errors import MediaError
+        from vid_assets.execute import execute
 
         before = place * len(self.names)
         title = f"{place + 1}/{count} {file.name}" if count > 1 else file.name

@@ -37,18 +37,28 @@ def _meant(path: str) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Files with the name of a video or of sound; hidden ones and those in hidden folders stay out."""
-    from vid_assets.archive.scan import SUFFIXES
-
+    """Files that hold video or sound, as the archive's scan knows them; hidden ones stay out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+        if not hidden and path.is_file() and _is_media(path):
             yield path
 
 
-def _nothing(path: str) -> MediaError:
-    from vid_assets.archive.scan import SUFFIXES
+def _is_media(path: Path) -> bool:
+    from vid_assets.media.sniff import why_not
 
+    try:
+        return why_not(path.name, lambda count: _head(path, count)) is None
+    except OSError:
+        return True  # the analysis says why it cannot be read
+
+
+def _head(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def _nothing(path: str) -> MediaError:
     if Path(path).expanduser().is_dir():
-        return MediaError(path, "holds no video", f"files with these endings count: {' '.join(sorted(SUFFIXES))}")
+        return MediaError(path, "holds no video", "name a folder with video or sound files")
     return MediaError(path, "no file matches", "check the pattern, and quote it so that the shell leaves it alone")

@@ -17,8 +17,8 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     from vid_assets.archive.partitions import PARTITIONS
     from vid_assets.archive.prune import prune as clear_away
     from vid_assets.cli.console import console, say
-    from vid_assets.cli.home import instance
     from vid_assets.defs.automation import under_way
+    from vid_assets.home import instance
     from vid_assets.registry import discover
     from vid_assets.sql.publish import publish
 

@@ -1,48 +1,19 @@
-"""Runs the job in this process: for one video with a bar that follows it, or for the videos and assets of a batch."""
+"""Follows the run of one video, and finds what its analyzers need."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from resources.warehouse.resource import Warehouse
-from vid_assets.defs.jobs import ANALYZE_JOB
-from vid_assets.executor import PROCESS_TAG, kept_connections, this_process
 from vid_assets.pipeline.records import read_records
 
 PARTITION_TAG = "dagster/partition"
 _LOOK_S = 0.2
 # whoever names an analyzer wants it tried again, however often it has failed
 _ANY = 1_000_000
-
-
-def analyze_job() -> dg.JobDefinition:
-    """The job in the form that `dagster.reconstructable` wants: a function of a module."""
-    from vid_assets.definitions import defs
-
-    return defs.resolve_job_def(ANALYZE_JOB)
-
-
-def execute(
-    instance: dg.DagsterInstance, tags: Mapping[str, str], selection: Sequence[dg.AssetKey] | None = None
-) -> dg.JobExecutionResult:
-    """Run the job in this process, silently: the records say what failed, and the run's log in the UI says it all.
-
-    Args:
-        instance: Dagster's.
-        tags: Tags of the run, those that name its partitions among them.
-        selection: The assets to materialize; None for all.
-    """
-    with kept_connections(instance):
-        return dg.execute_job(
-            dg.reconstructable(analyze_job),
-            instance,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={**tags, PROCESS_TAG: this_process()},
-            asset_selection=selection,
-        )
 
 
 def followed(

@@ -59,8 +59,8 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
         the latest first),``running`` (ids of the videos that unfinished runs are for).
     """
     from vid_assets.archive.partitions import PARTITIONS
-    from vid_assets.cli.home import instance
     from vid_assets.defs.automation import under_way
+    from vid_assets.home import instance
 
     with warehouse.connect() as connection:
         facts: dict[str, Any] = {

@@ -11,8 +11,9 @@ import dagster as dg
 from resources.catalog.profiles import resolve_profile
 from resources.settings import settings
 from resources.warehouse.resource import Warehouse
+from vid_assets.archive.exclusive import LOCK, holder
 from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
+from vid_assets.archive.plan import ATTEMPTS, Batch, Budget, Due, GivenUp, Wanted, batches, due, given_up, within
 from vid_assets.archive.register import take_in
 from vid_assets.archive.scan import Archive
 from vid_assets.configuration import configuration
@@ -27,6 +28,7 @@ from vid_assets.settings import Settings, analyzers_named, with_dependants
 from vid_assets.sql.publish import publish
 
 REASON_TAG = "vid/reason"
+TOLD = 20
 PRIORITIES = {"new": "10", "missing": "0", "failed": "-5", "stale": "-10"}
 _RANGE_TAGS: tuple[str, str] = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _PARTITION_TAG = "dagster/partition"
@@ -59,6 +61,10 @@ def archive_sensor(
         return dg.SkipReason(str(error))
     for problem in taken.refused:
         context.log.error(problem)
+    for problem in taken.unreadable[:TOLD]:
+        context.log.warning(f"{problem}; it is tried again")
+    for group in taken.skipped[:TOLD]:
+        context.log.info(str(group))
     for video_id in taken.vanished:
         context.log.warning(f"{video_id}: its file is gone; its results stay")
     if not taken.new:
@@ -83,21 +89,41 @@ def nightly_backfill(
     if active := [backfill.backfill_id for backfill in newest if backfill.status.name in ("REQUESTED", "CANCELING")]:
         yield dg.SkipReason(f"backfill {active[0]} is under way")
         return
+    if other := holder(Path(context.instance.root_directory) / LOCK):
+        yield dg.SkipReason(f"a backfill of the command line is under way: {other}")
+        return
     end_orphans(context.instance)
     made = planned(context.instance, warehouse)
     night = context.scheduled_execution_time
     yield from (request(batch, night) for batch in made)
     if not made:
-        yield dg.SkipReason("nothing is missing, failed or out of date")
+        left = len(hopeless(context.instance, warehouse))
+        hint = f"; {left} videos were given up, `make backfill RETRY=1` tries them again" if left else ""
+        yield dg.SkipReason(f"nothing {'else ' if left else ''}is missing, failed or out of date{hint}")
 
 
-def planned(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[Batch]:
-    """What a backfill would run now, as `nightly_backfill` says."""
+def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float = ATTEMPTS) -> list[Batch]:
+    """What a backfill would run now, as `nightly_backfill` says; with infinite attempts also what was given up.
+
+    Raises:
+        SettingsError: A budget is no number, or an analyzer that is to be left out does not exist.
+    """
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
     budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
-    return batches(within(due(warehouse, keys, wanted_answers()), budget), order)
+    return batches(within(due(warehouse, keys, wanted_answers(), attempts), budget), order)
+
+
+def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
+    """What was given up, newest videos first."""
+    order = instance.get_dynamic_partitions(str(PARTITIONS.name))
+    return list(given_up(warehouse, order[::-1], wanted_answers()))
+
+
+def dependencies() -> dict[str, tuple[str, ...]]:
+    """What each asset of a video depends on."""
+    return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()}}
 
 
 def wanted_answers() -> dict[str, Wanted]:

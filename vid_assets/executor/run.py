@@ -22,6 +22,7 @@ from vid_assets.executor.steps import (
     models_by_step,
     step_events,
 )
+from vid_assets.executor.stop import current_stop
 from vid_assets.executor.workers import Gate, StepDone, StepEvent, Workers
 
 INTERRUPT_POLL_S = 0.2
@@ -89,6 +90,7 @@ class WarmRun:
         self._errors: list[BaseException] = []
         self._look_at = 0.0
         self._stop_by = float("inf")
+        self._stop = current_stop()
 
     def events(self) -> Iterator[dg.DagsterEvent]:
         """Run all steps.
@@ -110,14 +112,17 @@ class WarmRun:
             finally:
                 self._shut_down()
         yield from log_events
-        if self._stopping:
+        if self._stopping or (self._stop.soon.is_set() and not self._active.is_complete):
+            if self._stop.is_set:
+                # somebody meant it: otherwise Dagster takes it for a crash, and starts the run anew
+                self._job.instance.report_run_canceling(self._job.dagster_run)
             raise dg.DagsterExecutionInterruptedError
         if self._errors:
             raise self._errors[0]
 
     def _loop(self) -> Iterator[dg.DagsterEvent]:
         while True:
-            if not self._stopping and self._active.check_for_interrupts():
+            if not self._stopping and (self._stop.now.is_set() or self._active.check_for_interrupts()):
                 yield from self._interrupt()
             if not self._no_more and time.monotonic() >= self._look_at:
                 yield from self._notes()
@@ -141,8 +146,8 @@ class WarmRun:
 
     @property
     def _no_more(self) -> bool:
-        """Whether no further step is to start: the run is being cancelled, or its caller wants the first error."""
-        return self._stopping or (bool(self._errors) and self._job.raise_on_error)
+        """Whether no further step is to start: the run is being stopped, or its caller wants the first error."""
+        return self._stopping or self._stop.soon.is_set() or (bool(self._errors) and self._job.raise_on_error)
 
     def _handle(self, message: object) -> Iterator[dg.DagsterEvent]:
         if isinstance(message, StepEvent):

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, OutsideError
 
 LOG = "worker.log"
 REPORT_BYTES = 1 << 20
 EXIT_S = 10.0
 # The worker must see this package and its venv, but no working folder, user site or PYTHON* variable.
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from vid_assets.media.worker import main; main(sys.argv[2:])"
+# Somebody sends these; what a decoder does to itself ends in others.
+_ENDED_BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,7 +64,8 @@ def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str,
         The worker's report: ``video``, ``facts``, ``warnings``, ``files`` (name to bytes).
 
     Raises:
-        MediaError: The file is broken, unsupported, hostile or over a limit, or the decoder hung or was killed.
+        MediaError: The file is broken, unsupported, hostile or over a limit, or the decoder hung or crashed.
+        OutsideError: The decoder was killed, or could not write.
     """
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
@@ -92,7 +95,8 @@ def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str,
         raise MediaError(name, overrun, "raise the limit if the file is sound, or leave it out")
     report = _parse(lines)
     if "problem" in report:
-        raise MediaError(name, str(report["problem"]), str(report.get("fix")))
+        kind = OutsideError if report.get("outside") else MediaError
+        raise kind(name, str(report["problem"]), str(report.get("fix")))
     if "files" not in report:
         raise _killed(name, process.returncode, last_words, limits)
     return report
@@ -148,7 +152,9 @@ def _killed(name: str, code: int, last_words: str, limits: Limits) -> MediaError
             name, f"decoding took more than {limits.cpu_s} processor seconds", "raise cpu_s if the file is sound"
         )
     if code == -signal.SIGKILL:
-        return MediaError(name, "the decoder was killed, most likely for memory", "free memory and try again")
+        return OutsideError(name, "the decoder was killed, most likely for memory", "free memory and try again")
+    if -code in _ENDED_BY_OTHERS:
+        return OutsideError(name, f"the decoder was ended ({signal.Signals(-code).name})", "try again")
     if code < 0:
         return MediaError(name, f"the decoder crashed ({signal.Signals(-code).name})", "convert or leave out the file")
     return MediaError(name, f"the decoder ended with status {code} ({last_words})", "report this file as a defect")

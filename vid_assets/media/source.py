@@ -1,5 +1,6 @@
 """What a media file is called: a readable partition key that follows its content, not its place."""
 
+import errno
 import hashlib
 import os
 import re
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.paths import shown
 
 SLUG_LENGTH = 40
 DIGEST_LENGTH = 12
+# These say something of the path itself: it is none, is too long, or leads in a circle.
+_OF_THE_PATH = (None, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EINVAL)
 VIDEO_ID = re.compile(rf"[a-z0-9_]{{1,{SLUG_LENGTH}}}-[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 
@@ -44,10 +48,14 @@ def identify(path: Path) -> Source:
         Dagster partition keys as it is.
 
     Raises:
-        MediaError: The path is missing, unreadable, no regular file, or empty.
+        MediaError: The path is no regular file, or empty.
+        OutsideError: The file is not there, or cannot be read now, or not by this user.
     """
     with open_regular(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise OutsideError(shown(path), f"cannot be read ({error.strerror})", "check the disk") from None
         size = file.tell()
     return Source(video_id(path.stem, digest), path, digest, size)
 
@@ -67,10 +75,11 @@ def open_regular(path: Path) -> BufferedReader:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer that may never come.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise MediaError(shown(path), "there is no such file", "check the path") from None
+        raise OutsideError(shown(path), "there is no such file", "check the path") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise MediaError(shown(path), f"cannot be opened ({reason})", "check the path and its rights") from None
+        kind = MediaError if getattr(error, "errno", None) in _OF_THE_PATH else OutsideError
+        raise kind(shown(path), f"cannot be opened ({reason})", "check the path and its rights") from None
     status = os.fstat(descriptor)
     problem = None
     if stat.S_ISDIR(status.st_mode):
@@ -89,8 +98,3 @@ def slug(text: str) -> str:
     """The readable part of a key: ASCII ``a-z 0-9 _``, 1 to 40 characters; ``video`` where nothing readable is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:SLUG_LENGTH].strip("_") or "video"
-
-
-def shown(path: Path) -> str:
-    """The path on one line, with everything that is not printable escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))

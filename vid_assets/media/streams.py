@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.paths import shown
 from vid_assets.media.sandbox import Limits, decode
 from vid_assets.media.scratch import META, count_pass, decoding, discard, read_meta, shared, temporary, write_meta
-from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular, shown
+from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular
 
 # The sandbox imports this package too, and has no use for polars, which the contract brings.
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None =
         The opened video.
 
     Raises:
-        MediaError: The file is missing, is not the one that was registered, or cannot be decoded within the limits.
+        MediaError: The file is not the one that was registered, or cannot be decoded within the limits.
+        OutsideError: The file is missing, or something outside it kept it from being decoded.
     """
     if not VIDEO_ID.fullmatch(video_id):
         raise MediaError(shown(path), f"{video_id!r} is no video id", "use the one that identify gives")
@@ -93,7 +95,7 @@ def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None =
                     discard(folder)
                 _decode(path, video_id, scratch, lock, limits or Limits())
                 reused = False
-    raise MediaError(shown(path), "is removed from scratch as fast as it is decoded", "raise the scratch cap")
+    raise OutsideError(shown(path), "is removed from scratch as fast as it is decoded", "raise the scratch cap")
 
 
 def _decode(path: Path, video_id: str, scratch: Path, lock: Path, limits: Limits) -> None:
@@ -107,7 +109,7 @@ def _decode(path: Path, video_id: str, scratch: Path, lock: Path, limits: Limits
             report = decode(file, shown(path), part, limits)
             after = os.fstat(file.fileno())
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise MediaError(shown(path), "was written to while it was decoded", "wait until it is complete")
+                raise OutsideError(shown(path), "was written to while it was decoded", "wait until it is complete")
             meta = {
                 "content_hash": digest,
                 "source": [after.st_size, after.st_mtime_ns],

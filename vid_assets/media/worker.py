@@ -64,12 +64,13 @@ def main(arguments: list[str]) -> None:
         _confine(parent, limits)
         report = _pass(folder, limits, _Pulse(channel))
     except Refused as refusal:
-        report = dict(zip(("problem", "fix"), refusal.args, strict=True))
+        report: dict[str, Any] = dict(zip(("problem", "fix"), refusal.args, strict=True))
     except (MemoryError, av.error.BlockingIOError):
         # A thread that finds no room for its stack is told to try again later.
         report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
+        report["outside"] = error.errno == errno.EIO
     except OSError as error:
         report = _unwritable(error, limits)
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
@@ -80,12 +81,13 @@ def _out_of_memory(limits: Limits) -> dict[str, str]:
     return {"problem": problem, "fix": "raise memory_bytes, or " + CONVERT}
 
 
-def _unwritable(error: OSError, limits: Limits) -> dict[str, str]:
+def _unwritable(error: OSError, limits: Limits) -> dict[str, Any]:
     if error.errno == errno.ENOMEM:
         return _out_of_memory(limits)
     fixes = {errno.EFBIG: "raise file_bytes", errno.ENOSPC: "free space or lower the scratch cap"}
     fix = fixes.get(error.errno or 0, "check the folder and its rights")
-    return {"problem": f"the scratch folder cannot be written ({error.strerror})", "fix": fix}
+    problem = f"the scratch folder cannot be written ({error.strerror})"
+    return {"problem": problem, "fix": fix, "outside": error.errno != errno.EFBIG}
 
 
 def _confine(parent: int, limits: Limits) -> None:

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,8 +18,9 @@ from resources.hosting.usage import collect_usage
 from resources.warehouse.records import SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.contract import STREAMS, Analyzer, Config, NotApplicable, Undefined
-from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError
+from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError, is_outside
 from vid_assets.media import Media, open_media, trim_scratch
+from vid_assets.media.paths import name_of, readable
 from vid_assets.media.remote import local_path
 from vid_assets.pipeline.checks import check_table
 from vid_assets.pipeline.judgements import covered_share, judge, paces_before
@@ -114,9 +114,13 @@ def _attempt(work: Callable[[Outcome], None]) -> Outcome:
         outcome.status, outcome.reason = Status.UNDEFINED, str(error)
     except (VidAssetsError, ResourceError) as error:
         outcome.status, outcome.reason = Status.FAILED, str(error)
+        outcome.outside = is_outside(error)
     except Exception as error:  # noqa: BLE001  # the one boundary that records what an analyzer did wrong
         outcome.status, outcome.reason = Status.FAILED, f"{type(error).__name__}: {error}"
         outcome.details = traceback.format_exc()
+        outcome.outside = is_outside(error)
+    # an error may name a file, and a name need not be UTF-8
+    outcome.reason, outcome.details = readable(outcome.reason), readable(outcome.details)
     outcome.load_s = outcome.usage.wait_s
     return outcome
 
@@ -227,7 +231,7 @@ def _video_row(media: Media, source: dict[str, Any]) -> dict[str, Any]:
     video, facts = media.video, media.facts
     return {
         "video_id": video.video_id,
-        "file_name": Path(source["path"]).name,
+        "file_name": name_of(source["path"]),
         "content_hash": source["content_hash"],
         "size_bytes": source["size_bytes"],
         "duration_s": video.duration_s,

@@ -69,6 +69,7 @@ class Outcome:
         preview: Picture of the result.
         path: The Parquet file.
         details: The traceback of an unexpected error.
+        outside: Whether it failed for a cause outside the file and the analyzer, which does not count against them.
     """
 
     status: Status = Status.VALUE
@@ -86,3 +87,4 @@ class Outcome:
     preview: Picture | None = None
     path: Path | None = None
     details: str = ""
+    outside: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 from resources.hosting.usage import Usage
 from resources.warehouse.records import ANALYZER_RUNS, MODEL_LOADS, SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
+from vid_assets.media.paths import readable
 from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import provenance
 
@@ -88,7 +89,7 @@ def record(
         "code_version": subject.version,
         "content_hash": content_hash,
         "profile": run.profile,
-        "failures": (1 + (before["failures"] if before and again else 0)) if outcome.status is Status.FAILED else 0,
+        "failures": _failures(outcome, before["failures"] or 0 if before and again else 0),
         "config": json.dumps(dict(subject.config), sort_keys=True) if subject.config else None,
         "own_settings": subject.own,
         "provenance": provenance(subject.version, content_hash, [records.get(name) for name in subject.upstream]),
@@ -101,6 +102,11 @@ def put_record(row: Mapping[str, Any], warehouse: Warehouse) -> None:
     warehouse.merge_partition(ANALYZER_RUNS.name, row["video_id"], ANALYZER_RUNS.frame([row]), on="analyzer")
 
 
+def _failures(outcome: Outcome, before: int) -> int:
+    """How often in a row this code failed for this video; what came from outside leaves the count as it is."""
+    return before + (not outcome.outside) if outcome.status is Status.FAILED else 0
+
+
 def put_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
     """Record a file that could not become a partition as a failed run of ``videos``."""
     now = datetime.now(UTC)
@@ -108,7 +114,7 @@ def put_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
         "video_id": video_id,
         "analyzer": VIDEOS.name,
         "status": str(Status.FAILED),
-        "reason": reason,
+        "reason": readable(reason),
         "rows": 0,
         "started_at": now,
         "ended_at": now,

@@ -10,6 +10,7 @@ import polars as pl
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.contract import GROUPS, Analyzer
+from vid_assets.media.paths import name_of, shown
 
 ANSWERED = ("value", "not_applicable")
 
@@ -48,8 +49,8 @@ class Facts:
 
     @property
     def title(self) -> str:
-        """The file's name, or the key where none is known."""
-        return self.file_name or self.video_id
+        """The file's name as a page shows it, in one line, or the key where none is known."""
+        return shown(self.file_name) or self.video_id
 
     @property
     def missing(self) -> list[str]:
@@ -113,7 +114,7 @@ def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) 
         analyzers=sorted(analyzers, key=lambda analyzer: (_place(analyzer.group), analyzer.name)),
         records={} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)},
         tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
-        file_name="" if source is None else source["path"].item().rsplit("/", 1)[-1],
+        file_name="" if source is None else name_of(source["path"].item()),
         shared_wall_s=shared_wall_s(warehouse, video_id),
     )
 

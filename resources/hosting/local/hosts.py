@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resources.errors import ModelCancelled, ModelDeadline, ModelError, ResourceError, to_exception
+from resources.errors import HostLost, ModelCancelled, ModelDeadline, ModelError, NoHost, ResourceError, to_exception
 from resources.hosting import rundir, wire
 from resources.hosting.calls import Calls
 from resources.hosting.hosts import Deployment, ModelHosts, ModelStatus
@@ -169,7 +169,8 @@ class LocalHosts(ModelHosts):
                 breaks += self._after_failure(error, deployment, link, seconds)  # pyright: ignore[reportArgumentType]
                 if breaks > 1:
                     log = self.folder / f"{identity.stem}.log"
-                    raise ModelError(name, "its host broke off twice during the call", f"see {log}") from error
+                    kind = ModelError if rundir.crashed(log) else HostLost
+                    raise kind(name, "its host broke off twice during the call", f"see {log}") from error
                 continue
             link.warm = answer.error is None
             self._done_ahead(identity)
@@ -229,11 +230,11 @@ class LocalHosts(ModelHosts):
                     dead.add(left.pid)
                 if len(dead) > 1:
                     log = self.folder / f"{identity.stem}.log"
-                    raise ModelError(deployment.spec.name, "its host died twice while it started", f"see {log}")
+                    raise HostLost(deployment.spec.name, "its host died twice while it started", f"see {log}")
                 self._starter.start(deployment, identity, calls, ahead=ahead)
             if time.monotonic() > give_up:
                 problem = f"no host within {deployment.spec.load_deadline_s:.0f} s ({self._starter.why(identity)})"
-                raise ModelDeadline(deployment.spec.name, problem, "see vid-assets models")
+                raise NoHost(deployment.spec.name, problem, "see vid-assets models")
             time.sleep(POLL_S)
 
     def _link(self, record: Record) -> Link | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.catalog.store import locate
-from resources.errors import ModelError, to_exception
+from resources.errors import HostLost, to_exception
 from resources.hosting import rundir
 from resources.hosting.calls import Calls
 from resources.hosting.hosts import Deployment
@@ -173,10 +173,10 @@ class Starter:
                     check=True,
                 )
             except subprocess.SubprocessError as error:
-                raise ModelError(spec.name, f"its host did not start ({error})", f"see {log}") from error
+                raise HostLost(spec.name, f"its host did not start ({error})", f"see {log}") from error
         started = rundir.read_record(self.folder, identity.stem)
         if started is None:
-            raise ModelError(spec.name, "its host ended while it started", f"see {log}")
+            raise HostLost(spec.name, "its host ended while it started", f"see {log}")
         self._started.add(started.pid)
 
 
@@ -187,7 +187,6 @@ def _environment() -> dict[str, str]:
     return {
         **os.environ,
         **dict.fromkeys(counts, threads),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path),
         "PYTHONUNBUFFERED": "1",

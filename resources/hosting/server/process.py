@@ -5,6 +5,7 @@ been idle for long. The lock that it was started under stays open, hence held, u
 """
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -42,6 +43,7 @@ def main() -> None:
     record = Record(pid=os.getpid(), started=time.time(), **order["record"])
     write_record(Path(order["folder"]), record)
     os.close(writing)
+    faulthandler.enable()
     asyncio.run(_Server(order, record).serve())
     sys.stdout.flush()
     sys.stderr.flush()

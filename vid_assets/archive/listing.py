@@ -1,0 +1,94 @@
+"""What a folder of an archive holds, on this machine or behind fsspec, in one form."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from vid_assets.media.paths import is_utf8, path_of, stored
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in a folder.
+
+    Attributes:
+        path: Its stored path.
+        name: Its name.
+        is_folder: Whether it is a folder, or a link to one.
+        real: Where a folder really is; for what is reached without a link this is `path`.
+        size: Bytes of a file; None if it is not known.
+        version: Changes when the file does.
+        changed_at: Seconds since 1970 at which it last changed; None if it is not known.
+        problem: Why it cannot be looked into; empty otherwise.
+    """
+
+    path: str
+    name: str
+    is_folder: bool = False
+    real: str = ""
+    size: int | None = None
+    version: str = ""
+    changed_at: float | None = None
+    problem: str = ""
+
+
+def list_folder(fs: "AbstractFileSystem", folder: str, real: str) -> Iterator[Entry]:
+    """The entries of a folder.
+
+    Args:
+        fs: Where it is.
+        folder: Its stored path.
+        real: Where it really is, as in `Entry`.
+
+    Raises:
+        OSError: It cannot be listed.
+    """
+    if isinstance(fs, LocalFileSystem):
+        with os.scandir(path_of(folder)) as entries:
+            yield from (_local(entry, real) for entry in entries)
+    else:
+        yield from (_remote(entry) for entry in fs.ls(folder, detail=True, refresh=True))
+
+
+def folder_version(folder: str) -> str:
+    """Changes when something in the local folder comes or goes; empty if it is gone."""
+    try:
+        return str(path_of(folder).stat().st_mtime_ns)
+    except OSError:
+        return ""
+
+
+def _local(entry: os.DirEntry[str], parent: str) -> Entry:
+    path = stored(entry.path)
+    try:
+        status = entry.stat()
+    except OSError as error:
+        problem = "a link that leads nowhere" if entry.is_symlink() else f"unreadable ({error.strerror})"
+        return Entry(path, entry.name, problem=problem)
+    if stat.S_ISDIR(status.st_mode):
+        real = os.path.realpath(entry.path) if entry.is_symlink() else str(path_of(parent) / entry.name)
+        return Entry(path, entry.name, is_folder=True, real=stored(real))
+    problem = "" if stat.S_ISREG(status.st_mode) else "no regular file"
+    return Entry(path, entry.name, False, "", status.st_size, str(status.st_mtime), status.st_mtime, problem)
+
+
+def _remote(entry: dict[str, Any]) -> Entry:
+    path = entry["name"].rstrip("/")
+    name = path.rsplit("/", 1)[-1]
+    if not is_utf8(path):
+        return Entry(stored(Path("/", name)), name, problem="a name that is not UTF-8")
+    if entry["type"] == "directory":
+        return Entry(path, name, is_folder=True, real=path)
+    changed_at = entry.get("mtime")
+    version = str(changed_at or entry.get("LastModified") or entry.get("ETag") or entry.get("updated") or "")
+    return Entry(
+        path, name, False, "", entry.get("size"), version, changed_at if isinstance(changed_at, float) else None
+    )

@@ -1,0 +1,278 @@
+"""Takes in the archive and runs what is due, one run after the other: ``vid_assets backfill``.
+
+It ends with 0 if all went well, with 1 if a video or the machine failed or another backfill is under way, with 2 if a
+setting is wrong, and with 128 and the number of the signal that ended it.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+
+import dagster as dg
+
+from resources.errors import InvalidSetting, ResourceError
+from resources.settings import settings
+from resources.warehouse.records import SOURCES
+from resources.warehouse.resource import Warehouse
+from vid_assets.archive.changes import EXAMPLES
+from vid_assets.archive.exclusive import LOCK, exclusive, holder
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.plan import ATTEMPTS, Batch, GivenUp
+from vid_assets.archive.register import TakenIn, take_in
+from vid_assets.archive.scan import Archive
+from vid_assets.defs.automation import dependencies, hopeless, planned, selection_of, tags_of
+from vid_assets.errors import MediaError, SettingsError, VidAssetsError
+from vid_assets.execute import execute
+from vid_assets.executor import Stop, end_orphans
+from vid_assets.home import instance as dagster_instance
+from vid_assets.media.paths import name_of, readable, shown
+from vid_assets.pipeline.records import read_records
+from vid_assets.signals import run_stoppable
+from vid_assets.sql.publish import publish
+
+FINE, FAILED, MISCONFIGURED = 0, 1, 2
+SETTLE_S = 30.0
+TOLD = 20
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Backfill:
+    """One backfill.
+
+    Attributes:
+        tell: Called with each line that is for people.
+        complain: Called with each line that says what failed.
+        dry_run: Whether to tell only what would run; files are registered all the same.
+        retry: Whether to try again what was given up.
+        wait: Whether to wait for another backfill that is under way.
+        stop: What may end it; set by `run`.
+    """
+
+    tell: Tell
+    complain: Tell
+    dry_run: bool = False
+    retry: bool = False
+    wait: bool = False
+    stop: Stop = field(default_factory=Stop)
+    _told_of: str = ""
+
+    def run(self) -> int:
+        """Do it, until it is done or a signal ends it; only on the main thread.
+
+        Returns:
+            The exit code, as this module's docstring says.
+        """
+        return run_stoppable(self._guarded, self.tell)
+
+    def _guarded(self, stop: Stop) -> int:
+        """The boundary at which an error of the settings or of the machine becomes a line and an exit code."""
+        import sqlalchemy.exc
+
+        self.stop = stop
+        try:
+            with dagster_instance() as instance:
+                return self._alone(instance)
+        except (SettingsError, InvalidSetting, dg.DagsterInvalidConfigError) as error:
+            self.complain(readable(str(error)))
+            return MISCONFIGURED
+        except (VidAssetsError, ResourceError, dg.DagsterError, OSError) as error:
+            self.complain(readable(str(error)))
+        except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+            self.complain(f"Dagster's database or the archive's index: {getattr(error, 'orig', None) or error}")
+        return FAILED
+
+    def _alone(self, instance: dg.DagsterInstance) -> int:
+        lock = Path(instance.root_directory) / LOCK
+        if self.dry_run:
+            if other := holder(lock):
+                self.tell(f"A backfill is under way: {other}.")
+            return self._work(instance)
+        with exclusive(lock, self._waits_for):
+            return self._work(instance)
+
+    def _waits_for(self, other: str) -> bool:
+        if self.wait and other != self._told_of:
+            self.tell(f"Waiting for the backfill that is under way: {other}.")
+            self._told_of = other
+        return self.wait and not self.stop.soon.is_set()
+
+    def _work(self, instance: dg.DagsterInstance) -> int:
+        warehouse = Warehouse(path=str(settings().warehouse))
+        publish(warehouse)
+        refused = _TakingIn(self, warehouse, instance).run()
+        if not self.dry_run:
+            end_orphans(instance)
+        made = planned(instance, warehouse, inf if self.retry else ATTEMPTS)
+        failed = _Runs(self, warehouse, instance).run(made)
+        left = hopeless(instance, warehouse)
+        self._tell_given_up(left, warehouse)
+        if not made:
+            self.tell(f"Nothing {'else ' if left else ''}is missing, failed or out of date.")
+        return FAILED if failed or refused else FINE
+
+    def _tell_given_up(self, left: Sequence[GivenUp], warehouse: Warehouse) -> None:
+        if not left:
+            return
+        self.tell(f"Given up after {ATTEMPTS} failures, {_count(left, 'video')}:")
+        for item in left[:TOLD]:
+            self.tell(f"  {title(item.video_id, warehouse)}: {', '.join(item.assets)}: {item.reason}")
+        if len(left) > TOLD:
+            self.tell(f"  and {len(left) - TOLD} more")
+        self.tell("Try again with: vid-assets backfill --retry")
+
+
+@dataclass(frozen=True, slots=True)
+class _TakingIn:
+    """Takes the whole archive in, files that settle in the next seconds among them."""
+
+    backfill: Backfill
+    warehouse: Warehouse
+    instance: dg.DagsterInstance
+
+    def run(self) -> int:
+        """Do it, and tell what was left out.
+
+        Returns:
+            How many files were refused.
+
+        Raises:
+            SettingsError: There is no such archive.
+        """
+        scratch = settings().scratch
+        tell, complain = self.backfill.tell, self.backfill.complain
+        try:
+            archive = Archive(settings().archive, scratch)
+        except MediaError as error:
+            raise SettingsError(f"VID_ARCHIVE {error.culprit}", readable(error.problem), error.fix) from error
+        with archive:
+            archive.retry()
+            refused, unreadable = self._looks(archive, scratch)
+            for line in (*refused[:TOLD], *unreadable[:TOLD]):
+                complain(line)
+            for group in archive.skipped()[:TOLD]:
+                tell(str(group))
+            if len(before := archive.refused()) > len(refused):
+                tell(f"{_count(before, 'file')} in all cannot be read: {', '.join(before[:EXAMPLES])}")
+        return len(refused) + len(unreadable)
+
+    def _looks(self, archive: Archive, scratch: Path) -> tuple[list[str], list[str]]:
+        """Look until all folders were listed and all files are settled, but for `SETTLE_S` at most for the latter."""
+        began, give_up = time.time(), time.monotonic() + SETTLE_S
+        stop, waiting = self.backfill.stop.soon, False
+        refused: list[str] = []
+        unreadable: dict[str, None] = {}
+        while not stop.is_set():
+            taken = self._look(archive, scratch)
+            refused += taken.refused
+            unreadable |= dict.fromkeys(taken.unreadable)
+            if archive.unlisted(began):
+                continue
+            if not taken.settling:
+                break
+            if self.backfill.dry_run or time.monotonic() > give_up:
+                files = _count(taken.settling, "file")
+                self.backfill.tell(f"{files} left for the next time: still being written, a moment ago at least")
+                break
+            if not waiting:
+                files = _count(taken.settling, "file")
+                self.backfill.tell(f"Waiting {SETTLE_S:g} s at most for {files} still being written a moment ago.")
+                waiting = True
+            stop.wait(1.0)
+        return refused, list(unreadable)
+
+    def _look(self, archive: Archive, scratch: Path) -> TakenIn:
+        stop = self.backfill.stop.soon.is_set
+        try:
+            return take_in(archive, scratch, self.warehouse, self.instance, seconds=inf, stop=stop)
+        except MediaError as error:
+            raise SettingsError(error.culprit, error.problem, error.fix) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs batches, and tells what failed in them."""
+
+    backfill: Backfill
+    warehouse: Warehouse
+    instance: dg.DagsterInstance
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def run(self, made: Sequence[Batch]) -> int:
+        """Run them one after the other, or only tell.
+
+        Returns:
+            How many videos, and runs as such, failed.
+        """
+        order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
+        done = 0
+        try:
+            for place, batch in enumerate(made):
+                if self.backfill.stop.soon.is_set():
+                    self.backfill.tell(f"{_count(made[place:], 'run')} not begun; the next backfill goes on with them")
+                    break
+                what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))
+                videos = _count(batch.videos, "video")
+                self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
+                if not self.backfill.dry_run:
+                    self._run(batch, order[order.index(batch.first) : order.index(batch.last) + 1])
+                    done += batch.videos
+        finally:
+            self._tell(done)
+        return len(self.failed)
+
+    def _run(self, batch: Batch, keys: Sequence[str]) -> None:
+        began = datetime.now(UTC)
+        result = execute(self.instance, tags_of(batch), selection_of(batch), self.backfill.stop)
+        found = failures(self.warehouse, keys, began)
+        self.failed.update((title(key, self.warehouse), reason) for key, reason in found.items())
+        if not result.success and not found and not self.backfill.stop.soon.is_set():
+            self.failed[f"run {result.run_id}"] = _why_a_run_failed(result)
+
+    def _tell(self, done: int) -> None:
+        for place, (what, reason) in enumerate(self.failed.items()):
+            if place == TOLD:
+                self.backfill.complain(f"and {len(self.failed) - TOLD} more: see analyzer_runs, status 'failed'")
+                break
+            self.backfill.complain(f"{what}: {reason}")
+        if done:
+            bad = f", {len(self.failed)} of them failed, in part at least" if self.failed else ""
+            self.backfill.tell(f"{_count(done, 'video')} done{bad}.")
+
+
+def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict[str, str]:
+    """Of these videos, those of which something failed since then: what, and why; what rests on it is left out."""
+    upstream = dependencies()
+    found: dict[str, str] = {}
+    for key in keys:
+        records = read_records(key, warehouse)
+        failed = [name for name, row in records.items() if row["status"] == "failed" and row["started_at"] >= since]
+        causes = sorted(name for name in failed if not set(upstream.get(name, ())) & set(failed))
+        if causes:
+            found[key] = "; ".join(f"{name}: {records[name]['reason']}" for name in causes)
+    return found
+
+
+def title(video_id: str, warehouse: Warehouse) -> str:
+    """The name of a video's file, and its key."""
+    source = warehouse.read_partition(SOURCES.name, video_id)
+    return video_id if source is None else f"{shown(name_of(source['path'].item()))} ({video_id})"
+
+
+def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
+    """The first step that failed and its error, or what ended the run as a whole."""
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        cause = error and (error.cause or error)
+        return f"{event.step_key}: {cause.message.strip().splitlines()[0] if cause else event.message}"
+    ended = [event.message for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
+
+
+def _count(items: Sequence[object] | int, what: str) -> str:
+    count = items if isinstance(items, int) else len(items)
+    return f"{count} {what}{'' if count == 1 else 's'}"

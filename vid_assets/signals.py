@@ -1,0 +1,92 @@
+"""Work that ends in good order when its process is told to stop.
+
+The first SIGINT or SIGTERM asks the work to stop when what is under way is done, the second to stop at once, and the
+third ends the process as it stands.
+"""
+
+import ctypes
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from vid_assets.executor import Stop
+
+# From the second signal on, work that does not look is interrupted after this.
+GRACE_S = 5.0
+POLL_S = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_stoppable(work: Callable[[Stop], int], tell: Callable[[str], None]) -> int:
+    """Do the work on a thread of its own, while this one, the main thread, listens to signals.
+
+    Args:
+        work: Gets what tells it to stop; returns an exit code.
+        tell: Called with what a signal means.
+
+    Returns:
+        The exit code: that of the work, or 128 and the number of the first signal.
+    """
+    stop, got, outcome = Stop(), list[int](), _Outcome()
+    thread = threading.Thread(target=outcome.of, args=(work, stop), name="stoppable", daemon=True)
+    with _handled(got):
+        thread.start()
+        told, interrupt_at = 0, float("inf")
+        while thread.is_alive():
+            thread.join(POLL_S)
+            if got and not told:
+                stop.soon.set()
+                tell(f"{signal.Signals(got[0]).name}: stopping after the steps that run; once more stops at once")
+            if len(got) > 1 and told < 2:
+                stop.now.set()
+                interrupt_at = time.monotonic() + GRACE_S
+                tell("stopping at once")
+            told = len(got)
+            if time.monotonic() > interrupt_at:
+                _interrupt(thread)
+                interrupt_at = time.monotonic() + GRACE_S
+    if outcome.error is not None and not (got and isinstance(outcome.error, KeyboardInterrupt)):
+        raise outcome.error
+    return 128 + got[0] if got else outcome.code
+
+
+class _Outcome:
+    """What came of the work."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self.error: BaseException | None = None
+
+    def of(self, work: Callable[[Stop], int], stop: Stop) -> None:
+        try:
+            self.code = work(stop)
+        except BaseException as error:  # noqa: BLE001  # raised again on the main thread
+            self.error = error
+
+
+@contextmanager
+def _handled(got: list[int]) -> Iterator[None]:
+    """Collect the numbers of signals; from the second on they have their usual effect again."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def note(number: int, _frame: object) -> None:
+        got.append(number)
+        if len(got) > 1:
+            for other in _SIGNALS:
+                signal.signal(other, signal.SIG_DFL)
+
+    for number in _SIGNALS:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in a thread, at its next instruction."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
