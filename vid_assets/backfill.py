@@ -1,7 +1,7 @@
 """Takes in the archive and runs what is due, one run after the other: ``vid_assets backfill``.
 
-It ends with 0 if all went well, with 1 if a video or the machine failed or another backfill is under way, with 2 if a
-setting is wrong, and with 128 and the number of the signal that ended it.
+It ends with 0 if all went well, with 1 if a video or the machine failed or another backfill is under way, and with 128
+and the number of the signal that ended it. A wrong setting is an error, which the program ends with 2.
 """
 
 import sqlite3
@@ -34,7 +34,7 @@ from vid_assets.pipeline.records import read_records
 from vid_assets.signals import run_stoppable
 from vid_assets.sql.publish import publish
 
-FINE, FAILED, MISCONFIGURED = 0, 1, 2
+FINE, FAILED = 0, 1
 SETTLE_S = 30.0
 TOLD = 20
 Tell = Callable[[str], None]
@@ -66,6 +66,10 @@ class Backfill:
 
         Returns:
             The exit code, as this module's docstring says.
+
+        Raises:
+            SettingsError: A setting, or Dagster's, is wrong.
+            InvalidSetting: A setting has a value that it cannot have.
         """
         return run_stoppable(self._guarded, self.tell)
 
@@ -77,9 +81,10 @@ class Backfill:
         try:
             with dagster_instance() as instance:
                 return self._alone(instance)
-        except (SettingsError, InvalidSetting, dg.DagsterInvalidConfigError) as error:
-            self.complain(readable(str(error)))
-            return MISCONFIGURED
+        except (SettingsError, InvalidSetting):
+            raise
+        except dg.DagsterInvalidConfigError as error:
+            raise SettingsError("dagster.yaml", readable(str(error)), "correct the file") from error
         except (VidAssetsError, ResourceError, dg.DagsterError, OSError) as error:
             self.complain(readable(str(error)))
         except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:

@@ -16,9 +16,9 @@ from rich.console import Console
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
-from vid_assets import cli
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import Archive
+from vid_assets.cli.console import complain
 from vid_assets.defs import automation
 from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.media.paths import is_remote, is_utf8, name_of, path_of, readable, shown, stored
@@ -131,7 +131,7 @@ def test_a_file_given_by_name_is_analysed_and_shown(files, home, monkeypatch, tm
         row = warehouse.read_partition("sources", source.video_id)
         assert row is not None
         assert path_of(row["path"].item()) == file
-    cli._complain(f"{os.fsdecode(b'caf' + bytes([0xE9]))}: bad", Console())
+    complain(f"{os.fsdecode(b'caf' + bytes([0xE9]))}: bad", Console())
     assert "\N{REPLACEMENT CHARACTER}" in capsys.readouterr().out
 
 

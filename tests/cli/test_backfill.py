@@ -13,13 +13,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from resources.errors import InvalidSetting
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from vid_assets import backfill as module
 from vid_assets.archive.exclusive import LOCK, exclusive, holder
 from vid_assets.archive.register import register
-from vid_assets.backfill import FAILED, FINE, MISCONFIGURED, Backfill
+from vid_assets.backfill import FAILED, FINE, Backfill
 from vid_assets.defs import automation
+from vid_assets.errors import SettingsError
 from vid_assets.executor import Stop
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
@@ -76,14 +78,20 @@ def put(folder, name, background="grey", age_s=60.0, seconds=0.4):
 def run(**options):
     """A backfill on this thread: its exit code, and what it tells."""
     lines: list[str] = []
-    code = Backfill(lines.append, lambda line: lines.append(f"failed {line}"), **options)._guarded(Stop())
-    return code, lines
+    backfill = Backfill(lines.append, lambda line: lines.append(f"failed {line}"), **options)
+    try:
+        return backfill._guarded(Stop()), lines
+    except (SettingsError, InvalidSetting) as error:
+        return MISCONFIGURED, [*lines, str(error)]
 
 
 def records(home, name):
     warehouse = Warehouse(path=str(home / "warehouse"))
     (key,) = (key for key in warehouse.partitions("sources") if key.startswith(name))
     return key, read_records(key, warehouse)
+
+
+MISCONFIGURED = 2
 
 
 @pytest.mark.slow
@@ -142,10 +150,9 @@ def test_a_file_that_was_copied_a_moment_ago_is_waited_for(home, monkeypatch):
     ("name", "value", "told"),
     [
         ("VID_ARCHIVE", "no/such/folder", "the archive cannot be listed (No such file or directory)"),
-        ("VID_ARCHIVE", "nosuch://films", "Protocol not known: nosuch"),
-        ("VID_BACKFILL_VIDEOS", "many", "VID_BACKFILL_VIDEOS=many: is no number"),
+        ("VID_ARCHIVE", "nosuch://films", "no file system knows it"),
+        ("VID_BACKFILL_VIDEOS", "many", "VID_BACKFILL_VIDEOS='many': not a"),
         ("VID_DISABLED", "no_such_thing", "no such analyzer"),
-        ("DAGSTER_HOME", "relative", "DAGSTER_HOME=relative: is no absolute folder"),
     ],
 )
 def test_a_wrong_setting_is_told(home, monkeypatch, name, value, told):

@@ -42,7 +42,7 @@ def test_an_archive_that_cannot_be_listed_is_one_line(places, monkeypatch, capsy
     if url.startswith("s3:") and find_spec("s3fs"):
         pytest.skip("the package for it is there")
     monkeypatch.setenv("VID_ARCHIVE", url)
-    assert main(["backfill"]) == 1
+    assert main(["backfill"]) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.count("\n") == 1

@@ -18,7 +18,8 @@ def tree(tmp_path, monkeypatch):
         "empty/x.txt",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        text = name.endswith(".txt")
+        (tmp_path / name).write_bytes(b"some notes\n" if text else b"\0\0\0\x18ftypisom" + bytes(12))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
