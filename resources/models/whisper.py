@@ -50,7 +50,7 @@ BEYOND_S, LEAST_S = 10.0, 15.0
 REPETITIVE = 2.4
 LOOP_WORDS, FEW = 6, 0.3
 # Of a passage, so much tells the language. It is so many times likelier to stay than to turn into a given other one.
-TELLING_S, STAY = 5.0, 20.0
+TELLING_S, STAY = 3.0, 20.0
 # What passages side by side are thought to be spoken in must be so probable from all of them together; more so where
 # they hold no more than a word or two, if it is not what most videos are in.
 SURE, SURE_SHORT, SHORT_S = 0.4, 0.8, 1.5
@@ -63,6 +63,7 @@ COVERED, POOR, LIKELY = 0.3, 0.4, 0.2
 ENGLISH = 0.5
 # A segment is at most so long, or else it is too long to be judged as one.
 SEGMENT_S = 8.0
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -141,8 +142,8 @@ class WhisperHost(Host):
             self.device = "cuda:0"
         models = [self._opened(config.parent) for config in sorted(self.folder.rglob("config.json"))]
         several = [model for model in models if model.model.is_multilingual]
-        self._english: Any = next((model for model in models if not model.model.is_multilingual), None)
-        self._multilingual: Any = several[0] if several else None
+        self.english: Any = next((model for model in models if not model.model.is_multilingual), None)
+        self.multilingual: Any = several[0] if several else None
         for model in models:
             _text(model, "en", np.zeros(SAMPLE_RATE, np.float32), 1)
         voice.probabilities(np.zeros(SAMPLE_RATE, np.float32))
@@ -195,7 +196,7 @@ class WhisperHost(Host):
 
     def _tongues(self, found: Sequence[Passage], sound: np.ndarray) -> tuple[list[str], list[dict[str, float]]]:
         """The language of each passage, as an ISO 639-1 code or empty where it is not clear, and what it may be."""
-        if self._multilingual is None:
+        if self.multilingual is None:
             return ["en"] * len(found), [{"en": 1.0}] * len(found)
         # A word alone says too little: the room around it, which is no other speech, helps.
         places = voice.around(found, len(sound) / SAMPLE_RATE, TELLING_S / 2)
@@ -214,8 +215,8 @@ class WhisperHost(Host):
         """The probability of each language in the middle of a place."""
         middle, half = (place.start + place.end) / 2, TELLING_S / 2
         part = sound[_samples(Span(max(place.start, middle - half), min(place.end, middle + half)))]
-        encoded, _ = _encoded(self._multilingual, part, len(part) / SAMPLE_RATE)
-        found = self._multilingual.model.detect_language(encoded)[0]
+        encoded, _ = _encoded(self.multilingual, part, len(part) / SAMPLE_RATE)
+        found = self.multilingual.model.detect_language(encoded)[0]
         weighed = {token[2:-2]: sure * (RARITY if token[2:-2] in RARE else 1.0) for token, sure in found}
         return {name: weight / sum(weighed.values()) for name, weight in weighed.items()}
 
@@ -254,19 +255,19 @@ class WhisperHost(Host):
 
     def _models(self, language: str) -> list[Any]:
         """The weights that know a language, those that know it best first."""
-        models = {"": [], "en": [self._english, self._multilingual]}.get(language, [self._multilingual])
+        models = {"": [], "en": [self.english, self.multilingual]}.get(language, [self.multilingual])
         return [model for model in models if model is not None]
 
     def _beams(self, model: Any, beam_size: int) -> int:
         """Multilingual weights beside English ones are larger: each beam costs four times as much, and gains less."""
-        return beam_size if model is self._english or self._english is None else min(beam_size, FEW_BEAMS)
+        return beam_size if model is self.english or self.english is None else min(beam_size, FEW_BEAMS)
 
     def _understood(self, heard: Decoded) -> bool:
         """Whether the words are in the language that was spoken, as far as the weights can tell.
 
         Weights that know English only hear English in everything. What they make of other languages is less sure.
         """
-        return self._multilingual is not None or heard.confidence >= ENGLISH
+        return self.multilingual is not None or heard.confidence >= ENGLISH
 
 
 def _check_language(language: str) -> None:
