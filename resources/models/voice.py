@@ -25,9 +25,10 @@ PAD_S = 0.02
 # Probability from which speech begins, and below which it ends. At Silero's own 0.5 a short word alone is missed one
 # time in six; what this lets in besides, the decoder calls no speech. An end of less than 0.3 bridges pauses.
 BEGIN_SPEECH, END_SPEECH = 0.35, 0.3
-# The loudest 0.1 s within 2 s on either side is lifted to this RMS, by 60 dB at most; nothing is made fainter.
+# The loudest 0.1 s of all is lifted to this RMS, by 60 dB at most; the loudest within 2 s on either side to no less than
+# a quarter of it, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
 BLOCK, AROUND_BLOCKS, SMOOTH_BLOCKS = 1600, 41, 5
-LIFTED_RMS, MOST_GAIN = 0.1, 1000.0
+LIFTED_RMS, LOCAL_RMS, MOST_GAIN = 0.1, 0.025, 1000.0
 # Speech closer together than this stays together as it was recorded; a longer pause ends a passage.
 CONTEXT_S = 2.0
 MARGIN_S = 0.3
@@ -131,7 +132,8 @@ def levelled(samples: np.ndarray) -> np.ndarray:
     count = -(-len(samples) // BLOCK)
     rms = np.array([np.sqrt(np.mean(np.square(samples[at * BLOCK : (at + 1) * BLOCK]))) for at in range(count)])
     loudest = maximum_filter1d(rms, AROUND_BLOCKS, mode="nearest") if count else rms
-    gain = np.clip(LIFTED_RMS / np.maximum(loudest, 1e-9), 1.0, MOST_GAIN)
+    wanted = np.maximum(LIFTED_RMS / max(float(rms.max(initial=0.0)), 1e-9), LOCAL_RMS / np.maximum(loudest, 1e-9))
+    gain = np.clip(wanted, 1.0, MOST_GAIN)
     if not count or gain.max() == 1.0:
         return np.asarray(samples, np.float32)
     # Decibels are smoothed, not factors: a step of 60 dB would else last as long as the smoothing.

@@ -59,8 +59,8 @@ RARE, RARITY = frozenset({"la", "sa", "nn"}), 0.05
 # A passage is decoded once more, alone, where words cover less than this share of it, or are less sure than this; also
 # in other languages if they are so likely.
 COVERED, POOR, LIKELY = 0.3, 0.4, 0.2
-# Weights that know English only are surer than this of English.
-ENGLISH = 0.5
+# Weights that know English only are surer than this of English, and of a passage beside it than that.
+ENGLISH, SURE_ENGLISH = 0.35, 0.65
 # A segment is at most so long, or else it is too long to be judged as one.
 SEGMENT_S = 8.0
 
@@ -225,12 +225,15 @@ class WhisperHost(Host):
     ) -> Iterator[tuple[Passage, Decoded]]:
         """Each passage with its words, placed in the whole sound."""
         decoded = self._decode(window, sound, beam_size)
+        found: list[Decoded] = []
         for passage in window.passages:
             heard = decoded.within(passage)
             if window.language and heard.poor(passage):
                 others = self._again(passage, window, likely[passage], sound, beam_size)
                 heard = max([heard, *others], key=lambda one: one.worth(passage))
-            yield passage, heard if self._understood(heard) else replace(heard, words=())
+            found.append(heard)
+        for at, passage in enumerate(window.passages):
+            yield passage, found[at] if self._understood(found, at) else replace(found[at], words=())
 
     def _decode(self, window: Window, sound: np.ndarray, beam_size: int) -> Decoded:
         """What the first model for its language makes of a window, and if that repeats itself, the next one."""
@@ -262,12 +265,14 @@ class WhisperHost(Host):
         """Multilingual weights beside English ones are larger: each beam costs four times as much, and gains less."""
         return beam_size if model is self.english or self.english is None else min(beam_size, FEW_BEAMS)
 
-    def _understood(self, heard: Decoded) -> bool:
-        """Whether the words are in the language that was spoken, as far as the weights can tell.
+    def _understood(self, found: Sequence[Decoded], at: int) -> bool:
+        """Whether the words of a passage are in the language that was spoken, as far as the weights can tell.
 
-        Weights that know English only hear English in everything. What they make of other languages is less sure.
+        Weights that know English only hear English in everything. What they make of other languages is less sure, and
+        has no sure passage beside it.
         """
-        return self.multilingual is not None or heard.confidence >= ENGLISH
+        beside = max(heard.confidence for heard in found[max(at - 1, 0) : at + 2])
+        return self.multilingual is not None or (found[at].confidence >= ENGLISH and beside >= SURE_ENGLISH)
 
 
 def _check_language(language: str) -> None:

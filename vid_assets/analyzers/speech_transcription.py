@@ -210,7 +210,8 @@ def transcript(
     heard = model.transcribe(audio, language=language, beam_size=beam_size)
     verdicts = judged(heard, least_confidence)
     kept = heard.join(verdicts.filter(~pl.col("made_up")), on="segment", how="semi", maintain_order="left")
-    lost = passages(heard, verdicts)
+    duration_s = len(audio.samples) / audio.sample_rate
+    lost = passages(heard, verdicts).with_columns(pl.col("start_s", "end_s").clip(0, duration_s))
     words = kept.filter(pl.col("word").str.strip_chars() != "").sort("start_s", "end_s", maintain_order=True)
     if words.is_empty():
         return Undefined(UNKNOWN) if lost.height else NotApplicable(_nobody(heard))
