@@ -88,7 +88,7 @@ def test_speech_over_the_edge_of_half_a_minute_has_all_its_words(ask: Ask) -> No
 @pytest.mark.parametrize("dbfs", [-67.0, -50.0, 0.0])
 def test_the_level_does_not_matter(jfk: np.ndarray, ask: Ask, dbfs: float) -> None:
     faint = np.round(jfk / np.abs(jfk).max() * 10 ** (dbfs / 20) * 32768) / 32768
-    assert edits(words(ask(faint.astype(np.float32))), SPOKEN) <= 1
+    assert edits(words(ask(faint.astype(np.float32))), SPOKEN) <= 2
 
 
 def test_no_speech_is_no_rows(ask: Ask) -> None:
