@@ -25,8 +25,8 @@ PAD_S = 0.02
 # Probability from which speech begins, and below which it ends. At Silero's own 0.5 a short word alone is missed one
 # time in six; what this lets in besides, the decoder calls no speech. An end of less than 0.3 bridges pauses.
 BEGIN_SPEECH, END_SPEECH = 0.35, 0.3
-# The loudest 0.1 s of all is lifted to this RMS, by 60 dB at most; the loudest within 2 s on either side to a quarter of
-# it or more, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
+# The loudest 0.1 s of all is lifted to this RMS, by 60 dB at most; the loudest within 2 s on either side to a quarter
+# of it or more, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
 BLOCK, AROUND_BLOCKS, SMOOTH_BLOCKS = 1600, 41, 5
 LIFTED_RMS, LOCAL_RMS, MOST_GAIN = 0.1, 0.025, 1000.0
 # Speech closer together than this stays together as it was recorded; a longer pause ends a passage.
