@@ -8,7 +8,7 @@ decoder context and costs one pass.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -244,7 +244,7 @@ def sureness(probability: np.ndarray, spoken: Sequence[Span]) -> float:
     return float(np.concatenate([probability[start:end] for start, end in bounds]).mean())
 
 
-def languages(likely: Sequence[Mapping[str, float]], stay: float) -> list[tuple[str, float]]:
+def languages(likely: Sequence[Mapping[str, float]], stay: float) -> list[str]:
     """The likeliest course of languages through passages in which people seldom change it (Viterbi).
 
     Args:
@@ -252,7 +252,7 @@ def languages(likely: Sequence[Mapping[str, float]], stay: float) -> list[tuple[
         stay: How many times likelier it is that the language stays than that it turns into a given other one.
 
     Returns:
-        One for each passage, and how probable it is from all the passages side by side that are thought to be in it.
+        One for each passage.
     """
     names = sorted({max(each, key=lambda name: each[name]) for each in likely})
     logs = np.log([[max(each.get(name, 0.0), LEAST_LIKELY) for name in names] for each in likely])
@@ -267,14 +267,4 @@ def languages(likely: Sequence[Mapping[str, float]], stay: float) -> list[tuple[
     for came in reversed(back):
         course.append(at)
         at = int(came[at])
-    return [
-        each for _, run in groupby(enumerate(course[::-1]), lambda step: step[1]) for each in _named(run, logs, names)
-    ]
-
-
-def _named(run: Iterator[tuple[int, int]], logs: np.ndarray, names: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """The language of passages side by side that share it, once for each."""
-    steps = list(run)
-    # The mean of their logarithms: passages of one speaker in one room are no independent witnesses.
-    mean = np.exp(logs[[number for number, _ in steps], steps[0][1]].mean())
-    return ((names[language], float(mean)) for _, language in steps)
+    return [names[language] for language in course[::-1]]

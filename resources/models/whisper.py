@@ -50,7 +50,7 @@ BEYOND_S, LEAST_S = 10.0, 15.0
 REPETITIVE = 2.4
 LOOP_WORDS, FEW = 6, 0.3
 # Of a passage, so much tells the language. It is so many times likelier to stay than to turn into a given other one.
-TELLING_S, STAY = 3.0, 20.0
+TELLING_S, TELLING_ALONE_S, STAY = 3.0, 5.0, 20.0
 # What passages side by side are thought to be spoken in must be so probable from all of them together; more so where
 # they hold no more than a word or two, if it is not what most videos are in.
 SURE, SURE_SHORT, SHORT_S = 0.4, 0.8, 1.5
@@ -199,21 +199,18 @@ class WhisperHost(Host):
         if self.multilingual is None:
             return ["en"] * len(found), [{"en": 1.0}] * len(found)
         # A word alone says too little: the room around it, which is no other speech, helps.
-        places = voice.around(found, len(sound) / SAMPLE_RATE, TELLING_S / 2)
-        likely = [self._likely(sound, place) for place in places]
+        places = voice.around(found, len(sound) / SAMPLE_RATE, TELLING_ALONE_S / 2)
+        tell_s = [TELLING_ALONE_S if passage.spoken_s < SHORT_S else TELLING_S for passage in found]
+        likely = [self._likely(sound, place, seconds) for place, seconds in zip(places, tell_s, strict=True)]
         named: list[str] = []
-        for name, run in itertools.groupby(
-            zip(voice.languages(likely, STAY), found, strict=True), lambda each: each[0][0]
-        ):
-            passages = list(run)
-            short = sum(passage.spoken_s for _, passage in passages) < SHORT_S and name != "en"
-            clear = passages[0][0][1] >= (SURE_SHORT if short else SURE)
-            named += [name if clear else ""] * len(passages)
+        course = zip(voice.languages(likely, STAY), found, likely, strict=True)
+        for name, run in itertools.groupby(course, lambda each: each[0]):
+            named += _clear(name, [(passage.spoken_s, each.get(name, 0.0)) for _, passage, each in run])
         return named, likely
 
-    def _likely(self, sound: np.ndarray, place: Span) -> dict[str, float]:
-        """The probability of each language in the middle of a place."""
-        middle, half = (place.start + place.end) / 2, TELLING_S / 2
+    def _likely(self, sound: np.ndarray, place: Span, seconds: float) -> dict[str, float]:
+        """The probability of each language in so many seconds in the middle of a place."""
+        middle, half = (place.start + place.end) / 2, seconds / 2
         part = sound[_samples(Span(max(place.start, middle - half), min(place.end, middle + half)))]
         encoded, _ = _encoded(self.multilingual, part, len(part) / SAMPLE_RATE)
         found = self.multilingual.model.detect_language(encoded)[0]
@@ -273,6 +270,19 @@ class WhisperHost(Host):
         """
         beside = max(heard.confidence for heard in found[max(at - 1, 0) : at + 2])
         return self.multilingual is not None or (found[at].confidence >= ENGLISH and beside >= SURE_ENGLISH)
+
+
+def _clear(name: str, run: Sequence[tuple[float, float]]) -> list[str]:
+    """A language for each passage side by side that may be in it; empty where it is not clear.
+
+    Args:
+        name: The language.
+        run: Of each passage, the seconds of speech, and the probability of the language.
+    """
+    spoken_s = sum(seconds for seconds, _ in run)
+    mean = sum(seconds * sure for seconds, sure in run) / spoken_s
+    least = SURE_SHORT if spoken_s < SHORT_S and name != "en" else SURE
+    return [name if mean >= least and sure >= LIKELY else "" for _, sure in run]
 
 
 def _check_language(language: str) -> None:

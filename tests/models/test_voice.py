@@ -118,10 +118,8 @@ def test_silence_and_nothing_stay_so() -> None:
 
 def test_one_odd_passage_does_not_change_the_language_but_two_sure_ones_do() -> None:
     english, odd, german = {"en": 0.9, "de": 0.1}, {"en": 0.3, "de": 0.7}, {"en": 0.02, "de": 0.98}
-    assert [name for name, _ in voice.languages([english, odd, english], 20.0)] == ["en"] * 3
-    course = voice.languages([english, english, german, german], 20.0)
-    assert [name for name, _ in course] == ["en", "en", "de", "de"]
-    assert [sure for _, sure in course] == pytest.approx([0.9, 0.9, 0.98, 0.98])
+    assert voice.languages([english, odd, english], 20.0) == ["en"] * 3
+    assert voice.languages([english, english, german, german], 20.0) == ["en", "en", "de", "de"]
 
 
 def test_a_window_knows_no_other_language() -> None:

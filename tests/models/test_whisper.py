@@ -16,7 +16,7 @@ from evaluation.speech_transcription import bare
 from resources.errors import ModelUnavailable
 from resources.hosting.host import Request
 from resources.models.voice import Passage, Span
-from resources.models.whisper import Decoded, WhisperHost, Word, most_tokens, placed, repetitive
+from resources.models.whisper import Decoded, WhisperHost, Word, _clear, most_tokens, placed, repetitive
 from resources.tasks.speech import SPEECH
 from vid_assets.demo import SPEECH as JFK
 from vid_assets.synthetic.sound import read
@@ -140,6 +140,14 @@ def test_english_weights_alone_make_no_english_of_german(english_only: Ask) -> N
     german = table.filter(pl.col("start_s") > 30.5)
     assert set(german["word"]) == {""}
     assert german["speech"].min() > 0.8
+
+
+def test_a_language_is_clear_from_the_passages_beside_it_but_not_against_its_own_sound() -> None:
+    assert _clear("en", [(8.0, 0.9), (0.3, 0.25), (0.3, 0.08)]) == ["en", "en", ""]
+    assert _clear("de", [(0.4, 0.7)]) == [""]
+    assert _clear("de", [(0.4, 0.85)]) == ["de"]
+    assert _clear("en", [(0.4, 0.5)]) == ["en"]
+    assert _clear("de", [(3.0, 0.3), (4.0, 0.4)]) == ["", ""]
 
 
 def test_loops_are_told_from_speech() -> None:
