@@ -29,6 +29,7 @@ class ModelSpec:
         revision: Commit or version. A folder has the digest of its checksum file. A hub row without a known commit says
             ``main``, and the first `pull` fixes the commit. Either way `pull` writes down the checksums of what it
             fetched, and loads verify against them from then on.
+        more_wheels: Further wheels that hold some of the files of a wheel row: name to version.
         files: Path inside the source to sha256. Empty for hub rows (the manifest that `pull` writes has them) and for
             folders (their ``SHA256SUMS`` has them).
         patterns: For hub rows, which files to fetch.
@@ -52,6 +53,7 @@ class ModelSpec:
     licence: str
     precision: str
     memory_mb: int
+    more_wheels: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)

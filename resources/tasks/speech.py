@@ -12,11 +12,11 @@ class SpeechModel(Protocol):
     """Turns speech into words with times."""
 
     def transcribe(self, audio: AudioLike, language: str = "", beam_size: int = 5) -> pl.DataFrame:
-        """One row for each word, in order.
+        """One row for each word, in order, and one with an empty word for each passage of speech without words.
 
         Args:
             audio: The sound.
-            language: ISO 639-1 code of what is spoken; empty to detect it.
+            language: ISO 639-1 code of what is spoken; empty to detect it for each passage.
             beam_size: Hypotheses that the decoder follows, at least 1.
 
         Raises:
@@ -32,11 +32,12 @@ SPEECH = Task(
     model=SpeechModel,
     answer={
         "segment": Field(pl.Int64, "1", "Number of the segment that the word belongs to."),
-        "word": Field(pl.String, "text", "The word, with its punctuation."),
+        "word": Field(pl.String, "text", "The word, with its punctuation; empty for speech without words."),
         "start_s": Field(pl.Float64, "s", "Start, from the first sample."),
         "end_s": Field(pl.Float64, "s", "End, from the first sample."),
         "confidence": Field(pl.Float64, "1", "Probability of the word, 0 to 1."),
         "no_speech": Field(pl.Float64, "1", "Probability that its segment is no speech, 0 to 1."),
-        "language": Field(pl.String, "text", "ISO 639-1 code."),
+        "speech": Field(pl.Float64, "1", "Probability, by a detector of voices, that somebody speaks there, 0 to 1."),
+        "language": Field(pl.String, "text", "ISO 639-1 code of its segment; empty where it is not clear."),
     },
 )

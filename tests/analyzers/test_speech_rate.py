@@ -17,8 +17,10 @@ AUDIO = Audio(np.zeros(160_000, np.float32))
 
 
 def spoken(*words):
-    rows = [(text, float(start), float(end)) for text, start, end in words]
-    return pl.DataFrame(rows, {"word": pl.String, "start_s": pl.Float64, "end_s": pl.Float64}, orient="row")
+    """What was said; an empty word is speech that was not understood."""
+    rows = [(text, float(start), float(end), text != "") for text, start, end in words]
+    schema = {"word": pl.String, "start_s": pl.Float64, "end_s": pl.Float64, "understood": pl.Boolean}
+    return pl.DataFrame(rows, schema, orient="row")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,13 @@ def test_rates_pauses_and_fillers_are_exact():
     ]
     whole = table.row(0, named=True)
     assert (whole["words_a_minute"], whole["syllables_a_minute"], whole["articulation_rate"]) == (120, 180, 6 / 1.5)
+
+
+def test_speech_that_was_not_understood_is_no_pause_and_no_time_of_the_whole():
+    table = run(AUDIO, spoken(("Hello", 1.0, 1.5), ("", 2.0, 4.0), ("again", 4.5, 5.0), ("world", 6.0, 6.5)))
+    assert table.filter(pl.col("kind") == "pause").select("start_s", "end_s").rows() == [(5.0, 6.0)]
+    assert table.row(0, named=True)["words_a_minute"] == pytest.approx(60 * 3 / 3.5)
+    assert run(AUDIO, spoken(("", 2.0, 4.0))) == Undefined("no words to count")
 
 
 def test_words_without_length_have_no_rate():

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -7,43 +6,48 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.catalog import rows as catalog
-from resources.catalog import store as weights
+from evaluation._models import model
 from resources.errors import ModelUnavailable
-from resources.hosting.host import Request
-from resources.models.whisper import WhisperHost
-from vid_assets.analyzers.speech_transcription import ANALYZER, fitted, levels, preview, repetition, run, spoken
-from vid_assets.contract import Audio, NotApplicable, Video
+from resources.tasks.speech import SPEECH
+from vid_assets.analyzers import speech_rate
+from vid_assets.analyzers.speech_transcription import (
+    ANALYZER,
+    UNKNOWN,
+    fitted,
+    levels,
+    preview,
+    repetitive,
+    run,
+    transcript,
+)
+from vid_assets.contract import Audio, NotApplicable, Undefined, Video
 from vid_assets.media import identify, open_media
 from vid_assets.pipeline.checks import check_table
 from vid_assets.synthetic.clips import Sound
 from vid_assets.synthetic.sound import synthesise
 
-MODELS = Path(os.environ.get("VID_MODELS") or Path(__file__).parents[2] / "data" / "models").absolute()
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
 RATE = 16000
-SCHEMA = {
-    "segment": pl.Int64, "word": pl.String, "start_s": pl.Float64, "end_s": pl.Float64,
-    "confidence": pl.Float64, "no_speech": pl.Float64, "language": pl.String,
-}  # fmt: skip
+SCHEMA = SPEECH.schema
 ASKED = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
-def words(*segments, confidence=0.9):
-    """Segments as (number, text, no_speech), a word every 0.3 s."""
+def words(*segments, confidence=0.9, speech=0.9, language="en"):
+    """Segments as (number, text, no_speech), a word every 0.3 s; without text one row of 0.25 s."""
     rows, time = [], 0.0
     for number, text, no_speech in segments:
-        for word in text.split():
-            rows.append((number, word, time, time + 0.25, confidence, no_speech, "en"))
+        for word in text.split() or [""]:
+            rows.append((number, word, time, time + 0.25, confidence, no_speech, speech, language))
             time += 0.3
     return pl.DataFrame(rows, SCHEMA, orient="row")
 
 
 class Says:
     def __init__(self, table):
-        self.table = table
+        self.table, self.asked = table, {}
 
-    def transcribe(self, audio):
+    def transcribe(self, audio, **asked):
+        self.asked = asked
         return self.table
 
 
@@ -55,24 +59,15 @@ def sound(seconds=20.0, level=0.1):
     return Audio(np.full(round(seconds * RATE), level, np.float32))
 
 
-class RealModel:
-    """The true model of the offline profile, in this process."""
-
-    def __init__(self, folder):
-        self.host = WhisperHost(catalog.find("speech", "offline"), folder, {})
-        self.host.load()
-
-    def transcribe(self, audio):
-        return self.host.transcribe([Request("v", {"audio": audio.samples})])[0]
-
-
 @pytest.fixture(scope="module")
 def real_model():
+    """The true model of the offline profile, in this process."""
+    handle = model(SPEECH)
     try:
-        found = weights.locate(catalog.find("speech", "offline"), MODELS)
+        handle.transcribe(Audio(np.zeros(RATE, np.float32)))
     except ModelUnavailable as error:
         pytest.skip(f"the weights are not here: {error}")
-    return RealModel(found.folder)
+    return handle
 
 
 def test_words_pass_through_in_order():
@@ -83,23 +78,66 @@ def test_words_pass_through_in_order():
     assert table.schema == pl.Schema(ANALYZER.schema)
 
 
-def test_segments_that_are_no_speech_are_dropped():
-    heard = words((0, "ask not what", 0.1), (1, "oh oh", 0.7), (2, "your country", 0.59))
-    assert run(sound(), Says(heard))["word"].to_list() == ["ask", "not", "what", "your", "country"]
+def test_what_may_be_no_speech_needs_sure_words():
+    heard = words((0, "ask not what", 0.1), (1, "your country", 0.7))
     assert run(sound(), Says(heard))["segment"].to_list() == [0, 0, 0, 1, 1]
+    unsure = words((0, "mm hmm", 0.7), confidence=0.5)
+    assert run(sound(), Says(unsure)) == NotApplicable("no speech in the sound; 2 made-up words were dropped")
+    assert run(sound(), Says(words((0, "mm hmm", 0.6), confidence=0.5))).height == 2
 
 
-def test_doubtful_segments_need_sure_words():
-    assert isinstance(run(sound(), Says(words((0, "mm hmm", 0.45), confidence=0.5))), NotApplicable)
-    assert run(sound(), Says(words((0, "mm hmm", 0.45), confidence=0.9))).height == 2
-    assert run(sound(), Says(words((0, "mm hmm", 0.1), confidence=0.5))).height == 2
+def test_the_least_confidence_can_be_set():
+    heard = words((0, "ask not", 0.1), confidence=0.3)
+    assert run(sound(), Says(heard)).height == 2
+    assert transcript(sound(), Says(heard), least_confidence=0.31) == Undefined(UNKNOWN)
+
+
+def test_language_and_beam_size_reach_the_model():
+    says = Says(words((0, "ask not", 0.1)))
+    transcript(sound(), says, language="de", beam_size=2)
+    assert says.asked == {"language": "de", "beam_size": 2}
+    run(sound(), says)
+    assert says.asked == {"language": "", "beam_size": 5}
 
 
 def test_loops_are_dropped():
-    assert repetition("oh, " * 100) > 10
-    assert repetition(ASKED) < 1.7
-    answer = run(sound(), Says(words((0, "oh, " * 60, 0.2))))
+    assert repetitive(["oh,"] * 100)
+    assert repetitive(["the", "rest", "of"] * 4)
+    assert not repetitive(ASKED.split())
+    assert not repetitive([])
+    loop = (0, "oh, " * 60, 0.2)
+    answer = run(sound(), Says(words(loop, speech=0.4)))
     assert answer == NotApplicable("no speech in the sound; 60 made-up words were dropped")
+    assert run(sound(), Says(words(loop))) == Undefined(UNKNOWN)
+
+
+def test_speech_without_words_alone_is_undefined():
+    assert run(sound(), Says(words((0, "", 0.1)))) == Undefined("speech in a language this model does not know")
+    assert run(sound(), Says(words((0, "", 0.7)))) == NotApplicable("no speech in the sound")
+    assert run(sound(), Says(words((0, "", 0.1), speech=0.49))) == NotApplicable("no speech in the sound")
+
+
+def test_speech_without_words_beside_words_is_a_marked_row():
+    heard = pl.concat([
+        words((0, "ask not", 0.1)),
+        words((1, "", 0.1), (2, "", 0.2), language="").with_columns(pl.col("start_s", "end_s") + 1),
+        words((3, "", 0.1), language="de").with_columns(pl.col("start_s", "end_s") + 8),
+        words((4, "your country", 0.1)).with_columns(pl.col("start_s", "end_s") + 12),
+    ])  # fmt: skip
+    table = run(sound(), Says(heard))
+    assert table.select("segment", "word", "start_s", "end_s", "language", "understood").rows() == [
+        (0, "ask", 0.0, 0.25, "en", True),
+        (0, "not", pytest.approx(0.3), pytest.approx(0.55), "en", True),
+        (1, "", 1.0, pytest.approx(1.55), None, False),
+        (2, "", 8.0, 8.25, "de", False),
+        (3, "your", 12.0, 12.25, "en", True),
+        (3, "country", pytest.approx(12.3), pytest.approx(12.55), "en", True),
+    ]
+    assert table["confidence"].to_list() == [0.9, 0.9, 0, 0, 0.9, 0.9]
+    assert preview(table, sound()).shape[2] == 3
+    rates = speech_rate.run(sound(), table)
+    assert rates.filter(pl.col("kind") == "pause").is_empty()
+    assert rates["words_a_minute"][0] == pytest.approx(60 * 4 / (12.55 - 0.55 - 0.25))
 
 
 def test_no_words_is_not_applicable():
@@ -184,23 +222,27 @@ def test_preview():
             st.floats(0, 2),
             st.floats(0, 1),
             st.floats(0, 1),
+            st.floats(0, 1),
         ),
         max_size=12,
     )
 )
 def test_any_transcript_keeps_the_contract(rows):
     heard = pl.DataFrame(
-        [(number, word, start, start + long, sure, silent, "en") for number, word, start, long, sure, silent in rows],
+        [
+            (number, word, start, start + long, sure, silent, voice, "en")
+            for number, word, start, long, sure, silent, voice in rows
+        ],
         SCHEMA,
         orient="row",
     )
     audio = sound(2.0)
     answer = run(audio, Says(heard))
-    if isinstance(answer, NotApplicable):
+    if isinstance(answer, NotApplicable | Undefined):
         return
     assert all(each.passed for each in check_table(ANALYZER, answer, Video("v", 2.0, 0, 0, 0.0, 0, False, True)))
-    assert set(answer["word"]) <= set(heard["word"].str.strip_chars()) - {""}
-    assert spoken(heard).equals(spoken(heard))
+    assert set(answer["word"]) <= set(heard["word"].str.strip_chars()) | {""}
+    assert (answer["word"] != "").equals(answer["understood"])
 
 
 @pytest.mark.parametrize("kind", ["tone", "noise", "click", "music"])

@@ -7,6 +7,7 @@
   Flesch counters use. Against the CMU Pronouncing Dictionary it is right for nine English words of ten.
 
 Rates rest on the words that `speech_transcription` heard: what it drops, such as most filled pauses, is a pause here.
+Where it says that somebody speaks but it did not understand, there is no pause, and the whole is shorter by that time.
 Syllables of other languages than English are counted by their vowels only.
 """
 
@@ -55,11 +56,11 @@ def phrases(words: list[Word]) -> list[list[Word]]:
     return runs
 
 
-def _stretch(kind: str, words: list[Word]) -> dict[str, object]:
-    """A row of rates; null where the words have no length."""
+def _stretch(kind: str, words: list[Word], lost_s: float = 0.0) -> dict[str, object]:
+    """A row of rates, without the seconds that were not understood; null where the words have no length."""
     count, spoken = len(words), sum(end - start for _, start, end in words)
     parts = sum(syllables(word) for word, _, _ in words)
-    length = words[-1][2] - words[0][1]
+    length = words[-1][2] - words[0][1] - lost_s
     return {
         "kind": kind,
         "start_s": words[0][1],
@@ -84,16 +85,24 @@ def run(audio: Audio, speech_transcription: pl.DataFrame) -> Answer:
         audio: The sound, for its length.
         speech_transcription: The words.
     """
+    lost = speech_transcription.filter(~pl.col("understood")).select("start_s", "end_s").rows()
     columns = speech_transcription.sort("start_s", "end_s").select("word", "start_s", "end_s")
     words: list[Word] = [row for row in columns.iter_rows() if syllables(row[0])]
     if not words:
         return Undefined("no words to count")
     runs = phrases(words)
     rows = [_stretch("phrase", run) for run in runs]
-    rows += [_event("pause", one[-1][2], two[0][1]) for one, two in pairwise(runs)]
+    between = [(one[-1][2], two[0][1]) for one, two in pairwise(runs)]
+    rows += [_event("pause", start, end) for start, end in between if not _shared(start, end, lost)]
     rows += [_event("filler", start, end, word) for word, start, end in words if _bare(word) in FILLERS]
     rows.sort(key=lambda row: (row["start_s"], row["end_s"]))
-    return pl.DataFrame([_stretch("whole", words), *rows], schema=ANALYZER.schema)
+    whole = _stretch("whole", words, _shared(words[0][1], words[-1][2], lost))
+    return pl.DataFrame([whole, *rows], schema=ANALYZER.schema)
+
+
+def _shared(start_s: float, end_s: float, spans: list[tuple[float, float]]) -> float:
+    """Seconds of a stretch that lie in spans, which do not overlap."""
+    return sum(max(min(end_s, end) - max(start_s, start), 0.0) for start, end in spans)
 
 
 def _bare(word: str) -> str:
@@ -129,7 +138,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="speech_rate",
-    version="1",
+    version="2",
     group="text_and_speech",
     inputs=("audio", "speech_transcription"),
     run=run,

@@ -1,17 +1,24 @@
-"""What is said, word by word, with times.
+"""What is said, word by word, with times and the language of each passage.
 
-The model finds where speech is and turns it into words (Whisper: Radford et al., "Robust Speech Recognition via
-Large-Scale Weak Supervision", 2022). Such a model puts words to sounds that are none: it says so by its own
-probability that there is no speech, or shows it by saying the same over and over. A segment is dropped if its no-
-speech probability is over 0.6 (over 0.3 where its words are on average less than 0.6 sure), or if its text compresses
-to less than 1/2.4 of its length. The thresholds are the paper's; there the first counts only where the words are
-unsure, but over humming the model is sure of them. What remains may be nothing: then there is no speech.
+The model finds where speech is, tells its language passage by passage, and turns it into words (Whisper: Radford et
+al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022). Such a model puts words to sounds that are
+none, and English words to languages that it does not know. A segment is taken as made up, and dropped, if
+
+- its words say the same over and over: their text compresses to less than 1/2.4 of its length, or of six or more words
+  less than 30 % differ;
+- the geometric mean of its words' probabilities is below 0.25;
+- the model's own probability that there is no speech is over 0.6, and that mean below 0.6. Whisper's rule counts the
+  first only together with the second, because on right words it is often high.
+
+Where a dropped segment was speech for certain, by a detector of voices, it is speech in a language that the model does
+not know, or that it cannot make out: such a passage has one row without a word, in which `understood` is false. If
+there are no other rows, the answer is undefined. What remains may be nothing: then there is no speech.
 
 Edges of words beside a pause are moved to where the level rises from that of the pauses around, or falls back to it:
 by 0.4 s at most, and not where sounds other than speech hide the pause.
 
 It does not tell speakers apart, and it does not hear sung words, whispers under music, or several voices at once
-well.
+well. A language may be mistaken for a close one, and a word or two alone for another language.
 """
 
 # scipy comes without types.
@@ -24,12 +31,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.speech import SPEECH, SpeechModel
-from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable
+from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable, Undefined
 from vid_assets.drawing import timeline
 
-NO_SPEECH = 0.6
-DOUBTFUL, UNSURE = 0.3, 0.6
+NO_SPEECH, UNSURE = 0.6, 0.6
+LEAST_CONFIDENCE = 0.25
+BEAM_SIZE = 5
+UNKNOWN = "speech in a language this model does not know"
 REPETITION = 2.4
+LOOP_WORDS, FEW = 6, 0.3
+# A detector of voices is so sure of speech, on average over a passage. Passages closer together are told as one.
+VOICE, NEAR_S = 0.5, 2.0
 STEP_S, WINDOW_S, CLICK_STEPS = 0.005, 0.02, 9
 # The level of the pauses is the 5th percentile within so many seconds. Speech is so much louder, and not so much
 # fainter than the loudest there.
@@ -40,28 +52,70 @@ FARTHEST_OUT_S, FARTHEST_IN_S = 0.4, 0.3
 Array = NDArray[np.float64]
 
 
-def repetition(text: str) -> float:
-    """Length of a text over its length compressed: about 1 for a sentence, large if it repeats itself."""
-    data = text.strip().encode()
-    return len(data) / len(zlib.compress(data))
+def repetitive(words: list[str]) -> bool:
+    """Whether words say the same over and over."""
+    data = " ".join(words).encode()
+    different = len({word.casefold().strip(",.!?") for word in words})
+    loop = len(words) >= LOOP_WORDS and different < FEW * len(words)
+    return loop or len(data) > REPETITION * len(zlib.compress(data))
 
 
-def spoken(words: pl.DataFrame) -> pl.DataFrame:
-    """The words of the segments that are speech, in the order of time, segments numbered from 0 without gaps."""
-    segments = words.group_by("segment", maintain_order=True).agg(
-        said=pl.col("word").str.join(" "), silent=pl.col("no_speech").max(), sure=pl.col("confidence").mean()
+def made_up(words: list[str], confidence: float, no_speech: float, least_confidence: float = LEAST_CONFIDENCE) -> bool:
+    """Whether a model heard a segment into sounds that are something else.
+
+    Args:
+        words: What it heard.
+        confidence: Geometric mean of their probabilities.
+        no_speech: Its probability that nobody speaks.
+        least_confidence: A segment that is less sure than this is made up, 0..1.
+    """
+    unsure = confidence < least_confidence or (no_speech > NO_SPEECH and confidence < UNSURE)
+    return not words or unsure or repetitive(words)
+
+
+def judged(heard: pl.DataFrame, least_confidence: float = LEAST_CONFIDENCE) -> pl.DataFrame:
+    """The segments, with `made_up`, and whether somebody speaks in them for certain, `voice`.
+
+    Args:
+        heard: What a `SpeechModel` answers.
+        least_confidence: As `made_up` takes it.
+    """
+    said = pl.col("word").filter(pl.col("word").str.strip_chars() != "").str.strip_chars()
+    segments = heard.group_by("segment", maintain_order=True).agg(
+        words=said,
+        sure=pl.col("confidence").clip(1e-9, 1.0).log().mean().exp(),
+        no_speech=pl.col("no_speech").max(),
+        voice=pl.col("speech").mean() >= VOICE,
     )
-    kept = [
-        segment
-        for segment, said, silent, sure in segments.select("segment", "said", "silent", "sure").iter_rows()
-        if silent <= (DOUBTFUL if sure < UNSURE else NO_SPEECH) and repetition(said) <= REPETITION
+    verdicts = [
+        made_up(words, sure, no_speech, least_confidence)
+        for words, sure, no_speech in segments.select("words", "sure", "no_speech").iter_rows()
     ]
-    numbered = pl.DataFrame({"segment": kept, "number": range(len(kept))}, {"segment": pl.Int64, "number": pl.Int64})
-    return (
-        words.join(numbered, on="segment", maintain_order="left")
-        .with_columns(segment=pl.col("number"))
-        .sort("start_s", "end_s", maintain_order=True)
+    return segments.select(
+        "segment",
+        made_up=pl.Series(verdicts, dtype=pl.Boolean),
+        voice=pl.col("voice") & (pl.col("no_speech") <= NO_SPEECH),
     )
+
+
+def passages(heard: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Speech for certain that was not understood, near segments as one, with the columns of `TABLE`."""
+    lost = verdicts.filter("made_up", "voice")
+    rows = heard.join(lost, on="segment", how="semi").group_by("segment").agg(
+        pl.col("start_s").min(), pl.col("end_s").max(), pl.col("no_speech").max(), pl.col("language").first()
+    )  # fmt: skip
+    rows = rows.sort("start_s", "end_s").with_columns(language=pl.col("language").replace("", None))
+    apart = (pl.col("start_s") - pl.col("end_s").cum_max().shift(1) >= NEAR_S) | (
+        pl.col("language").ne_missing(pl.col("language").shift(1))
+    )
+    merged = rows.group_by(run=apart.fill_null(value=True).cum_sum(), maintain_order=True).agg(
+        pl.col("segment").first(), pl.col("start_s").min(), pl.col("end_s").max(), pl.col("no_speech").max(),
+        pl.col("language").first(),
+    )  # fmt: skip
+    return merged.select(
+        "segment", "start_s", "end_s", "no_speech", "language", word=pl.lit(""), confidence=pl.lit(0.0),
+        understood=pl.lit(value=False),
+    ).select(list(TABLE))  # fmt: skip
 
 
 def levels(audio: Audio) -> Array:
@@ -115,41 +169,87 @@ def onset(loud: NDArray[np.bool_], at: int, earliest: int, latest: int) -> int |
 
 TABLE = {
     "segment": Column(pl.Int64, "1", "Number of the phrase it belongs to, from 0.", ge=0),
-    "word": Column(pl.String, "text", "The word, with its punctuation."),
+    "word": Column(pl.String, "text", "The word, with its punctuation; empty for a passage that was not understood."),
     "start_s": Column(pl.Float64, "s", "Where it starts.", ge=0),
     "end_s": Column(pl.Float64, "s", "Where it ends.", ge=0),
-    "confidence": Column(pl.Float64, "1", "The model's probability of the word.", ge=0, le=1),
-    "no_speech": Column(pl.Float64, "1", "The model's probability that its phrase is no speech.", ge=0, le=NO_SPEECH),
-    "language": Column(pl.String, "text", "Language of the whole, ISO 639-1."),
+    "confidence": Column(pl.Float64, "1", "The model's probability of the word; 0 where not understood.", ge=0, le=1),
+    "no_speech": Column(pl.Float64, "1", "The model's probability that its phrase is no speech.", ge=0, le=1),
+    "language": Column(
+        pl.String, "text", "Language of the phrase, ISO 639-1; null where it is not clear.", nullable=True
+    ),
+    "understood": Column(
+        pl.Boolean, "1", "False for a passage of speech in a language that the model does not know or cannot make out."
+    ),
 }
 
 
 def run(audio: Audio, model: SpeechModel) -> Answer:
-    """One row a word, in order; not applicable where nobody speaks."""
+    """One row a word or a passage that was not understood, in order; not applicable where nobody speaks."""
+    return transcript(audio, model)
+
+
+def transcript(
+    audio: Audio,
+    model: SpeechModel,
+    *,
+    language: str = "",
+    beam_size: int = BEAM_SIZE,
+    least_confidence: float = LEAST_CONFIDENCE,
+) -> Answer:
+    """The same with settings.
+
+    Args:
+        audio: The sound.
+        model: Turns it into words.
+        language: ISO 639-1 code of what is spoken; empty: detected, passage by passage.
+        beam_size: How many beginnings of a text the model pursues at once, from 1.
+        least_confidence: Segments that the model is less sure of are made up, 0..1.
+    """
     if not audio.samples.any():
         return NotApplicable("the sound is silent")
-    heard = model.transcribe(audio)
-    words = spoken(heard.filter(pl.col("word").str.strip_chars() != ""))
+    heard = model.transcribe(audio, language=language, beam_size=beam_size)
+    verdicts = judged(heard, least_confidence)
+    kept = heard.join(verdicts.filter(~pl.col("made_up")), on="segment", how="semi", maintain_order="left")
+    duration_s = len(audio.samples) / audio.sample_rate
+    lost = passages(heard, verdicts).with_columns(pl.col("start_s", "end_s").clip(0, duration_s))
+    words = kept.filter(pl.col("word").str.strip_chars() != "").sort("start_s", "end_s", maintain_order=True)
     if words.is_empty():
-        dropped = (
-            f"; {heard.height} made-up {'word was' if heard.height == 1 else 'words were'} dropped"
-            if heard.height
-            else ""
-        )
-        return NotApplicable(f"no speech in the sound{dropped}")
+        return Undefined(UNKNOWN) if lost.height else NotApplicable(_nobody(heard))
+    return _numbered(pl.concat([_worded(words, audio), lost]))
+
+
+def _nobody(heard: pl.DataFrame) -> str:
+    """Why there are no words."""
+    count = heard.filter(pl.col("word").str.strip_chars() != "").height
+    dropped = f"; {count} made-up {'word was' if count == 1 else 'words were'} dropped" if count else ""
+    return f"no speech in the sound{dropped}"
+
+
+def _worded(words: pl.DataFrame, audio: Audio) -> pl.DataFrame:
+    """The rows of words, their edges at the speech."""
     duration_s = len(audio.samples) / audio.sample_rate
     words = words.with_columns(pl.col("word").str.strip_chars(), pl.col("start_s", "end_s").clip(0, duration_s))
     places = fitted(words.select("start_s", "end_s").rows(), levels(audio))
     times = pl.DataFrame(places, {"start_s": pl.Float64, "end_s": pl.Float64}, orient="row")
-    return words.with_columns(times).sort("start_s", "end_s", maintain_order=True).select(list(TABLE))
+    return words.with_columns(times).with_columns(understood=pl.lit(value=True)).select(list(TABLE))
+
+
+def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order of time, segments numbered in it from 0 without gaps."""
+    rows = rows.sort("start_s", "end_s", maintain_order=True)
+    numbers = {segment: number for number, segment in enumerate(rows["segment"].unique(maintain_order=True))}
+    return rows.with_columns(pl.col("segment").replace_strict(numbers, return_dtype=pl.Int64))
 
 
 def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
     """The waveform with its words, and up to six phrases, each with its text over or beside its time."""
     if table.is_empty():
         return None
-    lanes = {"words": [(start, end, "") for start, end in table.select("start_s", "end_s").iter_rows()]}
-    for part in table.partition_by("segment", maintain_order=True)[:6]:
+    words, lost = table.filter("understood"), table.filter(~pl.col("understood"))
+    lanes = {"words": [(start, end, "") for start, end in words.select("start_s", "end_s").iter_rows()]}
+    if lost.height:
+        lanes["not understood"] = [(start, end, "") for start, end in lost.select("start_s", "end_s").iter_rows()]
+    for part in words.partition_by("segment", maintain_order=True)[:6]:
         start_s, end_s = part["start_s"].min(), part["end_s"].max()
         lanes[f"phrase {part['segment'][0]}"] = [(start_s, end_s, " ".join(part["word"]))]
     return timeline(lanes, len(audio.samples) / audio.sample_rate, audio.samples)
@@ -157,7 +257,7 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
 
 ANALYZER = Analyzer(
     name="speech_transcription",
-    version="2",
+    version="3",
     group="text_and_speech",
     inputs=("audio",),
     run=run,
