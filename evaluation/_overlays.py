@@ -349,11 +349,13 @@ def pictures(background: Iterator[Picture], lines: list[Overlay], rng: np.random
     import cv2
 
     quality, grain = int(rng.integers(60, 90)), float(rng.choice([0.0, 2.0, 4.0]))
+    seed = int(rng.integers(2**30))
     for number, under in enumerate(background):
         picture = under.copy()
         for line in lines:
             if line.opacity(number / FPS):
                 draw(picture, line, number / FPS)
+        cv2.setRNGSeed(seed + number)  # OpenCV draws from one source for the whole process
         noise = cv2.randn(np.empty(picture.shape, np.int16), 0, grain) if grain else 0
         yield compressed(np.clip(picture + noise, 0, 255).astype(np.uint8), quality)
 

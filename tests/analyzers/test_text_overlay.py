@@ -1,4 +1,5 @@
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from resources.models.rapidocr import TextReaderHost
 from vid_assets.analyzers.text_overlay import ANALYZER, preview, run
 from vid_assets.contract import Frames, Video
 from vid_assets.measures.strokes import has_rows, strokes
-from vid_assets.measures.text_lines import Line, merged, overlap
+from vid_assets.measures.text_lines import Line, alike, merged, one_at_a_time, overlap, scrolls, stitched
 from vid_assets.pipeline.checks import check_table
 from vid_assets.synthetic.clips import FEATURES, Clip, Pan, Shot, Text, frames, random_clip, truth
 
@@ -131,6 +132,59 @@ def test_same_place_new_words_and_the_same_words_again():
     assert table["text"].to_list() == ["First line", "Second one", "First line"]
     for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
         expect_times(row, text, video)
+
+
+def test_texts_back_to_back_in_one_place_are_read_one_by_one():
+    words = ("are are did do", "them write two and", "which as when who", "day may now like")
+    texts = tuple(Text(word, 1.0 * k, 1.0 * (k + 1), y=0.88) for k, word in enumerate(words))
+    video, stream, known = sampled(Clip(shots=(Shot(4.0, texture="noise"),), texts=texts))
+    table = run(video, stream, PerfectReader(known))
+    assert table["text"].to_list() == list(words)
+    for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
+        expect_times(row, text, video)
+
+
+def test_a_clock_is_a_new_text_every_second():
+    texts = tuple(Text(f"00:00:{k:02}", 1.0 * k, 1.0 * (k + 1), x=0.8, y=0.1, height=0.06) for k in range(10))
+    video, stream, known = sampled(Clip(shots=(Shot(10.0, texture="city"),), texts=texts))
+    reader = PerfectReader(known)
+    table = run(video, stream, reader)
+    assert table["text"].to_list() == [f"00:00:{k:02}" for k in range(10)]
+    for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
+        expect_times(row, text, video)
+    assert reader.area <= 5  # pictures; one a second would be 10
+
+
+def test_a_line_that_scrolls_is_one_line():
+    whole = "Harbour opens early +++ Bridge closed all day"
+    windows = [(0, 18), (4, 26), (10, 34), (18, 45)]
+    lines = [
+        Line(whole[a:b], 0.99, (0.0, 0.9, 1.0, 0.96), 2 * k, 2 * k, row=2 * k, moves=k > 0)
+        for k, (a, b) in enumerate(windows)
+    ]
+    assert all(scrolls(*pair) for pair in pairwise(lines))
+    lines[0].moves = True
+    (line,) = stitched(lines)
+    assert (line.text, line.first, line.last, line.reads) == (whole, 0, 6, 4)
+
+
+def test_changed_digits_are_another_text_and_a_misread_letter_is_not():
+    assert not alike("HAM 1 - 0 BRE", "HAM 2 - 0 BRE")
+    assert alike("Weather at nine", "Wether at nine")
+
+
+def test_a_line_takes_the_place_of_another():
+    box = (0.3, 0.8, 0.7, 0.9)
+    lines = one_at_a_time([Line("First line", 0.9, box, 0, 6), Line("Second one", 0.9, box, 4, 9)])
+    assert [(line.text, line.first, line.last) for line in lines] == [("First line", 0, 3), ("Second one", 4, 9)]
+
+
+def test_a_part_of_a_picture_is_read_in_its_place(real_reader):
+    texts = (Text("Harbour Cam 4", 0.0, 1.0, y=0.15, height=0.07), Text("Thank you", 0.0, 1.0, y=0.85, height=0.1))
+    _, stream, known = sampled(Clip(shots=(Shot(1.0, texture="noise"),), texts=texts))
+    found = real_reader.read_text(stream, [0], [(0.1, 0.7, 0.9, 1.0)])
+    assert [text.replace(" ", "") for text in found["text"]] == ["Thankyou"]
+    expect_box(found.row(0, named=True), known.texts[1])
 
 
 def test_text_that_outlives_cuts_is_one_line():

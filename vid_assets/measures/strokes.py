@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid_assets.contract import Frames
-from vid_assets.drawing import Box
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 STROKE_LEVELS = 40
@@ -31,6 +30,7 @@ WHOLE = 0.5  # from this share of the picture on, all of it is read
 LONGEST_UNREAD_S = 5.0
 SAME_LETTERS, SIMILAR_LETTERS = 0.85, 0.4
 
+Box = tuple[float, float, float, float]
 Luma = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Band = tuple[float, float]  # upper and lower edge, shares of the picture's height

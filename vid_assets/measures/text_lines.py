@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from vid_assets.drawing import Box
+Box = tuple[float, float, float, float]
 
 SAME_TEXT = 0.8
 SAME_PLACE = 0.6
