@@ -17,6 +17,9 @@ SCHEMA = TEXT.schema
 # pictures of 640 x 360 px and reads nothing more in them: lines 10 px high are read at their own size.
 SMALLEST_SIDE = 352
 
+Box = tuple[float, float, float, float]
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
 
 class TextReaderHost(Host):
     """The detector, the direction classifier and the recogniser."""
@@ -30,7 +33,7 @@ class TextReaderHost(Host):
                 "Global.log_level": "critical",
                 "Global.model_root_dir": str(self.folder),
                 "Det.limit_type": "min",
-                "Det.limit_side_len": SMALLEST_SIDE,
+                "Det.limit_side_len": 32,  # `_read` enlarges small pictures itself: parts must not grow beyond them
                 "EngineConfig.onnxruntime.intra_op_num_threads": self.threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -42,22 +45,33 @@ class TextReaderHost(Host):
         """The lines of text in each request's rows of ``frames``."""
         answers = []
         for request in requests:
-            pictures = request.arrays["frames"]
-            lines = [line for row in request.rows("frames") for line in self._read(row, pictures[row])]
+            pictures, rows = request.arrays["frames"], request.rows("frames")
+            boxes: Sequence[Box] = request.args.get("boxes") or [WHOLE] * len(rows)
+            lines = [line for row, box in zip(rows, boxes, strict=True) for line in self._read(row, pictures[row], box)]
             answers.append(pl.DataFrame(lines, SCHEMA, orient="row"))
         return answers
 
-    def _read(self, row: int, picture: np.ndarray) -> list[tuple[int, str, float, float, float, float, float]]:
+    def _read(
+        self, row: int, picture: np.ndarray, part: Box = WHOLE
+    ) -> list[tuple[int, str, float, float, float, float, float]]:
+        import cv2
+
         height, width = picture.shape[:2]
+        left, top = int(part[0] * width), int(part[1] * height)
+        right, bottom = max(int(np.ceil(part[2] * width)), left + 1), max(int(np.ceil(part[3] * height)), top + 1)
         # RapidOCR takes pictures as OpenCV reads them: blue first.
-        found = self._reader(np.ascontiguousarray(picture[:, :, ::-1]))
+        seen = np.ascontiguousarray(picture[top:bottom, left:right, ::-1])
+        scale = max(SMALLEST_SIDE / min(height, width), 1.0)
+        if scale > 1:
+            seen = cv2.resize(seen, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        found = self._reader(seen)
         texts, boxes, scores = (getattr(found, name, None) for name in ("txts", "boxes", "scores"))
         if texts is None or boxes is None or scores is None:
             return []
         size = np.array([width, height], np.float64)
         lines = []
         for text, box, score in zip(texts, boxes, scores, strict=True):
-            corners = np.clip(np.asarray(box, np.float64) / size, 0.0, 1.0)
+            corners = np.clip((np.asarray(box, np.float64) / scale + [left, top]) / size, 0.0, 1.0)
             (x0, y0), (x1, y1) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
             lines.append((row, str(text), float(score), x0, y0, x1, y1))
         return lines

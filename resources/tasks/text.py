@@ -12,8 +12,16 @@ from resources.tasks.task import BOX, ROW, Field, Task
 class TextModel(Protocol):
     """Finds and reads text in pictures."""
 
-    def read_text(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row for each line of text in ``frames.array[rows]``.
+    def read_text(
+        self, frames: FramesLike, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]] | None = None
+    ) -> pl.DataFrame:
+        """One row for each line of text in ``frames.array[rows]``, or in one part of each.
+
+        Args:
+            frames: The pictures.
+            rows: Which of them to read; one may come several times, with different parts.
+            boxes: For each of `rows` the part to read, x0 y0 x1 y1, as shares of the picture's width and height; None
+                for whole pictures.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -1,19 +1,16 @@
 """Lines of text that the pictures show, each with its place and the time it is there.
 
-Reading is dear, so few pictures are read. Strokes are what top-hat and black-hat filters leave of a picture (Lienhart
-& Wernicke, "Localizing and segmenting text in images and videos", 2002, use the same cue of contrast): a picture is
-read where rows of strokes appear that were not in the sample before and are still there in the next, and every 5 s
-while strokes keep changing; so are the samples beside one in which the reader is unsure. Each line found is then
-followed to both sides for as long as its letters correlate with the picture.
+Reading is expensive, so that only what changes is read: bands of pictures in which rows of strokes appear or change
+(`vid_assets.measures.strokes`). Each line found is followed to both sides for as long as all of its letters stay as
+they are. Where they do not, its place is read again, which tells whether the line goes on, another has taken its place,
+or none is left: at one time and place there is one text. A line that scrolls is put together from its readings.
 
-It sees two samples a second: text that shows in one of them only is missed, and times are right to one sample.
-Scrolling and scene text that moves is read every few seconds at best, each time as a line of its own. What is taller
-than a third of the picture is taken for a shape. Alphabets are those of the model.
+It sees two samples a second: text that shows for less is missed, and times are right to one sample. What is taller than
+a third of the picture is taken for a shape. Alphabets are those of the model.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -21,181 +18,190 @@ from numpy.typing import NDArray
 
 from resources.tasks.text import TEXT, TextModel
 from vid_assets.contract import Analyzer, Column, Frames, Video
-from vid_assets.drawing import contact_sheet
+from vid_assets.drawing import Box, contact_sheet
+from vid_assets.measures.strokes import WHOLE, Look, followed, has_rows, looks, patch, tight
+from vid_assets.measures.text_lines import (
+    SAME_PLACE,
+    SURE,
+    Line,
+    is_text,
+    letters_of,
+    merged,
+    one_at_a_time,
+    overlap,
+    same_size,
+    scrolls,
+    stitched,
+)  # fmt: skip
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-STROKE_LEVELS = 40
-STROKE_SHARE = 1 / 18  # thickest stroke, share of the picture's height
-CELL = 8
-CELL_DENSITY = 0.15
-RUN_CELLS = 3  # the shortest line that counts as text is so many cells wide
-LONGEST_UNREAD_S = 5.0
 LEAST_CONFIDENCE = 0.8
 LEAST_DOUBT = 0.5  # what is less sure than this is no text, or none that the next sample would make clearer
 TALLEST = 1 / 3
-SAME_LETTERS = 0.7
-SAME_TEXT = 0.8
-SAME_PLACE = 0.6
-STILL_LEVELS = 24
-
-Luma = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Box = tuple[float, float, float, float]
+MOST_PICTURES = 0.6  # a second that may be read again where lines change
+AROUND = 0.7  # heights of a line above and below it that are read with it
+SIDEWAYS = 0.3  # widths of a line on both sides of it
+EDGE = 0.006
+STRIDE = 3  # samples from one reading of a line that scrolls to the next
+AT_ONCE = 8  # samples whose changes are read before the ends of what they show
 
 
-@dataclass(slots=True)
-class Line:
-    """One line of text: where it was read, and the samples `first` to `last` that show it."""
+class Reader:
+    """Reads one video: what is worth it, then wherever a line that was found ends."""
 
-    text: str
-    confidence: float
-    box: Box
-    first: int
-    last: int
-    reads: int = field(default=1)
+    def __init__(self, frames: Frames, model: TextModel) -> None:
+        self.frames = frames
+        self.model = model
+        self.lines: list[Line] = []
+        self._looked: dict[int, list[Box]] = {}
+        self._area = 0.0
+        self._until = 0
 
+    def read(self, wanted: Iterator[Look]) -> list[Line]:
+        """All lines."""
+        for part, some in groupby(wanted, lambda look: look.row // AT_ONCE):
+            # What begins in its last sample is read in the next one, which is clearer.
+            self._until = (part + 1) * AT_ONCE - 2
+            self._read([look for look in some if not self._scrolling(look)])
+        self._until = len(self.frames)
+        self._read(self._ends())
+        lines = merged(stitched(self.lines))
+        return [line for line in one_at_a_time(lines) if is_text(line)]
 
-def _luma(picture: NDArray[np.uint8]) -> Luma:
-    import cv2
+    def _read(self, wanted: Iterable[Look]) -> None:
+        """Read some parts, and what their readings make worth it."""
+        pending = self._new(wanted)
+        while pending:
+            self._area += sum(look.area for look in pending)
+            more = self._ask(pending)
+            if self._area <= MOST_PICTURES * len(self.frames) / 2 + 4:
+                more += [*self._unsure(), *self._ends()]
+            pending = self._new(more)
 
-    return np.asarray(cv2.transform(picture, LUMA[None]), np.uint8)
+    def _scrolling(self, look: Look) -> bool:
+        """Whether all that changes there is a line that is known to scroll, and was read a moment ago."""
+        return any(
+            line.moves and abs(look.row - line.row) <= STRIDE and holds(_around(line.box, whole_width=True), look.box)
+            for line in self.lines
+        )
 
+    def _new(self, wanted: Iterable[Look]) -> list[Look]:
+        """What of it was not looked at yet, ascending; parts of one picture that overlap are put together."""
+        rows: dict[int, list[Box]] = {}
+        for look in wanted:
+            if not self._seen(look.row, look.box):
+                rows.setdefault(look.row, []).append(look.box)
+        fresh = [Look(row, box) for row in sorted(rows) for box in together(rows[row])]
+        for look in fresh:
+            self._looked.setdefault(look.row, []).append(look.box)
+        return fresh
 
-def strokes(luma: Luma) -> Mask:
-    """Where something thin and of strong contrast is, either way; bool, shape [h, w]."""
-    import cv2
+    def _seen(self, row: int, box: Box) -> bool:
+        return any(holds(part, box) for part in self._looked.get(row, []))
 
-    side = max(3, round(luma.shape[0] * STROKE_SHARE) | 1)  # an even kernel would move what it opens
-    kernel = np.ones((side, side), np.uint8)
-    thin = cv2.max(cv2.morphologyEx(luma, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(luma, cv2.MORPH_BLACKHAT, kernel))
-    return np.asarray(thin > STROKE_LEVELS)
+    def _ask(self, pending: Sequence[Look]) -> list[Look]:
+        """Read, and say what more should be because of the readings alone."""
+        found = self.model.read_text(self.frames, [look.row for look in pending], [look.box for look in pending])
+        more: list[Look] = []
+        for reading in found.sort("row", "y0", "x0", "text").iter_rows(named=True):
+            row, confidence = int(reading["row"]), float(reading["confidence"])
+            x0, y0, x1, y1 = (min(max(float(reading[side]), 0.0), 1.0) for side in ("x0", "y0", "x1", "y1"))
+            if x0 >= x1 or not 0 < y1 - y0 <= TALLEST or confidence < LEAST_DOUBT:
+                continue
+            box = x0, y0, x1, y1
+            if any(look.row == row and cut_off(box, look.box) for look in pending):
+                more.append(Look(row, _around(box, whole_width=True)))
+            elif confidence < LEAST_CONFIDENCE:
+                beside = [row + step for step in (-1, 1) if 0 <= row + step < len(self.frames)]
+                more += [Look(other, _around(box)) for other in beside]
+            else:
+                self._take(" ".join(str(reading["text"]).split()), confidence, box, row)
+        return more
 
+    def _take(self, text: str, confidence: float, box: Box, row: int) -> None:
+        if not letters_of(text):
+            return
+        close = tight(box, self.frames, row)
+        reading = Line(text, confidence, close, row, row, row=row)
+        for line in self.lines:
+            if line.shows(row) and overlap(line.box, close) >= SAME_PLACE and same_size(line, reading):
+                line.add(reading)
+                return
+        reading.first, reading.last = followed(self.frames, close, row)
+        for line in self.lines:
+            if scrolls(line, reading):
+                line.moves = reading.moves = True
+        self.lines.append(reading)
 
-def _grown(mask: Mask, by: int) -> Mask:
-    import cv2
+    def _unsure(self) -> list[Look]:
+        """Lines read once and not quite surely, in another sample that shows them."""
+        return [
+            Look(line.last if line.row != line.last else line.first, _around(line.box))
+            for line in self.lines
+            if line.reads == 1 and line.confidence < SURE and line.first < line.last
+        ]
 
-    kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
-    return np.asarray(cv2.dilate(mask.view(np.uint8), kernel), np.uint8).view(np.bool_)
+    def _ends(self) -> list[Look]:
+        """The places of lines in the samples before they start and after they end, where strokes still are."""
+        return [
+            Look(row, _around(line.box, whole_width=line.moves))
+            for line in self.lines
+            for row in (self._end(line, -1), self._end(line, 1))
+            if 0 <= row < len(self.frames) and row <= self._until and not self._known(line, row)
+        ]
 
+    def _end(self, line: Line, way: int) -> int:
+        """The sample in which to see how a line goes on; one that scrolls is first read some samples away."""
+        near = line.last + 1 if way > 0 else line.first - 1
+        if not line.moves:
+            return near
+        ahead = [one for one in self.lines if one.moves and 0 < way * (one.row - line.row) <= STRIDE]
+        if any(overlap(one.box, line.box) for one in ahead):
+            return -1
+        far = line.row + way * STRIDE
+        return far if 0 <= far < len(self.frames) and not self._known(line, far) else near
 
-def has_rows(mask: Mask) -> bool:
-    """Whether strokes stand side by side, as letters do."""
-    rows, columns = mask.shape[0] // CELL, mask.shape[1] // CELL
-    cells = mask[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL).mean(axis=(1, 3)) > CELL_DENSITY
-    if columns < RUN_CELLS:
-        return bool(cells.any())
-    return bool(np.lib.stride_tricks.sliding_window_view(cells, RUN_CELLS, axis=1).all(axis=2).any())
-
-
-def rows_to_read(lumas: Sequence[Luma], masks: Sequence[Mask], times_s: NDArray[np.float64]) -> list[int]:
-    """The samples worth reading.
-
-    Args:
-        lumas: Each sample in grey.
-        masks: Strokes of each sample.
-        times_s: Time of each sample, float64 [n].
-    """
-    import cv2
-
-    chosen: list[int] = []
-    nothing = np.zeros_like(masks[0]) if masks else np.zeros((0, 0), bool)
-    before, read = nothing, nothing
-    for row, mask in enumerate(masks):
-        after = min(row + 1, len(masks) - 1)
-        fresh = mask & ~before
-        unread = float(times_s[row] - times_s[chosen[-1]]) if chosen else np.inf
-        # Strokes that move, of the scene behind, seldom meet others of their own brightness.
-        still = fresh & masks[after] & (cv2.absdiff(lumas[row], lumas[after]) <= STILL_LEVELS)
-        # Text that fades in is clearer one sample later.
-        if after not in chosen and has_rows(still):
-            chosen.append(after)
-            read = _grown(masks[after], 2)
-        elif unread >= LONGEST_UNREAD_S and row not in chosen and has_rows(mask & ~read):
-            chosen.append(row)
-            read = _grown(mask, 2)
-        before = _grown(mask, 2)
-    return chosen
-
-
-def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    height, width = shape[:2]
-    left, top = max(int(box[0] * width), 0), max(int(box[1] * height), 0)
-    bottom, right = max(int(np.ceil(box[3] * height)), top + 1), max(int(np.ceil(box[2] * width)), left + 1)
-    return slice(top, bottom), slice(left, right)
-
-
-def _tight(box: Box, mask: Mask) -> Box:
-    """The box without the margin that the reader leaves around the letters."""
-    rows, columns = _pixels(box, mask.shape)
-    part = mask[rows, columns]
-    down, across = part.sum(axis=1), part.sum(axis=0)
-    if not part.any():
-        return box
-    ys, xs = np.flatnonzero(down >= 0.1 * down.max()), np.flatnonzero(across > 0)
-    height, width = mask.shape
-    return (
-        float(columns.start + xs[0]) / width, float(rows.start + ys[0]) / height,
-        float(columns.start + xs[-1] + 1) / width, float(rows.start + ys[-1] + 1) / height,
-    )  # fmt: skip
-
-
-def _follow(lumas: Sequence[Luma], mask: Mask, box: Box, row: int) -> tuple[int, int]:
-    """First and last sample around `row` whose letters in the box look the same."""
-    place = _pixels(box, mask.shape)
-    letters = _grown(np.ascontiguousarray(mask[place]), 2)
-    if letters.sum() < 20:
-        letters = np.ones_like(letters)
-
-    def look(other: int) -> NDArray[np.float64]:
-        values = lumas[other][place][letters].astype(np.float64)
-        values -= values.mean()
-        return values / max(float(np.linalg.norm(values)), 1e-9)
-
-    wanted, first, last = look(row), row, row
-    while first > 0 and look(first - 1) @ wanted >= SAME_LETTERS:
-        first -= 1
-    while last < len(lumas) - 1 and look(last + 1) @ wanted >= SAME_LETTERS:
-        last += 1
-    return first, last
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Share of the smaller box that lies in the other."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-
-
-def _is_same(one: Line, other: Line) -> bool:
-    touching = one.first <= other.last + 2 and other.first <= one.last + 2
-    alike = SequenceMatcher(None, one.text.casefold(), other.text.casefold(), autojunk=False).ratio() >= SAME_TEXT
-    return touching and alike and _overlap(one.box, other.box) >= SAME_PLACE
+    def _known(self, line: Line, row: int) -> bool:
+        """Whether it is clear what is in a line's place in a sample."""
+        if self._seen(row, _around(line.box)):
+            return True
+        if any(one.shows(row) and overlap(one.box, line.box) >= SAME_PLACE for one in self.lines):
+            return True
+        return not has_rows(patch(self.frames, row, line.box)[1])
 
 
-def merged(lines: Sequence[Line]) -> list[Line]:
-    """Readings of the same line put together; the text is that of the surest one."""
-    result: list[Line] = []
-    for line in sorted(lines, key=lambda item: (item.first, item.box[1], item.box[0])):
-        same = next((other for other in result if _is_same(line, other)), None)
-        if same is None:
-            result.append(line)
-            continue
-        if line.confidence > same.confidence:
-            same.text, same.confidence, same.box = line.text, line.confidence, line.box
-        same.first, same.last = min(same.first, line.first), max(same.last, line.last)
-        same.reads += line.reads
-    return result
+def holds(part: Box, box: Box) -> bool:
+    """Whether a box lies in a part of the picture."""
+    return all(part[side] <= box[side] + 1e-6 and box[side + 2] <= part[side + 2] + 1e-6 for side in (0, 1))
 
 
-def read(frames: Frames, chosen: list[int], model: TextModel) -> pl.DataFrame:
-    """What the model reads in the chosen rows, and in those beside a doubtful one."""
-    found = model.read_text(frames, chosen)
-    doubtful = found.filter(pl.col("confidence").is_between(LEAST_DOUBT, LEAST_CONFIDENCE, closed="left"))["row"]
-    beside = {row + step for row in doubtful.to_list() for step in (-1, 1)}
-    again = sorted(beside & set(range(len(frames))) - set(chosen))
-    return pl.concat([found, model.read_text(frames, again)]) if again else found
+def cut_off(box: Box, part: Box) -> bool:
+    """Whether an edge of a part ends what was read where the picture goes on."""
+    return holds(part, box) and any(
+        (part[low] > 0 and box[low] - part[low] < EDGE) or (part[high] < 1 and part[high] - box[high] < EDGE)
+        for low, high in ((0, 2), (1, 3))
+    )
+
+
+def together(boxes: Iterable[Box]) -> list[Box]:
+    """The boxes, those that overlap or touch as one; the whole picture if they take most of it."""
+    result: list[Box] = []
+    for box in sorted(boxes):
+        while (other := next((one for one in result if _common(one, box)), None)) is not None:
+            result.remove(other)
+            box = min(other[0], box[0]), min(other[1], box[1]), max(other[2], box[2]), max(other[3], box[3])
+        result.append(box)
+    return [Look(0).box] if sum(Look(0, box).area for box in result) > WHOLE else sorted(result)
+
+
+def _common(one: Box, other: Box) -> bool:
+    return all(one[side] <= other[side + 2] and other[side] <= one[side + 2] for side in (0, 1))
+
+
+def _around(box: Box, *, whole_width: bool = False) -> Box:
+    """Where what takes a line's place may be."""
+    tall, wide = box[3] - box[1], box[2] - box[0]
+    left, right = (0.0, 1.0) if whole_width else (box[0] - SIDEWAYS * wide, box[2] + SIDEWAYS * wide)
+    return max(left, 0.0), max(box[1] - AROUND * tall, 0.0), min(right, 1.0), min(box[3] + AROUND * tall, 1.0)
 
 
 TABLE = {
@@ -215,30 +221,15 @@ TABLE = {
 
 def run(video: Video, frames: Frames, model: TextModel) -> pl.DataFrame:
     """One row a line of text, by time and place; none if there is no text."""
-    lumas = [_luma(picture) for picture in frames.array]
-    masks = [strokes(luma) for luma in lumas]
-    chosen = rows_to_read(lumas, masks, frames.times_s)
-    if not chosen:
-        return ANALYZER.empty()
-    lines: list[Line] = []
-    found = read(frames, chosen, model).filter(pl.col("confidence") >= LEAST_CONFIDENCE)
-    for reading in found.sort("row", "y0", "x0", "text").iter_rows(named=True):
-        text, row = " ".join(reading["text"].split()), int(reading["row"])
-        x0, y0, x1, y1 = (min(max(float(reading[side]), 0.0), 1.0) for side in ("x0", "y0", "x1", "y1"))
-        box = x0, y0, x1, y1
-        if not any(letter.isalnum() for letter in text) or x0 >= x1 or not 0 < y1 - y0 <= TALLEST:
-            continue
-        first, last = _follow(lumas, masks[row], box, row)
-        lines.append(Line(text, float(reading["confidence"]), _tight(box, masks[row]), first, last))
-    ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1])))
+    ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
     rows = [
         (
             line.text, float(frames.times_s[line.first]), float(ends[line.last]), *line.box, line.box[3] - line.box[1],
             ("top", "middle", "bottom")[min(int(1.5 * (line.box[1] + line.box[3])), 2)], line.confidence, line.reads,
         )
-        for line in merged(lines)
+        for line in Reader(frames, model).read(looks(frames))
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=ANALYZER.schema, orient="row")
+    return pl.DataFrame(rows, schema=ANALYZER.schema, orient="row").sort("start_s", "y0", "x0", "text")
 
 
 def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uint8] | None:
@@ -260,7 +251,7 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
 
 ANALYZER = Analyzer(
     name="text_overlay",
-    version="2",
+    version="3",
     group="text_and_speech",
     inputs=("video", "frames"),
     run=run,
