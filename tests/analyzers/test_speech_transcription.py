@@ -13,12 +13,12 @@ from vid_assets.analyzers import speech_rate
 from vid_assets.analyzers.speech_transcription import (
     ANALYZER,
     UNKNOWN,
+    Settings,
     fitted,
     levels,
     preview,
     repetitive,
     run,
-    transcript,
 )
 from vid_assets.contract import Audio, NotApplicable, Undefined, Video
 from vid_assets.media import identify, open_media
@@ -89,12 +89,12 @@ def test_what_may_be_no_speech_needs_sure_words():
 def test_the_least_confidence_can_be_set():
     heard = words((0, "ask not", 0.1), confidence=0.3)
     assert run(sound(), Says(heard)).height == 2
-    assert transcript(sound(), Says(heard), least_confidence=0.31) == Undefined(UNKNOWN)
+    assert run(sound(), Says(heard), Settings(min_confidence=0.31)) == Undefined(UNKNOWN)
 
 
 def test_language_and_beam_size_reach_the_model():
     says = Says(words((0, "ask not", 0.1)))
-    transcript(sound(), says, language="de", beam_size=2)
+    run(sound(), says, Settings(language="de", beam_size=2))
     assert says.asked == {"language": "de", "beam_size": 2}
     run(sound(), says)
     assert says.asked == {"language": "", "beam_size": 5}

@@ -31,12 +31,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.speech import SPEECH, SpeechModel
-from vid_assets.contract import Analyzer, Answer, Audio, Column, NotApplicable, Undefined
+from vid_assets.contract import Analyzer, Answer, Audio, Column, Config, NotApplicable, Undefined, setting
 from vid_assets.drawing import timeline
 
 NO_SPEECH, UNSURE = 0.6, 0.6
 LEAST_CONFIDENCE = 0.25
-BEAM_SIZE = 5
 UNKNOWN = "speech in a language this model does not know"
 REPETITION = 2.4
 LOOP_WORDS, FEW = 6, 0.3
@@ -183,32 +182,28 @@ TABLE = {
 }
 
 
-def run(audio: Audio, model: SpeechModel) -> Answer:
-    """One row a word or a passage that was not understood, in order; not applicable where nobody speaks."""
-    return transcript(audio, model)
+class Settings(Config):
+    """How speech is decoded, and what counts as made up."""
+
+    language: str = setting("", "ISO 639-1", "Language that is spoken; empty to detect it for each passage")
+    beam_size: int = setting(5, "1", "Hypotheses that the decoder follows; more are slower", ge=1, le=20)
+    min_confidence: float = setting(
+        LEAST_CONFIDENCE, "1", "Segments whose words are less probable than this are dropped as made up", ge=0, le=1
+    )
 
 
-def transcript(
-    audio: Audio,
-    model: SpeechModel,
-    *,
-    language: str = "",
-    beam_size: int = BEAM_SIZE,
-    least_confidence: float = LEAST_CONFIDENCE,
-) -> Answer:
-    """The same with settings.
+def run(audio: Audio, model: SpeechModel, config: Settings = Settings()) -> Answer:
+    """One row for each word or passage that was not understood, in order; not applicable where nobody speaks.
 
     Args:
         audio: The sound.
         model: Turns it into words.
-        language: ISO 639-1 code of what is spoken; empty: detected, passage by passage.
-        beam_size: How many beginnings of a text the model pursues at once, from 1.
-        least_confidence: Segments that the model is less sure of are made up, 0..1.
+        config: The settings.
     """
     if not audio.samples.any():
         return NotApplicable("the sound is silent")
-    heard = model.transcribe(audio, language=language, beam_size=beam_size)
-    verdicts = judged(heard, least_confidence)
+    heard = model.transcribe(audio, config.language, config.beam_size)
+    verdicts = judged(heard, config.min_confidence)
     kept = heard.join(verdicts.filter(~pl.col("made_up")), on="segment", how="semi", maintain_order="left")
     duration_s = len(audio.samples) / audio.sample_rate
     lost = passages(heard, verdicts).with_columns(pl.col("start_s", "end_s").clip(0, duration_s))
@@ -264,5 +259,6 @@ ANALYZER = Analyzer(
     budget=0.08,
     table=TABLE,
     task=SPEECH,
+    config=Settings,
     preview=preview,
 )

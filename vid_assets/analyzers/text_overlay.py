@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.text import TEXT, TextModel
-from vid_assets.contract import Analyzer, Column, Frames, Video
+from vid_assets.contract import Analyzer, Column, Config, Frames, Video, setting
 from vid_assets.drawing import Box, contact_sheet
 from vid_assets.measures.strokes import WHOLE, Look, followed, has_rows, looks, patch, tight
 from vid_assets.measures.text_lines import (
@@ -34,10 +34,8 @@ from vid_assets.measures.text_lines import (
     stitched,
 )  # fmt: skip
 
-LEAST_CONFIDENCE = 0.8
 LEAST_DOUBT = 0.5  # what is less sure than this is no text, or none that the next sample would make clearer
 TALLEST = 1 / 3
-MOST_PICTURES = 0.6  # a second that may be read again where lines change
 AROUND = 0.7  # heights of a line above and below it that are read with it
 SIDEWAYS = 0.3  # widths of a line on both sides of it
 EDGE = 0.006
@@ -45,11 +43,21 @@ STRIDE = 3  # samples from one reading of a line that scrolls to the next
 AT_ONCE = 8  # samples whose changes are read before the ends of what they show
 
 
+class Settings(Config):
+    """How much is read, and what counts as text."""
+
+    pictures_per_s: float = setting(
+        0.6, "1/s", "Whole pictures' worth of text that may be read for each second where lines change", ge=0, le=10
+    )
+    min_confidence: float = setting(0.8, "1", "Lines that the model is less sure of need a second reading", ge=0, le=1)
+
+
 class Reader:
     """Reads one video: what is worth it, then wherever a line that was found ends."""
 
-    def __init__(self, frames: Frames, model: TextModel) -> None:
+    def __init__(self, frames: Frames, model: TextModel, config: Settings = Settings()) -> None:
         self.frames = frames
+        self.config = config
         self.model = model
         self.lines: list[Line] = []
         self._looked: dict[int, list[Box]] = {}
@@ -67,13 +75,18 @@ class Reader:
         lines = merged(stitched(self.lines))
         return [line for line in one_at_a_time(lines) if is_text(line)]
 
+    def _seconds(self) -> float:
+        """How much time the samples stand for."""
+        gaps = np.diff(self.frames.times_s)
+        return len(self.frames) * float(np.median(gaps)) if len(gaps) else 0.5
+
     def _read(self, wanted: Iterable[Look]) -> None:
         """Read some parts, and what their readings make worth it."""
         pending = self._new(wanted)
         while pending:
             self._area += sum(look.area for look in pending)
             more = self._ask(pending)
-            if self._area <= MOST_PICTURES * len(self.frames) / 2 + 4:
+            if self._area <= self.config.pictures_per_s * self._seconds() + 4:
                 more += [*self._unsure(), *self._ends()]
             pending = self._new(more)
 
@@ -110,7 +123,7 @@ class Reader:
             box = x0, y0, x1, y1
             if any(look.row == row and cut_off(box, look.box) for look in pending):
                 more.append(Look(row, _around(box, whole_width=True)))
-            elif confidence < LEAST_CONFIDENCE:
+            elif confidence < self.config.min_confidence:
                 beside = [row + step for step in (-1, 1) if 0 <= row + step < len(self.frames)]
                 more += [Look(other, _around(box)) for other in beside]
             else:
@@ -219,15 +232,15 @@ TABLE = {
 }
 
 
-def run(video: Video, frames: Frames, model: TextModel) -> pl.DataFrame:
-    """One row a line of text, by time and place; none if there is no text."""
+def run(video: Video, frames: Frames, model: TextModel, config: Settings = Settings()) -> pl.DataFrame:
+    """One row for each line of text, by time and place; none if there is no text."""
     ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
     rows = [
         (
             line.text, float(frames.times_s[line.first]), float(ends[line.last]), *line.box, line.box[3] - line.box[1],
             ("top", "middle", "bottom")[min(int(1.5 * (line.box[1] + line.box[3])), 2)], line.confidence, line.reads,
         )
-        for line in Reader(frames, model).read(looks(frames))
+        for line in Reader(frames, model, config).read(looks(frames))
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=ANALYZER.schema, orient="row").sort("start_s", "y0", "x0", "text")
 
@@ -258,5 +271,6 @@ ANALYZER = Analyzer(
     budget=0.27,
     table=TABLE,
     task=TEXT,
+    config=Settings,
     preview=preview,
 )
