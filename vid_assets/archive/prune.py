@@ -117,4 +117,5 @@ def _remove_results(
         for name in names:
             warehouse.remove_partition(name, video_id)
         instance.delete_dynamic_partition("videos", video_id)
-        shutil.rmtree(scratch / video_id, ignore_errors=True)
+        for folder in (scratch / video_id, *scratch.glob(f"{video_id}.[0-9a-f]*/")):
+            shutil.rmtree(folder, ignore_errors=True)
