@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Numbers of libavutil, which swscale shares for the matrix.
 UNSPECIFIED = 2
+BT709, BT601, BT2020 = 1, 5, 9
 PQ, HLG = 16, 18
 TRANSFERS = {
     1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100", 10: "log316",
@@ -31,13 +33,11 @@ LEVELS = 4096
 
 def matrix(frame: Any) -> int:
     """The colour matrix of a picture, as swscale numbers it; where the file is silent, players' rule of thumb."""
-    from av.video.reformatter import Colorspace
-
     if frame.colorspace != UNSPECIFIED:
         return frame.colorspace
     if frame.color_trc in (PQ, HLG):
-        return Colorspace.BT2020
-    return Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
+        return BT2020
+    return BT709 if frame.width >= 1280 or frame.height > 576 else BT601
 
 
 class ToneMapper:

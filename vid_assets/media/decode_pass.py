@@ -264,7 +264,8 @@ class _Pass:
 
     def _take_picture(self, frame: Any, pictures: Pictures) -> None:
         self._check_size(frame.width, frame.height)
-        captions = frame.side_data.get("A53_CC")
+        beside = frame.side_data
+        captions = beside.get("A53_CC") if len(beside) else None
         if captions is not None and frame.pts is not None:
             self.cues.captions(-1, bytes(captions), float(frame.pts * frame.time_base))
         pictures.add(frame)

@@ -1,6 +1,7 @@
 """Interlaced pictures made whole: FFmpeg's bwdif, from the first picture on that is flagged as interlaced."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 FIELD_ORDERS = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
@@ -15,7 +16,12 @@ class Deinterlacer:
         used: How many interlaced pictures there were.
     """
 
-    def __init__(self, time_base: Any) -> None:
+    def __init__(self, time_base: Fraction) -> None:
+        """Start before the first picture.
+
+        Args:
+            time_base: Unit of the pictures' time stamps, in seconds, which they keep.
+        """
         self.used = 0
         self._base = time_base
         self._graph: Any = None
@@ -57,6 +63,11 @@ class Deinterlacer:
 
         while True:
             try:
-                yield self._graph.pull()
+                frame = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
+            # bwdif counts in halves of the time base.
+            if frame.pts is not None:
+                frame.pts = round(frame.pts * frame.time_base / self._base)
+            frame.time_base = self._base
+            yield frame

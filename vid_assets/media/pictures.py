@@ -47,7 +47,7 @@ class Pictures:
         self._deinterlacer = Deinterlacer(self._base)
         self._stamps = array("q")
         self._rows = array("q")
-        self._length = 0.0
+        self._last_length: int | None = None
         self._mapper: ToneMapper | None = None
 
     @property
@@ -57,6 +57,7 @@ class Pictures:
 
     def add(self, frame: Any) -> None:
         """Take the next decoded picture, in presentation order."""
+        self._last_length = frame.duration
         for whole in self._deinterlacer.push(frame):
             self._take(whole)
 
@@ -66,9 +67,8 @@ class Pictures:
         elif (frame.width, frame.height) != self._native:
             self._fit(frame)
             self._resized += 1
-        stamp = None if frame.pts is None else self._ticks(frame)
+        stamp = frame.pts
         self._stamps.append(MISSING if stamp is None else stamp)
-        self._length = float((frame.duration or 0) * frame.time_base)
         self.corrupt += frame.is_corrupt
         chosen = self._sampler.take(stamp)
         if has_alpha(frame):
@@ -79,14 +79,11 @@ class Pictures:
             self._rows.append(self.count)
         self.count += 1
 
-    def _ticks(self, frame: Any) -> int:
-        base = frame.time_base
-        return frame.pts if base == self._base else round(frame.pts * base / self._base)
-
     def _begin(self, frame: Any) -> None:
         """Fix the geometry, which must be one for the whole video, from its first picture."""
-        from av.video.reformatter import VideoReformatter
+        from av.video.reformatter import Interpolation, VideoReformatter
 
+        self._interpolation = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
         self._first_native = frame.width, frame.height
         self._resized = 0
         self.orientation = orientation(frame)
@@ -115,8 +112,6 @@ class Pictures:
 
     def _scaled(self, scaler: Any, frame: Any, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         """One picture, upright, uint8 RGB [height, width, 3] of `size`, black outside `box`."""
-        from av.video.reformatter import Interpolation
-
         transpose, flip_x, flip_y = self.orientation
         stored = (box.height, box.width) if transpose else (box.width, box.height)
         picture = scaler.reformat(
@@ -125,7 +120,7 @@ class Pictures:
             height=stored[1],
             format="rgb48le" if self._mapper else "rgb24",
             src_colorspace=matrix(frame),
-            interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            interpolation=self._interpolation,
             threads=1,
         ).to_ndarray()
         if self._mapper:
@@ -160,7 +155,8 @@ class Pictures:
         step, last = self.timeline.usual_step, float(self.timeline.times[-1])
         # The last picture's length is a header's word: it may be no shorter than usual, nor longer than the whole.
         longest = LONGEST_STILL_S if self.count == 1 else max(10 * step, last)
-        return last + (self._length if step / 2 < self._length <= longest else step)
+        length = float((self._last_length or 0) * self._base)
+        return last + (length if step / 2 < length <= longest else step)
 
     @property
     def lost(self) -> NDArray[np.int64]:

@@ -56,6 +56,8 @@ class Sound:
         self._zero = self._segment_start = Fraction(0)
         self._segment_samples = 0
         self._drop = 0
+        self._base: Fraction | None = None
+        self._first_tick = self._ticks_per_sample = self._jitter_ticks = 0.0
         self._held: list[Any] = []
         self._gaps = self._overlaps = self._restarts = self._broken = self._strays = 0
 
@@ -76,6 +78,9 @@ class Sound:
 
     def add(self, frame: Any) -> None:
         """Take the next decoded stretch of sound."""
+        if self._continues(frame):
+            self._resample(frame)
+            return
         stamp = self._expected() if frame.pts is None else frame.pts * frame.time_base
         if self.start is None:
             self.start = self._zero = self._segment_start = stamp
@@ -88,6 +93,14 @@ class Sound:
                 self._release(self._held[0][0])
             return
         self._place(stamp, frame)
+
+    def _continues(self, frame: Any) -> bool:
+        """Whether a stretch follows the one before it in every way, as nearly all do; in numbers that cost little."""
+        if self._held or frame.pts is None or frame.time_base != self._base:
+            return False
+        ahead = frame.pts - self._first_tick - self._segment_samples * self._ticks_per_sample
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        return abs(ahead) <= self._jitter_ticks and form == self._form
 
     def _expected(self) -> Fraction:
         """The time at which the next sample should lie."""
@@ -109,6 +122,9 @@ class Sound:
         form = frame.format.name, frame.layout.name, frame.sample_rate
         if form != self._form or abs(stamp - self._expected()) > JITTER_S:
             self._begin(stamp, form, frame)
+        self._resample(frame)
+
+    def _resample(self, frame: Any) -> None:
         self._segment_samples += frame.samples
         # The filter graph would otherwise warn about the very gaps that are filled here.
         frame.pts = None
@@ -135,6 +151,9 @@ class Sound:
             self._layout = _channel_names(frame.layout)
             self.names = self.names or self._layout
         self._segment_start, self._segment_samples, self._form = stamp, 0, form
+        self._base = frame.time_base or Fraction(1, form[2])
+        self._first_tick, self._jitter_ticks = float(stamp / self._base), float(JITTER_S / self._base)
+        self._ticks_per_sample = float(1 / (form[2] * self._base))
         # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
         self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=RATE, frame_size=RATE)
 
