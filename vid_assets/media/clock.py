@@ -35,7 +35,7 @@ class Sampler:
     """Chooses the first picture of every ``1 / rate`` seconds, while pictures come.
 
     Attributes:
-        elapsed_s: Seconds that the pictures so far span; a leap counts once the next picture confirms it.
+        elapsed_s: Seconds that the pictures so far span at least: leaps, which may be strays, are not counted.
     """
 
     def __init__(self, rate: float, base: Fraction, step_s: float) -> None:
@@ -50,7 +50,7 @@ class Sampler:
         self._per_tick = float(base) * rate
         self._base = float(base)
         self._step = max(1, round(step_s / self._base))
-        self._position = self._leap = 0
+        self._position = 0
         self._previous: int | None = None
         self._slot = -1
 
@@ -58,7 +58,8 @@ class Sampler:
         """Whether to choose the next picture, whose time stamp this is."""
         if self._slot >= 0:
             ahead = self._step if stamp is None or self._previous is None else stamp - self._previous
-            self._count(ahead)
+            seconds = ahead * self._base
+            self.elapsed_s += seconds if 0 < seconds <= LEAP_S else 0.0
             self._position += ahead if ahead > 0 else self._step
         self._previous = stamp if stamp is not None else self._previous
         # The margin keeps a picture at exactly k / rate seconds in its own slot whatever the rounding.
@@ -67,11 +68,6 @@ class Sampler:
             return False
         self._slot = slot
         return True
-
-    def _count(self, ahead: int) -> None:
-        self.elapsed_s += self._leap * self._base if ahead > 0 else 0.0
-        self._leap = ahead if ahead * self._base > LEAP_S else 0
-        self.elapsed_s += 0.0 if self._leap else max(0, ahead) * self._base
 
 
 @dataclass(slots=True)
@@ -266,7 +262,8 @@ def _grid(
             rows = even
         elif size > 2 * tick:
             rows = np.rint(values / size).astype(np.int64)
-            if np.ptp(values - rows * size) > 1.01 * tick or (np.diff(rows) < 1).any():
+            gaps = np.diff(rows)
+            if np.ptp(values - rows * size) > 1.01 * tick or gaps.min() < 1 or np.median(gaps) > 1:
                 continue
         else:
             continue
