@@ -401,8 +401,9 @@ class _Pass:
     def _timecode(self) -> str | None:
         """What the file's clock shows at the start, where a track or the container says so."""
         sources = [self.container, *self.streams.values()]
-        found = (source.metadata.get("timecode") for source in sources)
-        return next((text[:40] for text in found if text), None)
+        # Matroska writes its tags in capitals.
+        tags = ((name.lower(), text) for source in sources for name, text in source.metadata.items())
+        return next((text[:40] for name, text in tags if name == "timecode" and text), None)
 
     def _note_cut(self, pictures: Pictures | None, sound: Sound | None, origin: float, duration: float) -> None:
         """Warn where the file announces more than it holds."""

@@ -1,0 +1,245 @@
+"""Subtitles, captions, chapters and timecodes: as the file holds them, and in the warehouse."""
+
+import time
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av  # noqa: TID253
+import dagster as dg
+import polars as pl
+import pytest
+
+from resources.views import SETTLE_S
+from resources.warehouse import Warehouse
+from tests.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures
+from vid_assets.archive import register
+from vid_assets.media import Media, identify, open_media
+from vid_assets.media.captions import Captions
+from vid_assets.pipeline import Run, Status, probe
+from vid_assets.questions import MACROS, views
+
+FILM = VideoTrack(pictures=noise_pictures(100))
+
+
+def opened(path: Path) -> Media:
+    return open_media(path, identify(path).video_id, path.parent / "scratch")
+
+
+def told(media: Media) -> list[tuple[Any, ...]]:
+    return [(c["kind"], round(c["start_s"], 3), round(c["end_s"], 3), c["text"], c["language"]) for c in media.cues()]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "mov_text"), ("a.mkv", "subrip"), ("a.mkv", "ass"), ("a.mkv", "webvtt")]
+)
+def test_subtitles_are_read(tmp_path: Path, name: str, codec: str):
+    lines = [(0.5, 1.5, "Ask not what"), (1.5, 2.0, "your country"), (3.0, 3.5, "can do\\Nfor you")]
+    text = TextTrack(lines=lines, codec=codec, metadata={"language": "eng"})
+    media = opened(mux(tmp_path / name, FILM, text))
+    assert told(media) == [
+        ("subtitle", 0.5, 1.5, "Ask not what", "eng"),
+        ("subtitle", 1.5, 2.0, "your country", "eng"),
+        ("subtitle", 3.0, 3.5, "can do\nfor you", "eng"),
+    ]
+    assert media.tracks[1]["kind"] == "subtitle"
+    assert media.tracks[1]["taken"]
+    assert media.warnings == ()
+
+
+def test_styles_are_no_words(tmp_path: Path):
+    lines = [(0.5, 1.5, "{\\i1}Ask{\\i0} not\\hwhat")]
+    media = opened(mux(tmp_path / "a.mkv", FILM, TextTrack(lines=lines, codec="ass")))
+    assert [cue["text"] for cue in media.cues()] == ["Ask not what"]
+
+
+def test_two_languages_are_told_apart(tmp_path: Path):
+    tracks = [
+        TextTrack(lines=[(1, 2, text)], codec="subrip", metadata={"language": code})
+        for text, code in (("one", "eng"), ("eins", "ger"))
+    ]
+    media = opened(mux(tmp_path / "a.mkv", FILM, *tracks))
+    assert {(cue["text"], cue["language"], cue["track"]) for cue in media.cues()} == {
+        ("one", "eng", 1),
+        ("eins", "ger", 2),
+    }
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_chapters_and_timecode_are_read(tmp_path: Path, name: str):
+    path = mux(
+        tmp_path / name, FILM, chapters=[(0, 1.5, "Opening"), (1.5, 4, "The rest")],
+        metadata={"timecode": "10:00:00:00"},
+    )  # fmt: skip
+    media = opened(path)
+    assert [row for row in told(media) if row[0] == "chapter"] == [
+        ("chapter", 0, 1.5, "Opening", None), ("chapter", 1.5, 4, "The rest", None),
+    ]  # fmt: skip
+    assert media.facts["start_timecode"] == "10:00:00:00"
+    assert ("timecode", 0, 4, "10:00:00:00", None) in told(media)
+
+
+def test_cues_lie_on_the_time_axis_of_the_video(tmp_path: Path):
+    film = VideoTrack(pictures=noise_pictures(50), start=3.0)
+    text = TextTrack(lines=[(2.5, 3.5, "first"), (4.5, 9.0, "last")], codec="subrip")
+    media = opened(mux(tmp_path / "a.mkv", film, SoundTrack(samples=click(3, 1), start=2.0, codec="flac"), text))
+    assert told(media) == [("subtitle", 0.5, 1.5, "first", None), ("subtitle", 2.5, 3.0, "last", None)]
+
+
+def parity(code: int) -> int:
+    return code | (0x80 if code.bit_count() % 2 == 0 else 0)
+
+
+def triplets(*pairs: tuple[int, int], line: int = 0) -> bytes:
+    return b"".join(bytes([0xFC + line, parity(first), parity(second)]) for first, second in pairs)
+
+
+def characters(text: str) -> list[tuple[int, int]]:
+    codes = [ord(character) for character in text] + [0] * (len(text) % 2)
+    return list(zip(codes[::2], codes[1::2], strict=True))
+
+
+ROLL_UP_2, RETURN, POP_ON, SHOW, ERASE, PAINT_ON, BOTTOM, ABOVE = (
+    (0x14, 0x25), (0x14, 0x2D), (0x14, 0x20), (0x14, 0x2F), (0x14, 0x2C), (0x14, 0x29), (0x14, 0x70), (0x14, 0x50),
+)  # fmt: skip
+
+
+def spoken(*moments: tuple[float, list[tuple[int, int]]], line: int = 0) -> list[tuple[int, float, float, str]]:
+    captions = Captions()
+    found = [caption for time, pairs in moments for caption in captions.add(triplets(*pairs, line=line), time)]
+    return [tuple(caption) for caption in (*found, *captions.flush(99.0))]
+
+
+def test_captions_that_pop_on():
+    assert spoken(
+        (1.0, [POP_ON, POP_ON, ABOVE, ABOVE, *characters("ASK NOT"), BOTTOM, *characters("WHAT")]),
+        (2.0, [SHOW, SHOW, POP_ON, POP_ON, BOTTOM, *characters("YOUR COUNTRY")]),
+        (4.0, [SHOW, SHOW]),
+        (6.0, [ERASE, ERASE]),
+    ) == [(1, 2.0, 4.0, "ASK NOT\nWHAT"), (1, 4.0, 6.0, "YOUR COUNTRY")]
+
+
+def test_captions_that_roll_up():
+    assert spoken(
+        (1.0, [ROLL_UP_2, RETURN, BOTTOM, *characters("ASK NOT")]),
+        (2.0, [RETURN, RETURN, *characters("WHAT")]),
+        (3.0, [*characters("EVER")]),
+    ) == [(1, 1.0, 2.0, "ASK NOT"), (1, 2.0, 99.0, "WHATEVER")]
+
+
+def test_captions_that_are_painted_on():
+    assert spoken((1.0, [PAINT_ON, BOTTOM, *characters("ASK")]), (2.0, [ERASE])) == [(1, 1.0, 2.0, "ASK")]
+
+
+def test_captions_of_the_second_field_and_channel():
+    other = [(first | 8, second) for first, second in (ROLL_UP_2, BOTTOM)]
+    assert spoken((1.0, [*other, *characters("HI")]), line=1) == [(4, 1.0, 99.0, "HI")]
+
+
+def test_captions_have_special_and_extended_characters():
+    pairs = [ROLL_UP_2, BOTTOM, (0x11, 0x37), *characters("NI"), (0x2A, 0x4F), (0x12, 0x25), (0x14, 0x21)]
+    assert spoken((1.0, pairs))[0][3] == "♪NIá"
+
+
+def test_noise_is_no_caption():
+    captions = Captions()
+    noise = bytes(range(256)) * 30
+    list(captions.add(noise, 1.0))
+    assert all(len(caption.text) < 5000 for caption in captions.flush(2.0))
+
+
+def with_captions(path: Path, moments: dict[int, bytes]) -> Path:
+    """H.264 in MPEG-TS with A/53 captions in the pictures of these numbers."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0", "g": "25"})
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        packets = []
+        for index, picture in enumerate(noise_pictures(100)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        for packet in packets:
+            data = moments.get(round(packet.pts * packet.time_base * 25))
+            if data:
+                cc = bytes([0xB5, 0, 0x31]) + b"GA94" + bytes([3, 0x40 | len(data) // 3, 0xFF]) + data + b"\xff"
+                unit = b"\0\0\0\1\x06\x04" + bytes([len(cc)]) + cc + b"\x80"
+                raw = bytes(packet)
+                # The slice is the last unit of the packet; what is before it stays before it.
+                at = max(raw.rfind(b"\0\0\1" + bytes([head])) for head in (0x65, 0x41, 0x61, 0x01, 0x25))
+                at -= raw[at - 1 : at] == b"\0"
+                changed = av.Packet(raw[:at] + unit + raw[at:])
+                changed.pts, changed.dts, changed.time_base, changed.stream = (
+                    packet.pts,
+                    packet.dts,
+                    packet.time_base,
+                    stream,
+                )
+                changed.is_keyframe = packet.is_keyframe
+                packet = changed
+            container.mux(packet)
+    return path
+
+
+def test_captions_inside_the_pictures_are_read(tmp_path: Path):
+    moments = {
+        10: triplets(POP_ON, BOTTOM, *characters("YOUR COUNTRY")), 25: triplets(SHOW), 75: triplets(ERASE),
+    }  # fmt: skip
+    media = opened(with_captions(tmp_path / "a.ts", moments))
+    assert media.video.frame_count == 100
+    assert told(media) == [("caption", 1.0, 3.0, "YOUR COUNTRY", None)]
+
+
+def test_what_the_file_says_is_found_in_sql(tmp_path: Path):
+    text = TextTrack(lines=[(0.5, 1.5, "Ask not what your country")], codec="subrip", metadata={"language": "eng"})
+    path = mux(tmp_path / "a.mkv", FILM, text, chapters=[(0, 4, "Inaugural address")])
+    warehouse = Warehouse(path=str(tmp_path / "warehouse"))
+    warehouse.publish([], [], views([]), MACROS)
+    with dg.DagsterInstance.ephemeral() as instance:
+        video_id = register(path, warehouse, instance).video_id
+    run = Run(
+        warehouse=warehouse,
+        scratch=tmp_path / "scratch",
+        profile="offline",
+        run_id="run-1",
+        started_at=datetime.now(UTC),
+    )
+    assert probe(video_id, run, "2").status is Status.VALUE
+    cues = warehouse.read_partition("cues", video_id)
+    tracks = warehouse.read_partition("tracks", video_id)
+    row = warehouse.read_partition("videos", video_id)
+    assert cues is not None
+    assert tracks is not None
+    assert row is not None
+    assert cues["kind"].to_list() == ["chapter", "subtitle"]
+    assert tracks["kind"].to_list() == ["video", "subtitle"]
+    assert (row["picture_start_s"].item(), row["field_order"].item(), row["sound_start_s"].item()) == (
+        0,
+        "progressive",
+        None,
+    )
+    found = ask(warehouse, f"SELECT start_s, end_s, analyzer, kind, text FROM timeline('{video_id}')")
+    assert found == [
+        (0.0, 4.0, "cues", "chapter", "Inaugural address"),
+        (0.5, 1.5, "cues", "subtitle", "Ask not what your country"),
+    ]
+    assert ask(warehouse, "SELECT video_id, start_s FROM search_text('YOUR country')") == [(video_id, 0.5)]
+
+
+def test_old_warehouses_read_as_null_and_empty(tmp_path: Path):
+    warehouse = Warehouse(path=str(tmp_path / "warehouse"))
+    warehouse.publish([], [], views([]), MACROS)
+    old = pl.DataFrame({"video_id": ["old-0123456789ab"], "file_name": ["old.mp4"], "duration_s": [3.0]})
+    warehouse.replace_partition("videos", "old-0123456789ab", old)
+    assert ask(warehouse, "SELECT duration_s, picture_start_s, field_order, audio_channel FROM videos") == [
+        (3.0, None, None, None)
+    ]
+    assert ask(warehouse, "FROM tracks") == ask(warehouse, "FROM cues") == []
+    assert ask(warehouse, "FROM timeline('old-0123456789ab')") == []
+
+
+def ask(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
+    time.sleep(2 * SETTLE_S)
+    with warehouse.connect() as connection:
+        return connection.sql(query).fetchall()
