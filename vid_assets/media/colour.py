@@ -92,9 +92,7 @@ def over_black(frame: Any) -> Any:
     straight = frame.reformat(format="rgba", src_colorspace=matrix(frame)).to_ndarray()
     alpha = straight[..., 3:].astype(np.uint16)
     mixed = (straight[..., :3] * alpha + 127) // 255
-    composed = av.VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
-    composed.pts, composed.time_base = frame.pts, frame.time_base
-    return composed
+    return av.VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
 
 
 def has_alpha(frame: Any) -> bool:

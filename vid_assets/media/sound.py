@@ -151,9 +151,9 @@ class Sound:
             self._layout = _channel_names(frame.layout)
             self.names = self.names or self._layout
         self._segment_start, self._segment_samples, self._form = stamp, 0, form
-        self._base = frame.time_base or Fraction(1, form[2])
-        self._first_tick, self._jitter_ticks = float(stamp / self._base), float(JITTER_S / self._base)
-        self._ticks_per_sample = float(1 / (form[2] * self._base))
+        self._base = base = frame.time_base or Fraction(1, form[2])
+        self._first_tick, self._jitter_ticks = float(stamp / base), float(JITTER_S / base)
+        self._ticks_per_sample = float(1 / (form[2] * base))
         # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
         self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=RATE, frame_size=RATE)
 

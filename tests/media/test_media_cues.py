@@ -11,14 +11,15 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from resources.views import SETTLE_S
-from resources.warehouse import Warehouse
-from tests.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures
-from vid_assets.archive import register
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.views import SETTLE_S
+from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures
+from vid_assets.archive.register import register
 from vid_assets.media import Media, identify, open_media
 from vid_assets.media.captions import Captions
-from vid_assets.pipeline import Run, Status, probe
-from vid_assets.questions import MACROS, views
+from vid_assets.pipeline.analyze import probe
+from vid_assets.pipeline.outcome import Run, Status
+from vid_assets.sql.questions import MACROS, views
 
 FILM = VideoTrack(pictures=noise_pictures(100))
 

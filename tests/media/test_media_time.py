@@ -8,7 +8,7 @@ import av  # noqa: TID253
 import numpy as np
 import pytest
 
-from tests.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, write
+from tests.kit.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, write
 from vid_assets.analyzers.cut_analysis import run as cut_analysis
 from vid_assets.errors import MediaError, SettingsError
 from vid_assets.media import Limits, Media, MediaSettings, identify, open_media

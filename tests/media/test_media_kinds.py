@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from av.sidedata.sidedata import Type  # noqa: TID253
 
-from tests.media_files import SoundTrack, VideoTrack, mux, noise_pictures, tone, write
+from tests.kit.media_files import SoundTrack, VideoTrack, mux, noise_pictures, tone, write
 from vid_assets.errors import MediaError
 from vid_assets.media import Media, identify, open_media
 from vid_assets.media.allowed import CODECS, FORMATS, refusal
 from vid_assets.media.colour import HLG, PQ, ToneMapper
 from vid_assets.media.decode_pass import _know_all_side_data
 
-SHARED = Path(__file__).parents[2] / "shared" / "media" / "hard"
+SHARED = Path(__file__).parents[3] / "shared" / "media" / "hard"
 
 
 def opened(path: Path) -> Media:

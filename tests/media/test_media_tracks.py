@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.media_files import SoundTrack, VideoTrack, murmur, mux, noise_pictures, tone
+from tests.kit.media_files import SoundTrack, VideoTrack, murmur, mux, noise_pictures, tone
 from vid_assets.media import Media, MediaSettings, identify, open_media
 from vid_assets.media.tracks import short_language
 
