@@ -131,7 +131,7 @@ CUES = TableSpec(
     "One row a subtitle, caption, chapter or timecode that the file itself carries",
     _columns(
         _VIDEO_ID,
-        ("kind", pl.String, "text", "subtitle, caption (CEA-608), chapter or timecode"),
+        ("kind", pl.String, "text", "subtitle, caption (CEA-608 or CEA-708), chapter or timecode"),
         ("start_s", pl.Float64, "s", "Start"),
         ("end_s", pl.Float64, "s", "End"),
         ("text", pl.String, "text", "Its words; null for pictures of text and chapters without a title"),

@@ -1,5 +1,6 @@
 """Subtitles, captions, chapters and timecodes: as the file holds them, and in the warehouse."""
 
+import random
 import time
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -17,6 +18,7 @@ from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux,
 from vid_assets.archive.register import register
 from vid_assets.media import Media, identify, open_media
 from vid_assets.media.captions import Captions
+from vid_assets.media.digital_captions import DigitalCaptions
 from vid_assets.pipeline.analyze import probe
 from vid_assets.pipeline.outcome import Run, Status
 from vid_assets.sql.questions import MACROS, views
@@ -150,6 +152,49 @@ def test_noise_is_no_caption():
     assert all(len(caption.text) < 5000 for caption in captions.flush(2.0))
 
 
+def digital(*blocks: bytes) -> bytes:
+    """CEA-708 triplets of packets of service 1, one block each."""
+    found = b""
+    for block in blocks:
+        body = bytes([0x20 | len(block)]) + block
+        body += b"\0" * (1 - len(body) % 2)
+        packet = bytes([(len(body) + 1) // 2]) + body
+        for at in range(0, len(packet), 2):
+            found += bytes([0xFF if at == 0 else 0xFE]) + packet[at : at + 2]
+    return found
+
+
+def shown_digitally(*moments: tuple[float, bytes]) -> list[tuple[int, float, float, str]]:
+    captions = DigitalCaptions()
+    found = [caption for time, block in moments for caption in captions.add(digital(block), time)]
+    return [tuple(caption) for caption in (*found, *captions.flush(99.0))]
+
+
+HIDDEN, VISIBLE = bytes([0x98, 0, 0, 0, 0, 0, 0]), bytes([0x98, 0x20, 0, 0, 0, 0, 0])
+
+
+def test_digital_captions_that_pop_on():
+    assert shown_digitally(
+        (1.0, HIDDEN + b"ASK NOT" + b"\x92\x01\x00" + b"WHAT\x7f"), (2.0, b"\x89\x01"), (4.0, b"\x8a\x01"),
+    ) == [(1, 2.0, 4.0, "ASK NOT\nWHAT♪")]  # fmt: skip
+
+
+def test_digital_captions_that_roll_up():
+    assert shown_digitally((1.0, VISIBLE + b"ASK"), (2.0, b" NOT\r"), (3.0, b"WHAT\x10\x34"), (4.0, b"\x8f")) == [
+        (1, 1.0, 2.0, "ASK NOT"),
+        (1, 3.0, 4.0, "WHAT”"),
+    ]
+
+
+def test_digital_noise_is_no_caption():
+    rng = random.Random(1)
+    captions = DigitalCaptions()
+    for _ in range(300):
+        for caption in captions.add(rng.randbytes(93), 1.0):
+            assert len(caption.text) < 5000
+            assert "\0" not in caption.text
+
+
 def with_captions(path: Path, moments: dict[int, bytes]) -> Path:
     """H.264 in MPEG-TS with A/53 captions in the pictures of these numbers."""
     with av.open(str(path), "w") as container:
@@ -190,6 +235,17 @@ def test_captions_inside_the_pictures_are_read(tmp_path: Path):
     media = opened(with_captions(tmp_path / "a.ts", moments))
     assert media.video.frame_count == 100
     assert told(media) == [("caption", 1.0, 3.0, "YOUR COUNTRY", None)]
+
+
+def test_digital_captions_count_where_there_are_no_others(tmp_path: Path):
+    both = {
+        10: triplets(POP_ON, BOTTOM, *characters("OLD")) + digital(HIDDEN + b"NEW"),
+        25: triplets(SHOW) + digital(b"\x89\x01"),
+        75: triplets(ERASE) + digital(b"\x8c\x01"),
+    }  # fmt: skip
+    assert [row[3] for row in told(opened(with_captions(tmp_path / "a.ts", both)))] == ["OLD"]
+    new = {10: digital(HIDDEN + b"NEW"), 25: digital(b"\x89\x01"), 75: digital(b"\x8c\x01")}
+    assert told(opened(with_captions(tmp_path / "b.ts", new))) == [("caption", 1.0, 3.0, "NEW", None)]
 
 
 def test_what_the_file_says_is_found_in_sql(tmp_path: Path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vid_assets.media.captions import Caption, Captions
+from vid_assets.media.digital_captions import DigitalCaptions
 
 CUES = "cues.json"
 MOST_CUES, LONGEST_TEXT = 200_000, 2_000
@@ -31,6 +32,8 @@ class Cues:
         self.rows: list[dict[str, Any]] = []
         self.left_out = self.damaged = 0
         self._captions: dict[int, Captions] = {}
+        self._digital: dict[int, DigitalCaptions] = {}
+        self._digital_rows: list[tuple[Caption, int, str | None]] = []
         self._last: dict[int, dict[str, Any]] = {}
 
     def subtitle(self, stream: Any, packet: Any) -> None:
@@ -63,6 +66,21 @@ class Cues:
         """Take the closed captions of one picture, or of one packet of a caption track."""
         for caption in self._captions.setdefault(track, Captions()).add(data, time):
             self._caption(caption, track, language)
+        digital = self._digital.setdefault(track, DigitalCaptions())
+        self._digital_rows += [(caption, track, language) for caption in digital.add(data, time)][:MOST_CUES]
+        del self._digital_rows[MOST_CUES:]
+
+    def _end_captions(self, end: float) -> None:
+        """End what is still shown. CEA-708 captions count only where there are none of CEA-608, which say the same."""
+        for track, captions in self._captions.items():
+            for caption in captions.flush(end):
+                self._caption(caption, track, None)
+        for track, digital in self._digital.items():
+            self._digital_rows += [(caption, track, None) for caption in digital.flush(end)]
+        known = {row["track"] for row in self.rows if row["kind"] == "caption"}
+        for caption, track, language in self._digital_rows:
+            if track not in known:
+                self._caption(caption, track, language)
 
     def _caption(self, caption: Caption, track: int, language: str | None) -> None:
         self._add("caption", caption.start, caption.end, caption.text, language, track)
@@ -109,9 +127,7 @@ class Cues:
         Returns:
             The file's name and size in bytes; empty without cues.
         """
-        for track, captions in self._captions.items():
-            for caption in captions.flush(origin + duration):
-                self._caption(caption, track, None)
+        self._end_captions(origin + duration)
         if timecode:
             self._add("timecode", origin, origin + duration, timecode, None, None)
         placed = [cue for row in self.rows if (cue := _placed(row, origin, duration))]
