@@ -127,8 +127,8 @@ class _Pass:
                 self.sounds[track.index] = Sound(self.folder, self.streams[track.index], self.limits.duration_s)
         if self.pictures is None and not self.sounds:
             raise self._nothing()
-        for packet in self.packets:
-            self._take(packet)
+        for stream, packet in self.packets:
+            self._take(stream, packet)
         return self._report()
 
     def _of(self, kind: str) -> list[Track]:
@@ -196,22 +196,21 @@ class _Pass:
             problem = f"its pictures have {width} x {height} px, the limit is {self.limits.pixels} px"
             raise Refused(problem, f"raise {variable('pixels')}")
 
-    def _demux(self, streams: list[Any]) -> Iterator[Any]:
-        """Every packet of these tracks; where reading fails, the decoders are still emptied."""
+    def _demux(self, streams: list[Any]) -> Iterator[tuple[Any, Any]]:
+        """Every packet of these tracks, with its stream. Where reading fails, None ends each track."""
         import av
         import av.error
 
         try:
             for packet in self.container.demux(streams):
                 self.pulse.beat()
-                yield packet
+                yield packet.stream, packet
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
             self.warnings.append(f"reading stopped before the end ({error.strerror})")
             for stream in streams:
-                if stream.type != "subtitle":
-                    yield stream
+                yield stream, None
 
     def _peek(self, films: list[int]) -> dict[int, int]:
         """Count the packets of several picture tracks until each is known to be more than a still.
@@ -221,46 +220,48 @@ class _Pass:
         counts = dict.fromkeys(films, 0)
         if len(films) < 2:
             return {}
-        seen: list[Any] = []
+        seen: list[tuple[Any, Any]] = []
         size = 0
-        for packet in self.packets:
-            seen.append(packet)
-            size += packet.size if packet is not _stream(packet) else 0
-            if packet is not _stream(packet) and packet.size and packet.stream_index in counts:
-                counts[packet.stream_index] += 1
+        for stream, packet in self.packets:
+            seen.append((stream, packet))
+            size += packet.size if packet else 0
+            if packet and packet.size and stream.index in counts:
+                counts[stream.index] += 1
             if min(counts.values()) > 1 or len(seen) >= PEEK_PACKETS or size >= PEEK_BYTES:
                 break
         self.packets = itertools.chain(seen, self.packets)
         return counts
 
-    def _take(self, packet: Any) -> None:
-        """Hand one packet on; a stream instead of a packet stands for the end of it."""
-        stream, index = _stream(packet), _stream(packet).index
+    def _take(self, stream: Any, packet: Any) -> None:
+        """Hand one packet on; None stands for the end of its stream."""
+        index = stream.index
         if index == self.picture and self.pictures:
-            for frame in self._frames(packet, self.pictures):
+            for frame in self._frames(stream, packet, self.pictures):
                 self._take_picture(frame, self.pictures)
         elif sound := self.sounds.get(index):
-            for frame in self._frames(packet, sound):
+            for frame in self._frames(stream, packet, sound):
                 sound.add(frame)
                 if sound.seconds > self.limits.duration_s:
                     raise self._too_long()
-            self._drop_lesser(index, sound)
-        elif stream.type == "subtitle":
+            if len(self.order) > 1:
+                self._drop_lesser(index, sound)
+        elif stream.type == "subtitle" and packet is not None:
             self.cues.subtitle(stream, packet)
 
-    def _frames(self, packet: Any, taker: Pictures | Sound) -> Iterator[Any]:
+    def _frames(self, stream: Any, packet: Any, taker: Pictures | Sound) -> list[Any]:
         """What a packet holds; one that cannot be decoded is counted."""
         import av.error
 
         try:
-            yield from packet.decode()
+            return stream.codec_context.decode(packet)
         except (MemoryError, av.error.BlockingIOError):
             raise
         except av.error.EOFError:
-            return
+            return []
         except av.error.FFmpegError as error:
             taker.damaged += 1
-            self._first_error.setdefault(_stream(packet).index, str(error.strerror))
+            self._first_error.setdefault(stream.index, str(error.strerror))
+            return []
 
     def _take_picture(self, frame: Any, pictures: Pictures) -> None:
         self._check_size(frame.width, frame.height)
@@ -415,11 +416,6 @@ class _Pass:
             self.warnings.append(
                 f"ends at {duration:.2f} s of the {announced:.2f} s that its header announces; it may be cut"
             )
-
-
-def _stream(packet: Any) -> Any:
-    """The stream of a packet, which knows it even where it is empty; a stream in place of a packet is its own."""
-    return getattr(packet, "stream", packet)
 
 
 def _processors() -> int:

@@ -64,14 +64,14 @@ class Pictures:
     def _take(self, frame: Any) -> None:
         if not self.count:
             self._begin(frame)
-        elif (frame.width, frame.height) != self._native:
+        elif (form := (frame.width, frame.height, frame.format.name)) != self._form:
+            self._resized += form[:2] != self._form[:2]
             self._fit(frame)
-            self._resized += 1
         stamp = frame.pts
         self._stamps.append(MISSING if stamp is None else stamp)
         self.corrupt += frame.is_corrupt
         chosen = self._sampler.take(stamp)
-        if has_alpha(frame):
+        if self._transparent:
             frame = over_black(frame)
         self._thumbs.append(self._scaled(self._thumb_scaler, frame, self._thumb_box, (THUMB_WIDTH, THUMB_HEIGHT)))
         if chosen:
@@ -104,8 +104,9 @@ class Pictures:
         return displayed(frame.width, frame.height, self.aspect, transposed=self.orientation[0])
 
     def _fit(self, frame: Any) -> None:
-        """Find where pictures of this one's size lie in the streams."""
-        self._native = frame.width, frame.height
+        """Find where pictures of this one's size lie in the streams, and whether they are transparent."""
+        self._form = frame.width, frame.height, frame.format.name
+        self._transparent = has_alpha(frame)
         canvas = self.width, self.height
         self._thumb_box = inner_box(self._shown(frame), canvas, (THUMB_WIDTH, THUMB_HEIGHT))
         self._frame_box = inner_box(self._shown(frame), canvas, self._frame_size)

@@ -56,7 +56,6 @@ class Sound:
         self._zero = self._segment_start = Fraction(0)
         self._segment_samples = 0
         self._drop = 0
-        self._base: Fraction | None = None
         self._first_tick = self._ticks_per_sample = self._jitter_ticks = 0.0
         self._held: list[Any] = []
         self._gaps = self._overlaps = self._restarts = self._broken = self._strays = 0
@@ -96,7 +95,7 @@ class Sound:
 
     def _continues(self, frame: Any) -> bool:
         """Whether a stretch follows the one before it in every way, as nearly all do; in numbers that cost little."""
-        if self._held or frame.pts is None or frame.time_base != self._base:
+        if self._held or frame.pts is None or self._form is None:
             return False
         ahead = frame.pts - self._first_tick - self._segment_samples * self._ticks_per_sample
         form = frame.format.name, frame.layout.name, frame.sample_rate
@@ -151,7 +150,8 @@ class Sound:
             self._layout = _channel_names(frame.layout)
             self.names = self.names or self._layout
         self._segment_start, self._segment_samples, self._form = stamp, 0, form
-        self._base = base = frame.time_base or Fraction(1, form[2])
+        # A decoder gives all its frames the same time base.
+        base = frame.time_base or Fraction(1, form[2])
         self._first_tick, self._jitter_ticks = float(stamp / base), float(JITTER_S / base)
         self._ticks_per_sample = float(1 / (form[2] * base))
         # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
