@@ -8,6 +8,7 @@ import av  # noqa: TID253
 import numpy as np
 import pytest
 
+from resources.settings import Settings
 from tests.kit.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, write
 from vid_assets.analyzers.cut_analysis import run as cut_analysis
 from vid_assets.errors import MediaError, SettingsError
@@ -144,6 +145,12 @@ def test_every_limit_has_its_variable():
     for text in ("0", "-1", "many", "nan", "inf"):
         with pytest.raises(SettingsError, match=r"VID_MAX_HOURS.*no number above 0"):
             limits_from_environment({"VID_MAX_HOURS": text})
+
+
+def test_the_table_of_settings_knows_the_limits():
+    for name, (key, unit) in VARIABLES.items():
+        default = Settings.model_fields[key.removeprefix("VID_").lower()].default
+        assert getattr(Limits(), name) == (default or 0) * unit, key
 
 
 @pytest.mark.parametrize(("name", "value"), [("frames_per_s", 0), ("frames_per_s", -1), ("long_side", 0)])

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from vid_assets.media.decode_pass import CONVERT, Refused, decode_file
 from vid_assets.media.settings import Limits, MediaSettings, variable
