@@ -64,6 +64,31 @@ class Settings(BaseSettings):
     backfill_hours: Annotated[Number | None, _unit("hours")] = Field(
         default=None, gt=0, description="most hours of video a night; default: no limit"
     )
+    max_hours: Annotated[Number, _unit("hours")] = Field(default=4.0, gt=0, description="longest video that is decoded")
+    max_pictures: Annotated[int, _unit("pictures")] = Field(
+        default=4_000_000, ge=1, description="most pictures in a video"
+    )
+    max_pixels: Annotated[int, _unit("px")] = Field(
+        default=8192 * 4352, ge=1, description="largest stored picture, width times height"
+    )
+    decode_memory_gb: Annotated[Number, _unit("GiB")] = Field(
+        default=4.0, gt=0, description="address space of a decoder"
+    )
+    decode_file_gb: Annotated[Number, _unit("GiB")] = Field(
+        default=64.0, gt=0, description="largest scratch file of a decoder"
+    )
+    decode_hours: Annotated[Number, _unit("hours")] = Field(
+        default=4.0, gt=0, description="longest time that a decode takes"
+    )
+    decode_cpu_hours: Annotated[Number, _unit("hours")] = Field(
+        default=8.0, gt=0, description="most processor time of a decode, all threads together"
+    )
+    decode_stall_s: Annotated[Number, _unit("seconds")] = Field(
+        default=60.0, gt=0, description="time without progress after which a decoder counts as hung"
+    )
+    decode_threads: Annotated[int | None, _unit("threads")] = Field(
+        default=None, ge=1, description="decoder threads; default: as many as there are processors, 8 at most"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from resources.warehouse.resource import Warehouse
+from vid_assets.media.settings import VARIABLES
 from vid_assets.registry import discover
 from vid_assets.sql.publish import publish
 
@@ -35,6 +36,10 @@ def test_there_are_ten_queries():
 def test_every_analyzer_is_named():
     assert [analyzer.name for analyzer in discover() if f"`{analyzer.name}`" not in README] == []
     assert len(discover()) == 27
+
+
+def test_every_limit_of_the_decoder_is_named():
+    assert [name for name, _ in VARIABLES.values() if f"`{name}`" not in README] == []
 
 
 def test_every_make_target_it_names_exists():

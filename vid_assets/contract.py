@@ -7,7 +7,7 @@ other analyzers. An analyzer may ask one model, by a task of ``resources/tasks``
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,10 @@ class Video:
 
     Attributes:
         video_id: Partition key: readable stem, a dash, 12 hex digits of the content hash.
-        duration_s: From the first picture or sample to the end of the last, in seconds.
+        duration_s: From the first picture or sample, whichever is earlier, to the end of the last, in seconds.
         width: Displayed width in px, after rotation and pixel aspect ratio; 0 without a picture.
         height: Displayed height in px; 0 without a picture.
-        fps: Average frame rate in frames a second; 0 without a picture.
+        fps: Average frame rate in frames a second; the constant rate where only damage breaks it; 0 without a picture.
         frame_count: Pictures that were decoded.
         has_picture: Whether there is a video stream with at least one decodable picture.
         has_audio: Whether there is an audio stream with at least one decodable sample.
@@ -80,7 +80,8 @@ class Frames:
     """Pictures of one video, memory-mapped and read-only.
 
     The stream ``thumbs`` holds every frame, squeezed to 48 x 27 px whatever the aspect ratio. The stream ``frames``
-    holds about two a second, upright, with square pixels, the long side at most 640 px.
+    holds about two a second, upright, with square pixels, the long side at most 640 px; settings can change both.
+    All are deinterlaced, of standard dynamic range, and without transparency.
 
     Attributes:
         array: uint8 RGB, shape [n, height, width, 3].
@@ -88,6 +89,7 @@ class Frames:
         indices: int64 [n], position of each among all the frames of the video in presentation order, from 0.
         path: The ``.npy`` file behind `array`, for models that map it themselves; None for arrays made in memory.
         video_id: The video that the pictures belong to.
+        lost: int64, rows before which pictures are missing because they were damaged, ascending.
     """
 
     array: NDArray[np.uint8]
@@ -95,6 +97,7 @@ class Frames:
     indices: NDArray[np.int64]
     path: Path | None = None
     video_id: str = ""
+    lost: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -105,8 +108,8 @@ class Audio:
     """The sound of one video, mixed to mono at 16 kHz, memory-mapped and read-only.
 
     Attributes:
-        samples: float32 [n], -1..1. Sample 0 sounds at the start of the video's time axis: late sound is padded with
-            silence, early sound is trimmed.
+        samples: float32 [n], -1..1. Sample 0 sounds at the start of the video's time axis; late sound is padded with
+            silence. Where the channels would cancel each other, or differ, it is one of them instead of their mix.
         sample_rate: Always 16000 Hz.
         path: The ``.npy`` file behind `samples`; None for arrays made in memory.
         video_id: The video that the sound belongs to.

@@ -37,10 +37,20 @@ VIDEOS = TableSpec(
         ("file_name", pl.String, "text", "Name of the file, without its folder"),
         ("content_hash", pl.String, "text", "SHA-256 of the bytes, in hex"),
         ("size_bytes", pl.Int64, "B", "Size of the file"),
-        ("duration_s", pl.Float64, "s", "From the first picture or sample to the end of the last"),
+        (
+            "duration_s",
+            pl.Float64,
+            "s",
+            "From the first picture or sample, the earlier of both, to the end of the last",
+        ),
         ("width", pl.Int64, "px", "Displayed width; 0 without a picture"),
         ("height", pl.Int64, "px", "Displayed height; 0 without a picture"),
-        ("fps", pl.Float64, "1/s", "Average frame rate; 0 without a picture"),
+        (
+            "fps",
+            pl.Float64,
+            "1/s",
+            "Average frame rate, the constant one where damage alone breaks it; 0 without a picture",
+        ),
         ("frame_count", pl.Int64, "1", "Pictures that were decoded"),
         ("has_picture", pl.Boolean, "1", "Whether at least one picture could be decoded"),
         ("has_audio", pl.Boolean, "1", "Whether at least one sound sample could be decoded"),
@@ -49,9 +59,89 @@ VIDEOS = TableSpec(
         ("audio_codec", pl.String, "text", "Codec of the sound, as FFmpeg names it; null without one"),
         ("rotation_deg", pl.Int64, "deg", "Clockwise turn that the file asks for; already applied to width and height"),
         ("variable_frame_rate", pl.Boolean, "1", "Whether the time between pictures varies"),
+        ("start_s", pl.Float64, "s", "The file's own time of time 0"),
+        ("start_timecode", pl.String, "text", "What the file's clock shows at time 0, hh:mm:ss:ff; null without one"),
+        ("picture_start_s", pl.Float64, "s", "Time of the first picture; null without one"),
+        ("sound_start_s", pl.Float64, "s", "Time of the first sample of sound; null without one"),
+        ("native_width", pl.Int64, "px", "Width as stored"),
+        ("native_height", pl.Int64, "px", "Height as stored"),
+        (
+            "sample_aspect",
+            pl.String,
+            "1",
+            "Width of a stored pixel to its height, such as 16:15; already applied to width",
+        ),
+        (
+            "mirrored",
+            pl.Boolean,
+            "1",
+            "Whether the file asks for mirroring, left to right, before the turn; already done",
+        ),
+        ("pixel_format", pl.String, "text", "Pixel format, as FFmpeg names it"),
+        (
+            "field_order",
+            pl.String,
+            "text",
+            "progressive, or order of the fields: tt, bb, tb, bt; null where it is not said",
+        ),
+        ("deinterlaced", pl.Boolean, "1", "Whether there were interlaced pictures, which were deinterlaced"),
+        ("transfer", pl.String, "text", "Transfer function, such as bt709, pq or hlg; null where it is not said"),
+        ("tone_mapped", pl.Boolean, "1", "Whether high dynamic range was mapped to the standard one"),
+        ("audio_channels", pl.Int64, "1", "Channels of the sound"),
+        ("audio_layout", pl.String, "text", "Their layout, as FFmpeg names it, such as stereo or 5.1"),
+        (
+            "audio_channel",
+            pl.String,
+            "text",
+            "What was listened to: mix, or the one channel that was taken, such as FL",
+        ),
+        ("audio_rate_hz", pl.Int64, "Hz", "Sample rate of the sound, as stored"),
+        ("bit_rate", pl.Int64, "bit/s", "Bit rate of the whole file"),
+        ("frames_per_s", pl.Float64, "1/s", "Pictures a second in the stream frames"),
+        ("long_side", pl.Int64, "px", "Longest side that these pictures may have"),
         ("warnings", pl.List(pl.String), "text", "What the decoder had to put up with"),
         ("decode_passes", pl.Int64, "1", "Times that the file was decoded for the whole run; 1 by design"),
         ("decode_s", pl.Float64, "s", "Wall time of the decode pass"),
+    ),
+)
+
+TRACKS = TableSpec(
+    "tracks",
+    "One row a track of a file: what it is, and whether it was looked at or listened to",
+    _columns(
+        _VIDEO_ID,
+        ("index", pl.Int64, "1", "Number of the track in the file, from 0"),
+        ("kind", pl.String, "text", "video, audio, subtitle, data or attachment"),
+        ("codec", pl.String, "text", "Decoder, as FFmpeg names it; unknown without one"),
+        ("language", pl.String, "text", "Language as the file says it, such as eng; null where it does not"),
+        ("title", pl.String, "text", "Its name in the file; null without one"),
+        ("disposition", pl.List(pl.String), "text", "FFmpeg's flags, such as default, comment or attached_pic"),
+        ("width", pl.Int64, "px", "Width as stored; 0 for other kinds than video"),
+        ("height", pl.Int64, "px", "Height as stored; 0 for other kinds than video"),
+        ("channels", pl.Int64, "1", "Channels; 0 for other kinds than audio"),
+        ("rate", pl.Float64, "1/s", "Samples or pictures a second that the file announces; 0 where it does not"),
+        ("duration_s", pl.Float64, "s", "Length that the file announces; 0 where it does not"),
+        ("taken", pl.Boolean, "1", "Whether it was decoded into the streams or the table cues"),
+        ("reason", pl.String, "text", "Why it was taken or not"),
+    ),
+)
+
+CUES = TableSpec(
+    "cues",
+    "One row a subtitle, caption, chapter or timecode that the file itself carries",
+    _columns(
+        _VIDEO_ID,
+        ("kind", pl.String, "text", "subtitle, caption (CEA-608 or CEA-708), chapter or timecode"),
+        ("start_s", pl.Float64, "s", "Start"),
+        ("end_s", pl.Float64, "s", "End"),
+        ("text", pl.String, "text", "Its words; null for pictures of text and chapters without a title"),
+        ("language", pl.String, "text", "Language as the file says it, such as eng; null where it does not"),
+        (
+            "track",
+            pl.Int64,
+            "1",
+            "Number of the track in the file; -1 for captions inside the picture; null for others",
+        ),
     ),
 )
 
@@ -105,4 +195,4 @@ MODEL_LOADS = TableSpec(
     ),
 )
 
-FIXED_TABLES = (SOURCES, VIDEOS, ANALYZER_RUNS, MODEL_LOADS)
+FIXED_TABLES = (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS, MODEL_LOADS)

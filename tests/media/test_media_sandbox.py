@@ -17,7 +17,7 @@ import pytest
 from resources.telemetry import OPT_OUT
 from tests.kit.media_files import click, write
 from vid_assets.errors import MediaError
-from vid_assets.media import Limits, Media, identify, open_media, sandbox, trim_scratch
+from vid_assets.media import Limits, Media, MediaSettings, identify, open_media, sandbox, trim_scratch
 from vid_assets.media.scratch import META
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 BOOT = """
 import sys, time; sys.path.insert(0, sys.argv[1])
 from vid_assets.media import worker
-def one_pass(folder, limits, pulse):
+def one_pass(folder, settings, pulse):
     {body}
-worker._pass = one_pass
+worker.decode_file = one_pass
 worker.main(sys.argv[2:])
 """
 
@@ -38,7 +38,8 @@ def clip(tmp_path: Path) -> Path:
 
 
 def opened(path: Path, limits: Limits | None = None) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch", limits)
+    settings = MediaSettings(limits=limits or Limits())
+    return open_media(path, identify(path).video_id, path.parent / "scratch", settings)
 
 
 def refused(path: Path, problem: str, limits: Limits | None = None) -> None:
@@ -93,12 +94,12 @@ def test_a_codec_off_the_list_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("limits", "problem"),
     [
-        (Limits(frames=29), "more than 29 pictures"),
-        (Limits(pixels=1000), "64 x 36 px, the limit is 1000"),
-        (Limits(duration_s=1.0), "the limit is 1 s"),
-        (Limits(file_bytes=50_000), "File too large.*raise file_bytes"),
-        (Limits(memory_bytes=64 << 20), "needs more than 64 MB"),
-        (Limits(wall_s=0.001), "took longer than 0.001 s"),
+        (Limits(frames=29), "more than 29 pictures; raise VID_MAX_PICTURES"),
+        (Limits(pixels=1000), "64 x 36 px, the limit is 1000 px; raise VID_MAX_PIXELS"),
+        (Limits(duration_s=0.1), "lasts longer than .* h; raise VID_MAX_HOURS"),
+        (Limits(file_bytes=50_000), "File too large.*raise VID_DECODE_FILE_GB"),
+        (Limits(memory_bytes=64 << 20), "needs more than 64 MB; raise VID_DECODE_MEMORY_GB"),
+        (Limits(wall_s=0.001), "took longer than 0.001 s; raise VID_DECODE_HOURS"),
     ],
 )
 def test_every_limit_holds(clip: Path, limits: Limits, problem: str):
@@ -107,7 +108,7 @@ def test_every_limit_holds(clip: Path, limits: Limits, problem: str):
 
 def test_a_length_that_no_header_announces_is_limited_too(tmp_path: Path):
     path = write(tmp_path / "a.h264", stamps=range(50), codec="libx264", pixels="yuv420p", form="h264")
-    refused(path, "lasts longer than 1 s", Limits(duration_s=1.0))
+    refused(path, "lasts longer than .* h; raise VID_MAX_HOURS", Limits(duration_s=1.0))
 
 
 @pytest.mark.parametrize(
@@ -212,10 +213,10 @@ def test_eight_openings_at_once_decode_once(clip: Path):
 def test_a_killed_run_leaves_no_half_scratch_and_no_decoder(clip: Path):
     scratch = clip.parent / "scratch"
     body = (
-        "import os; report = real(folder, limits, pulse);"
+        "import os; report = real(folder, settings, pulse);"
         " (folder / 'pid').write_text(str(os.getpid())); time.sleep(1000)"
     )
-    boot = BOOT.format(body=body).replace("def one_pass", "real = worker._pass\ndef one_pass")
+    boot = BOOT.format(body=body).replace("def one_pass", "real = worker.decode_file\ndef one_pass")
     code = (
         "import sys; from pathlib import Path; from vid_assets.media import identify, open_media, sandbox\n"
         "p = Path(sys.argv[1]); sandbox.BOOT = sys.argv[2]; open_media(p, identify(p).video_id, p.parent / 'scratch')"

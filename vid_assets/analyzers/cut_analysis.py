@@ -88,6 +88,8 @@ def run(thumbs: Frames, config: Settings = Settings()) -> pl.DataFrame:
         return ANALYZER.empty()
     blocks, fps = cells(thumbs.array), frame_rate(thumbs.times_s)
     step = steps(blocks[:-1], blocks[1:])
+    # Across a gap that damage left, what changed is not known to have changed at once.
+    step[thumbs.lost - 1] = 0
     cuts = find_cuts(blocks, step, fps, config.sensitivity)
     fades = find_fades(blocks, cuts, fps)
     dissolves = find_dissolves(thumbs.array, blocks, step, cuts, fades, fps, config.sensitivity)

@@ -65,7 +65,7 @@ def prune(
     """
     since = time.time() - days * 86400
     made = Pruned()
-    opened = {meta.parent.name: meta.stat().st_mtime for meta in scratch.glob("[!.]*/meta.json")}
+    opened = _last_opened(scratch)
     old = {video_id for video_id, at in opened.items() if at < since} - set(busy)
     made.streams = sorted(old) if dry_run else trim_scratch(scratch, 0, keep=opened.keys() - old)
     for copy in sorted((scratch / "fetched").glob("[!.]*")):
@@ -88,6 +88,15 @@ def prune(
     if not dry_run:
         made.leftovers = warehouse.sweep()
     return made
+
+
+def _last_opened(scratch: Path) -> dict[str, float]:
+    """When the streams of each video were last opened. A video has one folder for each of its settings."""
+    opened: dict[str, float] = {}
+    for meta in scratch.glob("[!.]*/meta.json"):
+        video_id = meta.parent.name.partition(".")[0]
+        opened[video_id] = max(opened.get(video_id, 0.0), meta.stat().st_mtime)
+    return opened
 
 
 def _is_latest_anywhere(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -117,4 +126,5 @@ def _remove_results(
         for name in names:
             warehouse.remove_partition(name, video_id)
         instance.delete_dynamic_partition("videos", video_id)
-        shutil.rmtree(scratch / video_id, ignore_errors=True)
+        for folder in (scratch / video_id, *scratch.glob(f"{video_id}.*/")):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,7 @@ from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
-VIDEOS_VERSION = "1"
+VIDEOS_VERSION = "2"
 # Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 

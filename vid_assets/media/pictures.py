@@ -1,9 +1,7 @@
 """The picture half of the decode pass. It runs inside the sandbox only."""
 
-import itertools
-import statistics
-import struct
 from array import array
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,237 +9,229 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vid_assets.media.clock import MISSING, Sampler, Timeline, settle
+from vid_assets.media.colour import HLG, PQ, TRANSFERS, ToneMapper, has_alpha, matrix, over_black
+from vid_assets.media.deinterlace import FIELD_ORDERS, Deinterlacer
+from vid_assets.media.geometry import TURNS, Box, displayed, inner_box, orientation, shrunk
 from vid_assets.media.npy import NpyWriter
+from vid_assets.media.settings import MediaSettings
 
 THUMB_WIDTH, THUMB_HEIGHT = 48, 27
-FRAMES_PER_S = 2
-LONG_SIDE = 640
-# A picture whose time stamp does not advance is placed this long after its predecessor: times stay ascending, and the
-# next good time stamp is believed again.
-NUDGE_S = 0.001
-# A longer step back means that the file's clock started anew (joined recordings), not that stretches overlap.
-RESTART_S = 0.25
-# FFmpeg's own guess for elementary streams that carry no rate.
-UNKNOWN_STEP_S = 0.04
-# (transpose, flip left-right, flip top-bottom) -> (clockwise turn in degrees, mirrored left-right before the turn)
-TURNS = {
-    (False, False, False): (0, False),
-    (True, True, False): (90, False),
-    (False, True, True): (180, False),
-    (True, False, True): (270, False),
-    (False, True, False): (0, True),
-    (True, True, True): (90, True),
-    (False, False, True): (180, True),
-    (True, False, False): (270, True),
-}
-
-
-class Clock:
-    """Turns presentation time stamps into ascending seconds from the first picture.
-
-    A stamp that is missing, does not advance, or leaps further than a whole video may last, is not believed. Where
-    stretches overlap a little, the picture is placed just after its predecessor until the stamps advance again; else by
-    its distance from its predecessor's stamp, so that a clock that starts anew in the middle of a file goes on.
-
-    Attributes:
-        origin: Time 0 on the file's own time line, in seconds; None until a picture carried a time stamp.
-        times: Seconds of every picture so far.
-        repaired: How many of them were not believed.
-    """
-
-    def __init__(self, step: float | None, limit: float) -> None:
-        self.origin: Fraction | None = None
-        self.times = array("d")
-        self.repaired = 0
-        self._step = step
-        self._limit = limit
-        self._previous: Fraction | None = None
-
-    def place(self, stamp: Fraction | None, length: float | None) -> float:
-        """Seconds of the next picture.
-
-        Args:
-            stamp: Its presentation time on the file's time line, in seconds.
-            length: How long it is shown, in seconds, where the file says so.
-        """
-        step = length or self._step or UNKNOWN_STEP_S
-        last = self.times[-1] if self.times else None
-        if stamp is None:
-            time = 0.0 if last is None else last + step
-            self.repaired += 1
-            self._previous = None if self._previous is None else self._previous + Fraction(step)
-        else:
-            if self.origin is None:
-                self.origin = stamp - Fraction(0 if last is None else last + step)
-            time = float(stamp - self.origin)
-            if last is not None and not last < time <= last + self._limit:
-                moved = float(stamp - self._previous) if self._previous is not None else 0.0
-                overlaps = last - RESTART_S <= time <= last
-                time = last + (NUDGE_S if overlaps else moved if 0 < moved <= self._limit else step)
-                self.repaired += 1
-            self._previous = stamp
-        self.times.append(time)
-        return time
+# A file of one picture may say that it lasts so long.
+LONGEST_STILL_S = 3600.0
 
 
 class Pictures:
-    """Writes ``thumbs`` (every picture) and ``frames`` (the first picture of every half second).
+    """Writes ``thumbs`` (every picture) and ``frames`` (the first picture of every ``1 / frames_per_s`` seconds).
 
-    Pictures are turned upright by the display matrix, made square-pixelled by the sample aspect ratio, and averaged
-    over areas when they shrink.
+    Pictures are deinterlaced, tone-mapped to the standard range, composed over black, turned upright by the display
+    matrix, made square-pixelled by the sample aspect ratio, and averaged over areas when they shrink. The first picture
+    fixes the size; later ones of other proportions get black bars.
 
     Attributes:
-        clock: Their times.
-        warnings: What was odd about them.
+        count: Pictures so far.
+        corrupt: How many of them the decoder marked as damaged.
+        damaged: Packets that could not be decoded; whoever decodes counts them here.
     """
 
-    def __init__(self, folder: Path, stream: Any, limit_s: float) -> None:
-        rate = stream.average_rate or stream.guessed_rate
-        self.clock = Clock(float(1 / rate) if rate else None, limit_s)
-        self.warnings: list[str] = []
-        self.end_s = 0.0
-        self.width = self.height = 0
+    def __init__(self, folder: Path, stream: Any, settings: MediaSettings) -> None:
+        self.count = self.corrupt = self.damaged = 0
         self._folder = folder
         self._stream = stream
-        self._slot = -1
-        self._indices = array("q")
-        self._sampled = array("d")
+        self._settings = settings
+        self._base = Fraction(stream.time_base)
+        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        self._rates = [Fraction(rate) for rate in rates if rate]
+        step = float(1 / self._rates[0]) if self._rates else 0.04
+        self._sampler = Sampler(settings.frames_per_s, self._base, step)
+        self._deinterlacer = Deinterlacer(self._base)
+        self._stamps = array("q")
+        self._rows = array("q")
+        self._last_length: int | None = None
+        self._mapper: ToneMapper | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the pictures so far span."""
+        return self._sampler.elapsed_s
 
     def add(self, frame: Any) -> None:
         """Take the next decoded picture, in presentation order."""
-        if not self.clock.times:
+        self._last_length = frame.duration
+        for whole in self._deinterlacer.push(frame):
+            self._take(whole)
+
+    def _take(self, frame: Any) -> None:
+        if not self.count:
             self._begin(frame)
-        elif (frame.width, frame.height) != self._native:
-            self._native = frame.width, frame.height
-            self._resized += 1
-        base = frame.time_base
-        length = float(frame.duration * base) if frame.duration and frame.duration > 0 else None
-        time = self.clock.place(None if frame.pts is None else frame.pts * base, length)
-        self.end_s = time + (length or self._usual_step())
-        self._corrupt += frame.is_corrupt
-        self._thumbs.append(self._scaled(self._thumb_scaler, frame, THUMB_WIDTH, THUMB_HEIGHT))
-        # The margin keeps a picture at exactly k / 2 s in its own slot whatever the rounding of its time stamp.
-        slot = int(time * FRAMES_PER_S + 1e-6)
-        if slot > self._slot:
-            self._slot = slot
-            self._frames.append(self._scaled(self._frame_scaler, frame, *self._frame_size))
-            self._indices.append(len(self.clock.times) - 1)
-            self._sampled.append(time)
+        elif (form := (frame.width, frame.height, frame.format.name)) != self._form:
+            self._resized += form[:2] != self._form[:2]
+            self._fit(frame)
+        stamp = frame.pts
+        self._stamps.append(MISSING if stamp is None else stamp)
+        self.corrupt += frame.is_corrupt
+        chosen = self._sampler.take(stamp)
+        if self._transparent:
+            frame = over_black(frame)
+        self._thumbs.append(self._scaled(self._thumb_scaler, frame, self._thumb_box, (THUMB_WIDTH, THUMB_HEIGHT)))
+        if chosen:
+            self._frames.append(self._scaled(self._frame_scaler, frame, self._frame_box, self._frame_size))
+            self._rows.append(self.count)
+        self.count += 1
 
     def _begin(self, frame: Any) -> None:
         """Fix the geometry, which must be one for the whole video, from its first picture."""
-        from av.video.reformatter import VideoReformatter
+        from av.video.reformatter import Interpolation, VideoReformatter
 
-        self._native = self._first_native = frame.width, frame.height
-        self._resized = self._corrupt = 0
+        self._interpolation = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
+        self._first_native = frame.width, frame.height
+        self._resized = 0
         self.orientation = orientation(frame)
-        self.aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        upright = max(1, round(frame.width * self.aspect)), frame.height
-        self.width, self.height = upright[::-1] if self.orientation[0] else upright
-        scale = min(1.0, LONG_SIDE / max(upright))
-        width, height = (max(1, round(side * scale)) for side in (self.width, self.height))
-        self._frame_size = width, height
+        self.aspect = Fraction(self._stream.sample_aspect_ratio or 1)
+        self.width, self.height = self._shown(frame)
+        self._frame_size = width, height = shrunk(self.width, self.height, self._settings.long_side)
+        self._fit(frame)
         self.pixel_format = frame.format.name
-        self.colours = _matrix(frame)
+        self.transfer = frame.color_trc
+        if self.transfer in (PQ, HLG):
+            self._mapper = ToneMapper(self.transfer, frame.color_primaries)
         self._thumb_scaler, self._frame_scaler = VideoReformatter(), VideoReformatter()
         shape = THUMB_HEIGHT, THUMB_WIDTH, 3
         self._thumbs = NpyWriter(self._folder / "thumbs.npy", "|u1", shape, THUMB_WIDTH * THUMB_HEIGHT * 3)
         self._frames = NpyWriter(self._folder / "frames.npy", "|u1", (height, width, 3), width * height * 3)
 
-    def _scaled(self, scaler: Any, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
-        """One picture, upright, uint8 RGB [height, width, 3]."""
-        from av.video.reformatter import Interpolation
+    def _shown(self, frame: Any) -> tuple[int, int]:
+        return displayed(frame.width, frame.height, self.aspect, transposed=self.orientation[0])
 
+    def _fit(self, frame: Any) -> None:
+        """Find where pictures of this one's size lie in the streams, and whether they are transparent."""
+        self._form = frame.width, frame.height, frame.format.name
+        self._transparent = has_alpha(frame)
+        canvas = self.width, self.height
+        self._thumb_box = inner_box(self._shown(frame), canvas, (THUMB_WIDTH, THUMB_HEIGHT))
+        self._frame_box = inner_box(self._shown(frame), canvas, self._frame_size)
+
+    def _scaled(self, scaler: Any, frame: Any, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """One picture, upright, uint8 RGB [height, width, 3] of `size`, black outside `box`."""
         transpose, flip_x, flip_y = self.orientation
-        size = (height, width) if transpose else (width, height)
+        stored = (box.height, box.width) if transpose else (box.width, box.height)
         picture = scaler.reformat(
             frame,
-            width=size[0],
-            height=size[1],
-            format="rgb24",
-            src_colorspace=_matrix(frame),
-            interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            width=stored[0],
+            height=stored[1],
+            format="rgb48le" if self._mapper else "rgb24",
+            src_colorspace=matrix(frame),
+            interpolation=self._interpolation,
             threads=1,
         ).to_ndarray()
+        if self._mapper:
+            picture = self._mapper.apply(picture)
         if transpose:
             picture = picture.transpose(1, 0, 2)
-        return np.ascontiguousarray(picture[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+        picture = np.ascontiguousarray(picture[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+        if (box.width, box.height) == size:
+            return picture
+        canvas = np.zeros((size[1], size[0], 3), np.uint8)
+        canvas[box.y : box.y + box.height, box.x : box.x + box.width] = picture
+        return canvas
 
-    def _usual_step(self) -> float:
-        times = self.clock.times
-        return times[-1] - times[-2] if len(times) > 1 else float(1 / (self._stream.average_rate or 25))
+    def flush(self) -> None:
+        """Take the pictures that the deinterlacer still holds."""
+        for frame in self._deinterlacer.flush():
+            self._take(frame)
 
-    def finish(self) -> dict[str, int]:
+    def settle(self, heard_until: Fraction | None) -> Timeline:
+        """Place the pictures on their time line; call it once, after the last picture.
+
+        Args:
+            heard_until: Where the sound ends on the file's own time line, in seconds.
+        """
+        limit_s = self._settings.limits.duration_s
+        self.timeline = settle(self._stamps, self._base, self._rates, limit_s=limit_s, heard_until=heard_until)
+        return self.timeline
+
+    @property
+    def span_s(self) -> float:
+        """From the start of the first picture to the end of the last; after `settle`."""
+        step, last = self.timeline.usual_step, float(self.timeline.times[-1])
+        # The last picture's length is a header's word: it may be no shorter than usual, nor longer than the whole.
+        longest = LONGEST_STILL_S if self.count == 1 else max(10 * step, last)
+        length = float((self._last_length or 0) * self._base)
+        return last + (length if step / 2 < length <= longest else step)
+
+    @property
+    def lost(self) -> NDArray[np.int64]:
+        """Rows before which damaged pictures are missing; after `settle`."""
+        if self.damaged or self.corrupt:
+            return self.timeline.missing
+        return np.empty(0, np.int64)
+
+    @property
+    def fps(self) -> float:
+        """Average pictures a second; the constant rate where damage alone makes it irregular."""
+        if self.timeline.step and len(self.lost):
+            return float(1 / self.timeline.step)
+        return self.count / self.span_s
+
+    def finish(self, offset: float) -> dict[str, int]:
         """Complete the files.
 
+        Args:
+            offset: Seconds from the start of the video to the first picture.
+
         Returns:
-            Their names and sizes in bytes; empty if there was no picture.
+            Their names and sizes in bytes.
         """
-        if not self.clock.times:
-            return {}
-        if self._resized:
-            self.warnings.append(f"changes of the picture size, all scaled to the first: {self._resized}")
-        if self.clock.repaired:
-            self.warnings.append(f"pictures without a usable time stamp, timed by estimate: {self.clock.repaired}")
-        if self._corrupt:
-            self.warnings.append(f"damaged pictures: {self._corrupt}")
-        every = array("q", range(len(self.clock.times)))
+        rows = np.frombuffer(self._rows, np.int64)
+        times = self.timeline.times + offset
         vectors = {
-            "thumbs.times_s": self.clock.times,
-            "thumbs.indices": every,
-            "frames.times_s": self._sampled,
-            "frames.indices": self._indices,
+            "thumbs.times_s": times,
+            "thumbs.indices": np.arange(self.count, dtype=np.int64),
+            "thumbs.lost": self.lost,
+            "frames.times_s": times[rows],
+            "frames.indices": rows,
+            "frames.lost": np.unique(np.searchsorted(rows, self.lost[self.lost <= rows[-1]])),
         }
         sizes = {"thumbs.npy": self._thumbs.finish(), "frames.npy": self._frames.finish()}
         for name, values in vectors.items():
-            writer = NpyWriter(self._folder / f"{name}.npy", "<f8" if values.typecode == "d" else "<i8", (), 8)
-            writer.append(values)
+            writer = NpyWriter(self._folder / f"{name}.npy", values.dtype.str, (), 8)
+            writer.append(np.ascontiguousarray(values))
             sizes[f"{name}.npy"] = writer.finish()
         return sizes
 
+    def warnings(self) -> Iterator[str]:
+        """What was odd, one sentence each; after `settle`."""
+        notes = {
+            "changes of the picture size, all fitted into the first": self._resized,
+            **self.timeline.odd,
+            "damaged pictures": self.corrupt,
+            "packets of pictures that could not be decoded": self.damaged,
+            "stretches of lost pictures": len(self.lost),
+        }
+        yield from (f"{text}: {count}" for text, count in notes.items() if count)
+
     def facts(self) -> dict[str, Any]:
-        """What the stream says about itself, JSON."""
+        """What the stream says about itself, JSON; after `settle`."""
         turn, mirrored = TURNS[self.orientation]
+        context = self._stream.codec_context
         return {
-            "video_codec": self._stream.codec_context.codec.name,
+            "video_codec": context.codec.name,
             "pixel_format": self.pixel_format,
             "native_width": self._first_native[0],
             "native_height": self._first_native[1],
             "sample_aspect": f"{self.aspect.numerator}:{self.aspect.denominator}",
             "rotation_deg": turn,
             "mirrored": mirrored,
+            "field_order": FIELD_ORDERS.get(context.field_order),
+            "deinterlaced": self._deinterlacer.used > 0,
+            "transfer": TRANSFERS.get(self.transfer),
+            "tone_mapped": self._mapper is not None,
             "variable_frame_rate": self._variable(),
         }
 
     def _variable(self) -> bool:
-        """Whether the gaps between pictures differ by more than the rounding of time stamps explains."""
-        times = self.clock.times
-        gaps = [b - a for a, b in itertools.pairwise(times)]
-        if not gaps:
-            return False
-        return max(gaps) - min(gaps) > max(0.1 * statistics.median(gaps), 2.5 * float(self._stream.time_base))
-
-
-def orientation(frame: Any) -> tuple[bool, bool, bool]:
-    """How to make a picture upright: transpose it, then flip it left-right, then top-bottom.
-
-    The display matrix maps a stored pixel (x, y) to (a x + c y, b x + d y) on the screen (libavutil/display.h). Turns
-    that are no multiple of 90 degrees are taken to the nearest one.
-    """
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return False, False, False
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return False, a < 0, d < 0
-    return True, c < 0, b < 0
-
-
-def _matrix(frame: Any) -> int:
-    """The colour matrix of a picture, as swscale numbers it; where the file is silent, players' rule of thumb."""
-    from av.video.reformatter import Colorspace
-
-    unspecified = 2
-    if frame.colorspace != unspecified:
-        return frame.colorspace
-    return Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
+        """Whether the gaps between pictures differ by more than rounding and damage explain."""
+        if self.timeline.step:
+            return len(self.timeline.missing) > 0 and not len(self.lost)
+        gaps = np.diff(self.timeline.times)
+        return len(gaps) > 0 and bool(np.ptp(gaps) > max(0.1 * float(np.median(gaps)), 2.5 * float(self._base)))

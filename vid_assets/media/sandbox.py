@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.settings import Limits, MediaSettings, variable
 
 LOG = "worker.log"
 REPORT_BYTES = 1 << 20
@@ -24,52 +25,26 @@ _ENDED_BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one video may cost.
-
-    Attributes:
-        memory_bytes: Address space of the decoding process.
-        cpu_s: Processor seconds of the decoding process, all threads together.
-        wall_s: Wall-clock seconds of the whole pass.
-        stall_s: Wall-clock seconds without any progress, after which the decoder is held to hang.
-        file_bytes: Size of any one scratch file.
-        pixels: Width times height of a stored picture.
-        frames: Pictures in a video.
-        duration_s: Seconds of video or sound.
-        threads: Decoder threads; 0 means as many as the process may use, at most 8.
-    """
-
-    memory_bytes: int = 4 << 30
-    cpu_s: int = 4 * 3600
-    wall_s: float = 2 * 3600.0
-    stall_s: float = 60.0
-    file_bytes: int = 64 << 30
-    pixels: int = 8192 * 4352
-    frames: int = 1_000_000
-    duration_s: float = 4 * 3600.0
-    threads: int = 0
-
-
-def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str, Any]:
+def decode(file: BinaryIO, name: str, folder: Path, settings: MediaSettings) -> dict[str, Any]:
     """Decode an open file into `folder`, in one pass.
 
     Args:
         file: The media file; the worker reads it through its standard input, so that its name never reaches FFmpeg.
         name: What to call it in errors.
         folder: An empty folder; on success it holds the ``.npy`` files that the report names.
-        limits: What it may cost.
+        settings: How the streams are made, and what that may cost.
 
     Returns:
-        The worker's report: ``video``, ``facts``, ``warnings``, ``files`` (name to bytes).
+        The worker's report: ``video``, ``facts``, ``tracks``, ``warnings``, ``files`` (name to bytes).
 
     Raises:
         MediaError: The file is broken, unsupported, hostile or over a limit, or the decoder hung or crashed.
         OutsideError: The decoder was killed, or could not write.
     """
+    limits = settings.limits
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-c", BOOT, str(ROOT), str(os.getpid()), str(folder), json.dumps(asdict(limits))],
+            [sys.executable, "-I", "-c", BOOT, str(ROOT), str(os.getpid()), str(folder), json.dumps(asdict(settings))],
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -92,7 +67,8 @@ def decode(file: BinaryIO, name: str, folder: Path, limits: Limits) -> dict[str,
     last_words = _tail(folder / LOG)
     (folder / LOG).unlink()
     if overrun:
-        raise MediaError(name, overrun, "raise the limit if the file is sound, or leave it out")
+        problem, key = overrun
+        raise MediaError(name, problem, f"raise {key} if the file is sound, or leave it out" if key else "leave it out")
     report = _parse(lines)
     if "problem" in report:
         kind = OutsideError if report.get("outside") else MediaError
@@ -118,11 +94,11 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", **kept}
 
 
-def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[bytes], str]:
+def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[bytes], tuple[str, str] | None]:
     """Collect the worker's lines until it closes its output; an empty line means progress.
 
     Returns:
-        The lines that are not empty, and which limit was overrun (empty if none).
+        The lines that are not empty; and, if a limit was overrun, what happened and the variable that sets the limit.
     """
     assert process.stdout is not None
     deadline = time.monotonic() + limits.wall_s
@@ -132,24 +108,26 @@ def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[byte
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                return [], f"decoding took longer than {limits.wall_s:g} s"
+                return [], (f"decoding took longer than {limits.wall_s:g} s", variable("wall_s"))
             if not selector.select(min(left, limits.stall_s)):
                 if limits.stall_s < left:
-                    return [], f"decoding made no progress for {limits.stall_s:g} s"
+                    return [], (f"decoding made no progress for {limits.stall_s:g} s", variable("stall_s"))
                 continue
             chunk = os.read(process.stdout.fileno(), 1 << 16)
             if not chunk:
-                return [line for line in received.split(b"\n") if line], ""
+                return [line for line in received.split(b"\n") if line], None
             received = received.lstrip(b"\n") + chunk
             if len(received) > REPORT_BYTES:
-                return [], f"the decoder reported more than {REPORT_BYTES} bytes"
+                return [], (f"the decoder reported more than {REPORT_BYTES} bytes", "")
 
 
 def _killed(name: str, code: int, last_words: str, limits: Limits) -> MediaError:
     """The error for a worker that ended without a report."""
     if code == -signal.SIGXCPU:
         return MediaError(
-            name, f"decoding took more than {limits.cpu_s} processor seconds", "raise cpu_s if the file is sound"
+            name,
+            f"decoding took more than {limits.cpu_s} processor seconds",
+            f"raise {variable('cpu_s')} if the file is sound",
         )
     if code == -signal.SIGKILL:
         return OutsideError(name, "the decoder was killed, most likely for memory", "free memory and try again")

@@ -2,7 +2,8 @@
 
 Layout of ``<scratch>``: ``<video_id>/`` holds the arrays and ``meta.json``; it appears by a rename, so that it is there
 whole or not at all. ``<video_id>.lock`` is locked while a video is decoded, and counts the passes. ``.tmp-*`` are
-unfinished decodes and ``.trash-*`` unfinished removals; whoever meets one without an owner removes it.
+unfinished decodes and ``.trash-*`` unfinished removals; whoever meets one without an owner removes it. Streams that
+were made with other settings than the defaults lie in ``<video_id>.<digest of the settings>/``.
 
 Readers hold a shared lock on ``<video_id>/`` itself; it is the kernel that gives locks back when a process dies.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 # Raise it when the arrays' meaning or layout changes; scratch of another layout is made again.
-LAYOUT = 1
+LAYOUT = 2
 META = "meta.json"
 
 
@@ -125,9 +126,9 @@ def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) ->
     for _, size, folder in videos:
         if excess <= 0:
             break
-        if folder.name not in keep and _remove_unused(scratch, folder):
+        if folder.name.partition(".")[0] not in keep and _remove_unused(scratch, folder):
             excess -= size
-            removed.append(folder.name)
+            removed.append(folder.name.partition(".")[0])
     return removed
 
 

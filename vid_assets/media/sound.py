@@ -1,91 +1,161 @@
 """The sound half of the decode pass. It runs inside the sandbox only."""
 
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vid_assets.media.channels import HEARD_WINDOWS, ChannelStatistics, Verdict
+from vid_assets.media.clock import LEAP_S, RESTART_S
 from vid_assets.media.npy import HEADER_BYTES, NpyWriter
-from vid_assets.media.pictures import RESTART_S
 
 RATE = 16_000
 # Containers round time stamps (Matroska: 1 ms): below this, the count of samples is the better clock.
 JITTER_S = Fraction(50, 1000)
+# What follows a leap must sound for so long before the leap is believed.
+CONFIRM_S = 1
+CHUNK = 1 << 18
+UNNAMED = ("NONE", "UNSD", "UNK")
+Form = tuple[str, str, int]
 
 
 class Sound:
-    """Writes ``audio``: mono, 16 kHz, float32, laid on the time line by time stamps.
+    """Writes one sound track: mono, 16 kHz, float32, laid on the time line by time stamps.
 
     Mixing follows libswresample's matrix, normalised so that full scale stays full scale. Its polyphase filter puts
-    the first output sample on the first input sample, so that no delay has to be taken out.
+    the first output sample on the first input sample, so that no delay has to be taken out. Beside the mix, the
+    difference between a first channel and the mix is kept until the end, when `channels` says which of them to take:
+    left and right of stereo are the mix plus and minus it. Where it is zero, as in mono, it is a hole in its file.
 
     Attributes:
         start: Time of the first sample on the file's time line, in seconds; None until one came with a time stamp.
-        warnings: What was odd.
+        damaged: Packets that could not be decoded; whoever decodes counts them here.
+        verdict: Which channel was taken; after `finish`.
     """
 
     def __init__(self, folder: Path, stream: Any, limit_s: float) -> None:
         self.start: Fraction | None = None
-        self.warnings: list[str] = []
+        self.damaged = 0
+        self.verdict = Verdict("mix")
+        self.names: tuple[str, ...] = ()
+        self._layout: tuple[str, ...] = ()
         self._folder = folder
         self._stream = stream
         self._limit_s = limit_s
-        self._writer = NpyWriter(folder / "audio.part", "<f4", (), 4)
+        self._part = folder / f"audio.{id(self):x}.part"
+        self._mix = NpyWriter(self._part, "<f4", (), 4)
+        self._side = NpyWriter(self._part.with_suffix(".side"), "<f4", (), 4)
+        self._statistics = ChannelStatistics(round(RATE / 20))
         self._resampler: Any = None
-        self._form: tuple[str, str, int] | None = None
-        self._zero = Fraction(0)
-        self._segment_start = Fraction(0)
+        self._form: Form | None = None
+        self._weights = np.ones(1, np.float32)
+        self._zero = self._segment_start = Fraction(0)
         self._segment_samples = 0
         self._drop = 0
-        self._gaps = self._overlaps = self._restarts = self._broken = 0
+        self._first_tick = self._ticks_per_sample = self._jitter_ticks = 0.0
+        self._held: list[Any] = []
+        self._gaps = self._overlaps = self._restarts = self._broken = self._strays = 0
 
     @property
     def seconds(self) -> float:
         """Length so far."""
-        return self._writer.rows / RATE
+        return self._mix.rows / RATE
+
+    @property
+    def heard(self) -> bool:
+        """Whether there was more than silence."""
+        return self._statistics.heard >= HEARD_WINDOWS
+
+    @property
+    def until(self) -> Fraction | None:
+        """Where it ends on the file's own time line, in seconds."""
+        return None if self.start is None else self.start + Fraction(self._mix.rows, RATE)
 
     def add(self, frame: Any) -> None:
-        """Take the next decoded stretch of sound.
-
-        Raises:
-            OverflowError: A gap in the time stamps would make the sound longer than the limit.
-        """
-        form = frame.format.name, frame.layout.name, frame.sample_rate
-        expected = self._segment_start + Fraction(self._segment_samples, self._form[2] if self._form else RATE)
-        stamp = expected if frame.pts is None else frame.pts * frame.time_base
+        """Take the next decoded stretch of sound."""
+        if self._continues(frame):
+            self._resample(frame)
+            return
+        stamp = self._expected() if frame.pts is None else frame.pts * frame.time_base
         if self.start is None:
-            self.start = self._zero = stamp
-        if form != self._form or abs(stamp - expected) > JITTER_S:
-            self._begin(stamp, form)
+            self.start = self._zero = self._segment_start = stamp
+        if self._held and not self._confirms(stamp):
+            self._release(self._expected())
+            self._strays += 1
+        if self._held or abs(stamp - self._expected()) > LEAP_S:
+            self._held.append((stamp, frame))
+            if sum(f.samples / f.sample_rate for _, f in self._held) >= CONFIRM_S:
+                self._release(self._held[0][0])
+            return
+        self._place(stamp, frame)
+
+    def _continues(self, frame: Any) -> bool:
+        """Whether a stretch follows the one before it in every way, as nearly all do; in numbers that cost little."""
+        if self._held or frame.pts is None or self._form is None:
+            return False
+        ahead = frame.pts - self._first_tick - self._segment_samples * self._ticks_per_sample
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        return abs(ahead) <= self._jitter_ticks and form == self._form
+
+    def _expected(self) -> Fraction:
+        """The time at which the next sample should lie."""
+        return self._segment_start + Fraction(self._segment_samples, self._form[2] if self._form else RATE)
+
+    def _confirms(self, stamp: Fraction) -> bool:
+        """Whether a stretch follows those that are held, rather than what was before them."""
+        last, frame = self._held[-1]
+        return abs(stamp - last - Fraction(frame.samples, frame.sample_rate)) < abs(stamp - self._expected())
+
+    def _release(self, stamp: Fraction) -> None:
+        """Place what is held, from `stamp` on."""
+        held, self._held = self._held, []
+        for _, frame in held:
+            self._place(stamp, frame)
+            stamp += Fraction(frame.samples, frame.sample_rate)
+
+    def _place(self, stamp: Fraction, frame: Any) -> None:
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form != self._form or abs(stamp - self._expected()) > JITTER_S:
+            self._begin(stamp, form, frame)
+        self._resample(frame)
+
+    def _resample(self, frame: Any) -> None:
         self._segment_samples += frame.samples
         # The filter graph would otherwise warn about the very gaps that are filled here.
         frame.pts = None
         for piece in self._resampler.resample(frame):
             self._write(piece)
 
-    def _begin(self, stamp: Fraction, form: tuple[str, str, int]) -> None:
+    def _begin(self, stamp: Fraction, form: Form, frame: Any) -> None:
         """Start a new stretch at `stamp`: silence before it if it is late, cut if it overlaps what is written."""
         import av
 
         self._drain()
-        rows = round((stamp - self._zero) * RATE)
-        if rows > self._limit_s * RATE:
-            raise OverflowError
-        late = rows - self._writer.rows
-        if late < -RESTART_S * RATE:
+        late = round((stamp - self._zero) * RATE) - self._mix.rows
+        if late < -RESTART_S * RATE or late > self._limit_s * RATE:
             self._restarts += 1
-            self._zero = stamp - Fraction(self._writer.rows, RATE)
+            self._zero = stamp - Fraction(self._mix.rows, RATE)
             late = 0
         self._gaps += late > JITTER_S * RATE
         self._overlaps += -late > JITTER_S * RATE
-        self._writer.skip(max(0, late))
+        self._mix.skip(max(0, late))
+        self._side.skip(max(0, late))
         self._drop = max(0, -late)
+        if self._form is None or form[1] != self._form[1]:
+            self._weights = mix_weights(frame.layout)
+            self._layout = _channel_names(frame.layout)
+            self.names = self.names or self._layout
         self._segment_start, self._segment_samples, self._form = stamp, 0, form
-        options = {"rematrix_maxval": "1.0"}
+        # A decoder gives all its frames the same time base.
+        base = frame.time_base or Fraction(1, form[2])
+        self._first_tick, self._jitter_ticks = float(stamp / base), float(JITTER_S / base)
+        self._ticks_per_sample = float(1 / (form[2] * base))
         # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE, frame_size=RATE, options=options)
+        self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=RATE, frame_size=RATE)
 
     def _drain(self) -> None:
         if self._resampler is not None:
@@ -94,69 +164,155 @@ class Sound:
                     self._write(piece)
 
     def _write(self, piece: Any) -> None:
-        samples = piece.to_ndarray().reshape(-1)
-        dropped = min(self._drop, len(samples))
-        self._drop -= dropped
-        samples = samples[dropped:]
+        samples = piece.to_ndarray().reshape(piece.samples, -1).T[:, self._drop :]
+        self._drop = max(0, self._drop - piece.samples)
+        if not samples.shape[1]:
+            return
         broken = np.count_nonzero(~np.isfinite(samples))
         if broken:
             self._broken += int(broken)
-            samples = np.nan_to_num(samples, nan=0.0)
+            samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
         # Lossy decoders and the resampler overshoot full scale.
-        self._writer.append(np.clip(samples, -1.0, 1.0))
+        samples = np.clip(samples, -1.0, 1.0)
+        mix = self._weights @ samples if len(samples) > 1 else samples[0]
+        centre = _centre(self._layout)
+        pair = (0, 1) if len(samples) == 2 else (centre, centre)
+        side = samples[pair[0]] - mix
+        self._mix.append(np.ascontiguousarray(mix))
+        if side.any():
+            self._side.append(side)
+        else:
+            self._side.skip(len(side))
+        self._statistics.add(mix, samples, self._weights, pair)
 
-    def finish(self, origin: Fraction) -> dict[str, int]:
-        """Shift the sound so that sample 0 lies at `origin`, and complete the file.
+    def drop(self) -> None:
+        """Complete and remove its files, before `flush`: another track is taken."""
+        self._mix.finish()
+        self._side.finish()
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove its files, after `flush`: another track is taken."""
+        self._mix.path.unlink()
+        self._side.path.unlink()
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether its time stamps were not believed."""
+        return bool(self._restarts or self._strays)
+
+    def flush(self) -> None:
+        """Take what is still held back; call it once, after the last stretch."""
+        if self._held:
+            self._strays += 1
+            self._release(self._expected())
+        self._drain()
+        self._mix.finish()
+        self._side.finish()
+        self.verdict = self._statistics.verdict()
+
+    def finish(self, late: int) -> dict[str, int]:
+        """Shift the sound and complete the file; after `flush`.
 
         Args:
-            origin: Time 0 on the file's time line, in seconds.
+            late: Samples of silence before the sound.
 
         Returns:
-            The file's name and size in bytes; empty if no sample is left.
-
-        Raises:
-            OverflowError: The silence before the sound would be longer than the limit.
+            The file's name and size in bytes; empty if there is no sample.
         """
-        self._drain()
-        self._writer.finish()
-        part, whole = self._folder / "audio.part", self._folder / "audio.npy"
-        late = 0 if self.start is None else round((self.start - origin) * RATE)
-        rows = self._writer.rows + late
-        if rows > (self._limit_s + 1) * RATE:
-            raise OverflowError
-        self._note(late, rows)
-        if rows <= 0:
-            part.unlink()
+        whole, side = self._folder / "audio.npy", self._side.path
+        if not self._mix.rows:
+            self._part.unlink()
+            side.unlink()
             return {}
-        if late == 0:
-            part.rename(whole)
-            return {whole.name: whole.stat().st_size}
-        writer = NpyWriter(whole, "<f4", (), 4)
-        writer.skip(max(0, late))
-        with part.open("rb") as file:
-            file.seek(HEADER_BYTES + max(0, -late) * 4, os.SEEK_SET)
-            while chunk := file.read(1 << 20):
+        if late == 0 and self.verdict.channel == "mix":
+            self._part.rename(whole)
+        else:
+            writer = NpyWriter(whole, "<f4", (), 4)
+            writer.skip(late)
+            for chunk in self._chosen():
                 writer.append(chunk)
-        part.unlink()
-        return {whole.name: writer.finish()}
+            writer.finish()
+            self._part.unlink()
+        side.unlink()
+        return {whole.name: whole.stat().st_size}
 
-    def _note(self, late: int, rows: int) -> None:
+    def _chosen(self) -> Iterator[NDArray[np.float32]]:
+        """The samples of the channel that is taken, in order."""
+        sign = {"mix": 0, "first": 1, "second": -1}[self.verdict.channel]
+        with self._part.open("rb") as mixes, self._side.path.open("rb") as sides:
+            mixes.seek(HEADER_BYTES, os.SEEK_SET)
+            sides.seek(HEADER_BYTES, os.SEEK_SET)
+            while data := mixes.read(4 * CHUNK):
+                mix = np.frombuffer(data, np.float32)
+                side = np.frombuffer(sides.read(4 * CHUNK), np.float32)
+                yield np.clip(mix + sign * side, -1.0, 1.0).astype(np.float32) if sign else mix
+
+    @property
+    def channel(self) -> str:
+        """The channel that was taken, by its name; after `flush`."""
+        if self.verdict.channel == "mix" or len(self.names) < 2:
+            return "mix"
+        if len(self.names) == 2:
+            return self.names[self.verdict.channel == "second"]
+        return self.names[_centre(self.names)]
+
+    def warnings(self) -> Iterator[str]:
+        """What was odd, one sentence each; after `flush`."""
         notes = {
-            f"gaps in the sound, filled with silence: {self._gaps}": self._gaps,
-            f"overlaps in the sound, cut: {self._overlaps}": self._overlaps,
-            f"restarts of the sound's clock, joined: {self._restarts}": self._restarts,
-            f"samples of sound that are no finite numbers: {self._broken}": self._broken,
-            f"the first {-late / RATE:.3f} s of sound lie before the first picture and were cut": late < -RATE,
-            "all the sound lies before the first picture and was cut": self._writer.rows and rows <= 0,
+            "gaps in the sound, filled with silence": self._gaps,
+            "overlaps in the sound, cut": self._overlaps,
+            "restarts of the sound's clock, joined": self._restarts,
+            "stray time stamps of sound, not believed": self._strays,
+            "samples of sound that are no finite numbers": self._broken,
+            "packets of sound that could not be decoded": self.damaged,
         }
-        self.warnings += [text for text, count in notes.items() if count]
+        yield from (f"{text}: {count}" for text, count in notes.items() if count)
+        if self.verdict.reason:
+            yield f"{self.verdict.reason}; only {self.channel} was taken"
 
     def facts(self) -> dict[str, Any]:
-        """What the stream says about itself, JSON."""
+        """What the stream says about itself, JSON; after `flush`."""
         context = self._stream.codec_context
         return {
             "audio_codec": context.codec.name,
             "audio_channels": context.layout.nb_channels,
             "audio_layout": context.layout.name,
+            "audio_channel": self.channel,
             "audio_rate_hz": context.sample_rate,
         }
+
+
+def mix_weights(layout: Any) -> NDArray[np.float32]:
+    """How libswresample mixes a layout to mono: the weight of each channel, float32 [channels].
+
+    Channels without a name, and layouts that libswresample cannot mix, get equal weights.
+    """
+    import av
+    import av.error
+
+    count = layout.nb_channels
+    even = np.full(count, 1 / count, np.float32)
+    if count == 1 or any(channel.name in UNNAMED for channel in layout.channels):
+        return even
+    # Sample i has only channel i: the mix of these samples is the list of weights.
+    frame = av.AudioFrame.from_ndarray(np.eye(count, dtype=np.float32).reshape(1, -1), "flt", layout.name)
+    frame.sample_rate = RATE
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE, options={"rematrix_maxval": "1.0"})
+    try:
+        pieces = [*resampler.resample(frame), *resampler.resample(None)]
+    except av.error.FFmpegError:
+        return even
+    weights = np.concatenate([piece.to_ndarray().reshape(-1) for piece in pieces if piece is not None])
+    return weights[:count].astype(np.float32)
+
+
+def _channel_names(layout: Any) -> tuple[str, ...]:
+    """FFmpeg's names of the channels, such as FL; their numbers, from 1, where they have none."""
+    names = (channel.name for channel in layout.channels)
+    return tuple(str(place + 1) if name in UNNAMED else name for place, name in enumerate(names))
+
+
+def _centre(names: tuple[str, ...]) -> int:
+    """The channel that carries speech in surround sound."""
+    return names.index("FC") if "FC" in names else 0

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.cues import read_cues
 from vid_assets.media.paths import shown
-from vid_assets.media.sandbox import Limits, decode
+from vid_assets.media.sandbox import decode
 from vid_assets.media.scratch import META, count_pass, decoding, discard, read_meta, shared, temporary, write_meta
+from vid_assets.media.settings import MediaSettings
 from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular
 
 # The sandbox imports this package too, and has no use for polars, which the contract brings.
@@ -31,10 +33,13 @@ class Media:
         thumbs: Every picture at 48 x 27 px; None without a picture.
         frames: About two pictures a second; None without a picture.
         audio: Mono, 16 kHz; None without sound.
-        facts: ``container``, ``bit_rate`` (1/s or None), ``start_s`` (the file's own time of time 0). With a picture:
-            ``video_codec``, ``pixel_format``, ``native_width``, ``native_height`` (px, as stored), ``sample_aspect``,
-            ``rotation_deg`` (clockwise), ``mirrored``, ``variable_frame_rate``. With sound: ``audio_codec``,
-            ``audio_channels``, ``audio_layout``, ``audio_rate_hz``.
+        facts: ``container``, ``bit_rate`` (1/s or None), ``start_s`` (the file's own time of time 0),
+            ``start_timecode``, ``frames_per_s``, ``long_side``. With a picture: ``picture_start_s`` (of the first
+            picture, from time 0), ``video_codec``, ``pixel_format``, ``native_width``, ``native_height`` (px, stored),
+            ``sample_aspect``, ``rotation_deg`` (clockwise), ``mirrored``, ``field_order``, ``deinterlaced``,
+            ``transfer``, ``tone_mapped``, ``variable_frame_rate``. With sound: ``sound_start_s``, ``audio_codec``,
+            ``audio_channels``, ``audio_layout``, ``audio_channel`` (the one taken, or mix), ``audio_rate_hz``.
+        tracks: All tracks of the file: `vid_assets.media.tracks.Track` as dicts.
         warnings: What was odd or damaged, one sentence each.
         decode_passes: Completed passes over this content since it last left the scratch folder; 1 unless something
             was decoded twice.
@@ -47,11 +52,19 @@ class Media:
     frames: "Frames | None"
     audio: "Audio | None"
     facts: dict[str, Any]
+    tracks: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
     decode_passes: int
     decode_s: float
     reused: bool
+    _folder: Path
     _close: list[Any] = field(default_factory=list, repr=False, compare=False)
+
+    def cues(self) -> list[dict[str, Any]]:
+        """Subtitles, captions, chapters and timecodes: ``kind``, ``start_s``, ``end_s``, ``text``, ``language``,
+        ``track``, in order of time.
+        """  # noqa: D205
+        return read_cues(self._folder)
 
     def close(self) -> None:
         """Allow `trim_scratch` to remove the arrays; it happens by itself when the object goes."""
@@ -59,7 +72,7 @@ class Media:
             finalizer()
 
 
-def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None = None) -> Media:
+def open_media(path: Path, video_id: str, scratch: Path, settings: MediaSettings | None = None) -> Media:
     """Map a video's streams, decoding them first unless that was done before.
 
     However many threads and processes open a video at once, one of them decodes it, in a sandboxed process that makes
@@ -69,7 +82,8 @@ def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None =
         path: The media file.
         video_id: Its key, from `identify`.
         scratch: Folder for decoded videos; it is made if missing.
-        limits: What decoding may cost.
+        settings: How the streams are made, and what that may cost. Streams of other settings are decoded anew and lie
+            in a folder of their own.
 
     Returns:
         The opened video.
@@ -82,31 +96,33 @@ def open_media(path: Path, video_id: str, scratch: Path, limits: Limits | None =
         raise MediaError(shown(path), f"{video_id!r} is no video id", "use the one that identify gives")
     scratch = scratch.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
+    settings = settings or MediaSettings()
+    key = video_id if settings.is_default else f"{video_id}.{settings.digest}"
     reused = True
     for _ in range(ATTEMPTS):
-        media = _map(path, video_id, scratch / video_id, reused=reused)
+        media = _map(path, video_id, scratch / key, reused=reused)
         if media is not None:
             return media
-        with decoding(scratch, video_id) as lock:
+        with decoding(scratch, key) as lock:
             assert lock is not None
-            folder = scratch / video_id
+            folder = scratch / key
             if read_meta(folder) is None:
                 if folder.exists():
                     discard(folder)
-                _decode(path, video_id, scratch, lock, limits or Limits())
+                _decode(path, video_id, folder, lock, settings)
                 reused = False
     raise OutsideError(shown(path), "is removed from scratch as fast as it is decoded", "raise the scratch cap")
 
 
-def _decode(path: Path, video_id: str, scratch: Path, lock: Path, limits: Limits) -> None:
+def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: MediaSettings) -> None:
     """Make the video's folder. The caller holds the decode lock."""
     started = time.perf_counter()
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
         digest = _verify(path, video_id)
-        part = temporary(scratch, video_id)
+        part = temporary(folder.parent, folder.name)
         try:
-            report = decode(file, shown(path), part, limits)
+            report = decode(file, shown(path), part, settings)
             after = os.fstat(file.fileno())
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise OutsideError(shown(path), "was written to while it was decoded", "wait until it is complete")
@@ -115,10 +131,11 @@ def _decode(path: Path, video_id: str, scratch: Path, lock: Path, limits: Limits
                 "source": [after.st_size, after.st_mtime_ns],
                 "decode_passes": count_pass(lock),
                 "decode_s": time.perf_counter() - started,
+                "settings": settings.digest,
                 "report": report,
             }
             write_meta(part, meta)
-            part.rename(scratch / video_id)
+            part.rename(folder)
         except BaseException:
             discard(part)
             raise
@@ -152,10 +169,11 @@ def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | No
             array = folder / f"{name}.npy"
             if array.name not in files:
                 return None
-            times, indices = (np.load(folder / f"{name}.{kind}.npy") for kind in ("times_s", "indices"))
-            times.setflags(write=False)
-            indices.setflags(write=False)
-            return Frames(np.asarray(np.load(array, mmap_mode="r")), times, indices, array, video_id)
+            vectors = [np.load(folder / f"{name}.{kind}.npy") for kind in ("times_s", "indices", "lost")]
+            for vector in vectors:
+                vector.setflags(write=False)
+            times, indices, lost = vectors
+            return Frames(np.asarray(np.load(array, mmap_mode="r")), times, indices, array, video_id, lost)
 
         audio = folder / "audio.npy"
         media = Media(
@@ -166,10 +184,12 @@ def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | No
             if audio.name in files
             else None,
             facts=meta["report"]["facts"],
+            tracks=tuple(meta["report"]["tracks"]),
             warnings=tuple(meta["report"]["warnings"]),
             decode_passes=meta["decode_passes"],
             decode_s=meta["decode_s"],
             reused=reused,
+            _folder=folder,
         )
     except BaseException:
         os.close(descriptor)

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +16,9 @@ import polars as pl
 
 from resources.errors import ModelUnavailable, ResourceError
 from resources.hosting.usage import collect_usage
-from resources.warehouse.records import SOURCES, VIDEOS
+from resources.warehouse.records import CUES, SOURCES, TRACKS, VIDEOS
 from resources.warehouse.resource import Warehouse
-from vid_assets.contract import STREAMS, Analyzer, Config, NotApplicable, Undefined
+from vid_assets.contract import STREAMS, Analyzer, Config, Frames, NotApplicable, Undefined
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError, is_outside
 from vid_assets.media import Media, open_media, trim_scratch
 from vid_assets.media.paths import name_of, readable
@@ -28,9 +29,12 @@ from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import changed
 from vid_assets.pipeline.records import Records, Subject, put_load, put_record, read_records, ready_at, record
 
+# Nothing can be recognised in less, and filters and models need some neighbourhood.
+LEAST_SIDE = 16
+
 
 def probe(video_id: str, run: Run, code_version: str) -> Outcome:
-    """Decode one video, unless that is done already, and write its row of ``videos``."""
+    """Decode one video, unless that is done already, and write its rows of ``tracks``, ``cues`` and ``videos``."""
 
     def decode(outcome: Outcome) -> None:
         source = _source(run.warehouse, video_id)
@@ -38,6 +42,9 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
         with _opened(source, run, outcome) as media:
             row = _video_row(media, source)
             outcome.details = "; ".join(media.warnings)
+            named = {"video_id": video_id}
+            _write(TRACKS.name, video_id, TRACKS.frame([named | track for track in media.tracks]), run, outcome)
+            _write(CUES.name, video_id, CUES.frame([named | cue for cue in media.cues()]), run, outcome)
         _write(VIDEOS.name, video_id, VIDEOS.frame([row]), run, outcome)
 
     return _recorded(Subject(VIDEOS.name, code_version), video_id, run, read_records(video_id, run.warehouse), decode)
@@ -169,6 +176,8 @@ def _inputs(
             stream = getattr(media, name)
             if stream is None and name not in analyzer.optional:
                 return NotApplicable("the file has no audio track" if name == "audio" else "the file has no picture")
+            if name == "frames" and stream is not None and min(stream.array.shape[1:3]) < LEAST_SIDE:
+                return Undefined(_too_small(stream))
             inputs.append(stream)
         else:
             table = warehouse.read_partition(name, media.video.video_id)
@@ -176,6 +185,11 @@ def _inputs(
                 return _without_upstream(name, records.get(name))
             inputs.append(None if table is None else table.drop("video_id"))
     return inputs
+
+
+def _too_small(frames: Frames) -> str:
+    height, width = frames.array.shape[1:3]
+    return f"the pictures to analyse have {width} x {height} px; a side of less than {LEAST_SIDE} px shows nothing"
 
 
 def _without_upstream(name: str, record: Mapping[str, Any] | None) -> NotApplicable | Undefined:
@@ -228,24 +242,13 @@ def _write(table: str, video_id: str, rows: pl.DataFrame, run: Run, outcome: Out
 
 
 def _video_row(media: Media, source: dict[str, Any]) -> dict[str, Any]:
-    video, facts = media.video, media.facts
+    facts = {name: media.facts[name] for name in VIDEOS.schema if name in media.facts}
     return {
-        "video_id": video.video_id,
+        **facts,
+        **asdict(media.video),
         "file_name": name_of(source["path"]),
         "content_hash": source["content_hash"],
         "size_bytes": source["size_bytes"],
-        "duration_s": video.duration_s,
-        "width": video.width,
-        "height": video.height,
-        "fps": video.fps,
-        "frame_count": video.frame_count,
-        "has_picture": video.has_picture,
-        "has_audio": video.has_audio,
-        "container": facts.get("container"),
-        "video_codec": facts.get("video_codec"),
-        "audio_codec": facts.get("audio_codec"),
-        "rotation_deg": facts.get("rotation_deg"),
-        "variable_frame_rate": facts.get("variable_frame_rate"),
         "warnings": list(media.warnings),
         "decode_passes": media.decode_passes,
         "decode_s": media.decode_s,

@@ -1,11 +1,13 @@
 """Views and macros for the questions that people ask of an archive: what happens when, who says what, what is rising.
 
 They follow the analyzers: a table with times and a column that names what happens is part of `events`, one with a text
-that people say, write or would say of a picture is part of `search_text`.
+that people say, write or would say of a picture is part of `search_text`. So are the file's own subtitles, captions and
+chapters.
 """
 
 from collections.abc import Sequence
 
+from resources.warehouse.records import CUES
 from resources.warehouse.schema import quoted
 from resources.warehouse.views import ViewSpec
 from vid_assets.contract import Analyzer
@@ -14,9 +16,10 @@ from vid_assets.contract import Analyzer
 _NAMES = ("kind", "label", "word", "prompt", "emotion")
 _SHOWN = ("text", "label", "word", "emotion")
 
-_NO_EVENTS = (
-    "SELECT NULL::VARCHAR AS video_id, NULL::VARCHAR AS analyzer, NULL::DOUBLE AS start_s, NULL::DOUBLE AS end_s, "
-    "NULL::VARCHAR AS kind, NULL::VARCHAR AS text, NULL::DOUBLE AS confidence WHERE false"
+# What the file itself says: subtitles, captions, chapters.
+_CUE_EVENTS = (
+    f"SELECT video_id, '{CUES.name}' AS analyzer, start_s, end_s, kind, text, NULL::DOUBLE AS confidence "  # noqa: S608
+    f"FROM {quoted(CUES.name)}"
 )
 
 _TRENDS = """
@@ -99,11 +102,11 @@ def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
 
 def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
     """Everything that has a time and a name."""
-    parts = [part for analyzer in analyzers if (part := _event_query(analyzer))]
+    parts = [_CUE_EVENTS, *(part for analyzer in analyzers if (part := _event_query(analyzer)))]
     return ViewSpec(
         "events",
         "One row a thing that happens in a video, whichever analyzer tells it",
-        " UNION ALL ".join(parts) or _NO_EVENTS,
+        " UNION ALL ".join(parts),
         {
             "video_id": ("text", "Partition key"),
             "analyzer": ("text", "Which table it is from"),
@@ -141,9 +144,14 @@ def _event_query(analyzer: Analyzer) -> str | None:
 
 def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
     names = [analyzer.name for analyzer in analyzers if "text" in analyzer.table and _event_query(analyzer)]
-    rows = ", ".join(f"('{name}')" for name in names) or "(NULL)"
-    query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name) WHERE name IS NOT NULL"  # noqa: S608
-    return ViewSpec("texts", "One row an analyzer whose texts are searched", query, {"name": ("text", "Its name")})
+    rows = ", ".join(f"('{name}')" for name in [CUES.name, *names])
+    query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name)"  # noqa: S608
+    return ViewSpec(
+        "texts",
+        "One row an analyzer, or table of the file's own, whose texts are searched",
+        query,
+        {"name": ("text", "Its name")},
+    )
 
 
 def _trends() -> ViewSpec:

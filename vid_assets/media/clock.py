@@ -1,0 +1,272 @@
+"""From time stamps to seconds: which pictures to sample while they come, and where all of them lie in the end.
+
+Containers give pictures stamps that are missing, doubled, in decoding order (AVI), rounded (Matroska), restarted
+(joined recordings) or plainly wrong. The decoder gives pictures in presentation order, so their order is not in doubt.
+"""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A picture that carries no time stamp.
+MISSING = -(1 << 63)
+# A picture whose time stamp does not advance is placed this long after its predecessor.
+NUDGE_S = 0.001
+# A longer step back means that the file's clock started anew, not that stretches overlap.
+RESTART_S = 0.25
+# FFmpeg's own guess for elementary streams that carry no rate.
+UNKNOWN_STEP_S = 0.04
+# Codecs keep at most 16 pictures for reference: further from its place a picture cannot be.
+REORDER = 16
+# A leap is a step of more than this. One or two pictures beyond a leap, with nothing after them, are not believed.
+LEAP_S = 60.0
+STRAYS = 2
+# A leap must also be this many times the longest other step, of at least so many pictures.
+LEAP_RATIO, LEAP_PICTURES = 100.0, 10
+# Stamps in decoding order are off by as many pictures as refer to later ones.
+LOOSE_STEPS = 3
+
+
+class Sampler:
+    """Chooses the first picture of every ``1 / rate`` seconds, while pictures come.
+
+    Attributes:
+        elapsed_s: Seconds that the pictures so far span at least: leaps, which may be strays, are not counted.
+    """
+
+    def __init__(self, rate: float, base: Fraction, step_s: float) -> None:
+        """Start before the first picture.
+
+        Args:
+            rate: Pictures a second to choose.
+            base: Unit of the time stamps, in seconds.
+            step_s: Time between pictures where stamps do not say it.
+        """
+        self.elapsed_s = 0.0
+        self._per_tick = float(base) * rate
+        self._base = float(base)
+        self._step = max(1, round(step_s / self._base))
+        self._position = 0
+        self._previous: int | None = None
+        self._slot = -1
+
+    def take(self, stamp: int | None) -> bool:
+        """Whether to choose the next picture, whose time stamp this is."""
+        if self._slot >= 0:
+            ahead = self._step if stamp is None or self._previous is None else stamp - self._previous
+            seconds = ahead * self._base
+            self.elapsed_s += seconds if 0 < seconds <= LEAP_S else 0.0
+            self._position += ahead if ahead > 0 else self._step
+        self._previous = stamp if stamp is not None else self._previous
+        # The margin keeps a picture at exactly k / rate seconds in its own slot whatever the rounding.
+        slot = int(self._position * self._per_tick + 1e-6)
+        if slot <= self._slot:
+            return False
+        self._slot = slot
+        return True
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Where the pictures of a track lie.
+
+    Attributes:
+        times: float64 [n], seconds from the first picture, ascending.
+        origin: Stamp of the first picture, in seconds; None if no picture carries one.
+        step: Constant time between pictures, in seconds; None where it varies.
+        missing: int64, rows before which the constant rate has pictures that are not there.
+        odd: How often each oddity occurred, by its name.
+    """
+
+    times: NDArray[np.float64]
+    origin: Fraction | None
+    step: Fraction | None = None
+    missing: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    odd: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def usual_step(self) -> float:
+        """The usual time between pictures, in seconds."""
+        gaps = np.diff(self.times)
+        return float(self.step or (np.median(gaps) if len(gaps) else UNKNOWN_STEP_S))
+
+
+UNTIMED = "pictures without a usable time stamp, timed by estimate"
+UNORDERED = "pictures whose time stamps were out of order, sorted"
+RESTARTED = "restarts of the picture's clock, joined"
+STRAY = "stray time stamps of pictures, not believed"
+
+
+def settle(
+    stamps: "array[int]",
+    base: Fraction,
+    rates: Sequence[Fraction] = (),
+    *,
+    limit_s: float = float("inf"),
+    heard_until: Fraction | None = None,
+) -> Timeline:
+    """Place all the pictures of a track.
+
+    Args:
+        stamps: Time stamps in presentation order, in units of `base`; `MISSING` where there is none.
+        base: Their unit, in seconds.
+        rates: Pictures a second that the file announces; one is believed only where the stamps fit it.
+        limit_s: A longer leap is taken for a new clock.
+        heard_until: Where the sound ends on the file's own time line, in seconds; a leap within it is believed.
+    """
+    ticks = np.frombuffer(stamps, np.int64)
+    given = ticks != MISSING
+    steps = [1 / rate for rate in rates if rate > 0]
+    if not given.any():
+        step = steps[0] if steps else Fraction(UNKNOWN_STEP_S)
+        times = np.arange(len(ticks), dtype=np.float64) * float(step)
+        return Timeline(times, None, step, odd={UNTIMED: len(ticks)})
+    first = int(ticks[given][0])
+    # Exact below 2**53; what lies beyond is no time of any file.
+    values = np.where(given, (ticks.astype(np.float64) - first) * base.numerator / base.denominator, np.nan)
+    usual = min(limit_s, _usual(values, float(steps[0]) if steps else UNKNOWN_STEP_S))
+    heard = -np.inf if heard_until is None else float(heard_until - first * base)
+    strays = _remove_strays(values, usual, heard)
+    odd = {STRAY: strays}
+    if not _nearly_sorted(values, usual, limit_s):
+        odd |= _join(values, usual, limit_s)
+        odd[UNTIMED] -= strays
+    ordered = np.sort(values)
+    odd[UNORDERED] = int(np.count_nonzero(ordered != values))
+    start = round(ordered[0] / float(base))
+    ordered -= ordered[0]
+    found = _grid(ordered, base, steps, loose=odd[UNORDERED] > 0)
+    if found is None:
+        odd[UNTIMED] = odd.get(UNTIMED, 0) + _nudge(ordered)
+    times, step, missing = found or (ordered, None, np.empty(0, np.int64))
+    return Timeline(times, (first + start) * base, step, missing, {name: count for name, count in odd.items() if count})
+
+
+def _usual(values: NDArray[np.float64], announced: float) -> float:
+    """The usual step between stamps, in seconds."""
+    gaps = np.diff(values)
+    gaps = gaps[gaps > 0]
+    return float(np.median(gaps)) if len(gaps) else announced
+
+
+def _nearly_sorted(values: NDArray[np.float64], step: float, limit_s: float) -> bool:
+    """Whether nothing is missing, and nothing lies further from its place than the reordering of codecs explains."""
+    gaps = np.diff(values)
+    if np.isnan(values).any() or gaps.max(initial=0) > limit_s:
+        return False
+    behind = np.maximum.accumulate(values) - values
+    return bool((gaps > 0).all() or behind.max() <= _slack(step, limit_s))
+
+
+def _slack(step: float, limit_s: float) -> float:
+    """How far a stamp may lie behind an earlier picture's, in seconds, and still be of the same clock."""
+    return min(max(RESTART_S, REORDER * step), limit_s)
+
+
+def _remove_strays(values: NDArray[np.float64], usual: float, heard: float) -> int:
+    """Make NaN of stamps that nothing around them confirms, in place; returns how many."""
+    far = max(1.0, 2 * REORDER * usual)
+    strays: list[int] = []
+    for run in range(1, STRAYS + 1):
+        if len(values) < run + 2:
+            break
+        jump = np.abs(np.diff(values))
+        away, back = jump[: len(jump) - run] > far, jump[run:] > far
+        home = np.abs(values[run + 1 :] - values[: -run - 1]) <= far
+        together = np.ones(len(away), bool)
+        for inner in range(1, run):
+            together &= jump[inner : inner + len(away)] <= far
+        for start in np.flatnonzero(away & back & home & together):
+            strays += range(int(start) + 1, int(start) + 1 + run)
+    values[strays] = np.nan
+    strays += _end_strays(values, heard)
+    values[strays] = np.nan
+    return len(set(strays))
+
+
+def _end_strays(values: NDArray[np.float64], heard: float) -> list[int]:
+    """The one or two pictures at either end that a leap parts from all the others."""
+    rows = np.flatnonzero(~np.isnan(values))
+    gaps = np.diff(values[rows])
+    if len(gaps) < LEAP_PICTURES:
+        return []
+    found: list[int] = []
+    for run in range(1, STRAYS + 1):
+        for at, cut in ((len(gaps) - run, rows[-run:]), (run - 1, rows[:run])):
+            longest = np.delete(gaps, at).max()
+            # What is heard meanwhile makes the leap a pause of the picture.
+            quiet = heard < values[rows[at + 1]] - LEAP_S or at < len(gaps) // 2
+            if gaps[at] > max(LEAP_S, LEAP_RATIO * max(longest, 0.0)) and quiet and not found:
+                found = cut.tolist()
+    return found
+
+
+def _join(values: NDArray[np.float64], step: float, limit_s: float) -> dict[str, int]:
+    """Fill in what is missing and join clocks that start anew, in place; returns how often it did."""
+    given = np.flatnonzero(~np.isnan(values))
+    lead = int(given[0])
+    values[:lead] = values[lead] - (lead - np.arange(lead)) * step
+    slack = _slack(step, limit_s)
+    shift, top, last, untimed, restarts = 0.0, float(values[0]), float(values[0]), lead, 0
+    for index in range(lead, len(values)):
+        value = float(values[index])
+        if value != value:
+            last, untimed = last + step, untimed + 1
+        else:
+            last = value + shift
+            if last < top - slack or last > top + limit_s:
+                last, restarts = top + step, restarts + 1
+                shift = last - value
+        top = max(top, last)
+        values[index] = last
+    return {UNTIMED: untimed, RESTARTED: restarts}
+
+
+def _nudge(values: NDArray[np.float64]) -> int:
+    """Make sorted seconds ascend strictly, in place; returns how many were moved."""
+    moved, last = 0, -np.inf
+    for index in range(len(values)) if (np.diff(values) <= 0).any() else ():
+        if values[index] <= last:
+            values[index] = last + NUDGE_S
+            moved += 1
+        last = values[index]
+    return moved
+
+
+def _grid(
+    values: NDArray[np.float64], base: Fraction, steps: Sequence[Fraction], *, loose: bool
+) -> tuple[NDArray[np.float64], Fraction, NDArray[np.int64]] | None:
+    """The constant rate that sorted stamps fit within their own rounding, if there is one.
+
+    Args:
+        values: Seconds from the first.
+        base: Unit of the stamps, in seconds.
+        steps: Times between pictures to try, beside the usual one.
+        loose: Whether the stamps are known to be in decoding order, so that each may be off by some pictures.
+    """
+    if len(values) < 2:
+        return (values, steps[0], np.empty(0, np.int64)) if steps else None
+    tick, even = float(base), np.arange(len(values), dtype=np.int64)
+    usual = round(_usual(values, tick) / tick) * base
+    for step in dict.fromkeys([*steps, usual]):
+        size = float(step)
+        off = values - even * size
+        slack = LOOSE_STEPS * size if loose and abs(off[-1]) <= size else 0.0
+        if size <= 0 or not np.isfinite(off).all():
+            continue
+        if np.ptp(off) <= max(1.01 * tick, slack):
+            rows = even
+        elif size > 2 * tick:
+            rows = np.rint(values / size).astype(np.int64)
+            gaps = np.diff(rows)
+            if np.ptp(values - rows * size) > 1.01 * tick or gaps.min() < 1 or np.median(gaps) > 1:
+                continue
+        else:
+            continue
+        times = rows * step.numerator / step.denominator
+        return times, step, np.flatnonzero(np.diff(rows) > 1) + 1
+    return None

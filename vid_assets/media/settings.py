@@ -1,0 +1,125 @@
+"""What a decode may cost, and how its streams are made: the settings of ``vid_assets.media``."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from vid_assets.errors import SettingsError
+
+GIB = 1 << 30
+# Field of `Limits` -> the environment variable that sets it, and how many of the field's units one of its units is.
+VARIABLES: dict[str, tuple[str, int]] = {
+    "duration_s": ("VID_MAX_HOURS", 3600),
+    "frames": ("VID_MAX_PICTURES", 1),
+    "pixels": ("VID_MAX_PIXELS", 1),
+    "memory_bytes": ("VID_DECODE_MEMORY_GB", GIB),
+    "file_bytes": ("VID_DECODE_FILE_GB", GIB),
+    "cpu_s": ("VID_DECODE_CPU_HOURS", 3600),
+    "wall_s": ("VID_DECODE_HOURS", 3600),
+    "stall_s": ("VID_DECODE_STALL_S", 1),
+    "threads": ("VID_DECODE_THREADS", 1),
+}
+STREAM_FIELDS = ("frames_per_s", "long_side", "sound_language", "sound_track", "picture_track")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one video may cost. `limits_from_environment` reads the variables named here.
+
+    Attributes:
+        memory_bytes: Address space of the decoding process; ``VID_DECODE_MEMORY_GB``.
+        cpu_s: Processor seconds of the decoding process, all threads together; ``VID_DECODE_CPU_HOURS``.
+        wall_s: Wall-clock seconds of the whole pass; ``VID_DECODE_HOURS``.
+        stall_s: Wall-clock seconds without any progress, after which the decoder counts as hung;
+            ``VID_DECODE_STALL_S``.
+        file_bytes: Size of any one scratch file; ``VID_DECODE_FILE_GB``.
+        pixels: Width times height of a stored picture; ``VID_MAX_PIXELS``.
+        frames: Pictures in a video; ``VID_MAX_PICTURES``.
+        duration_s: Seconds of video or sound; ``VID_MAX_HOURS``.
+        threads: Decoder threads; 0 means as many as the process may use, at most 8; ``VID_DECODE_THREADS``.
+    """
+
+    memory_bytes: int = 4 * GIB
+    cpu_s: int = 8 * 3600
+    wall_s: float = 4 * 3600.0
+    stall_s: float = 60.0
+    file_bytes: int = 64 * GIB
+    pixels: int = 8192 * 4352
+    frames: int = 4_000_000
+    duration_s: float = 4 * 3600.0
+    threads: int = 0
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets a field of `Limits`."""
+    return VARIABLES[name][0]
+
+
+def limits_from_environment(environment: Mapping[str, str] | None = None) -> Limits:
+    """The defaults of `Limits`, changed by the variables that are set.
+
+    Raises:
+        SettingsError: A variable holds no number, or one that is not above 0.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, float] = {}
+    for name, (key, unit) in VARIABLES.items():
+        if text := environment.get(key):
+            values[name] = _number(key, text) * unit
+    whole = {name: int(value) for name, value in values.items() if isinstance(getattr(Limits(), name), int)}
+    return Limits(**{**values, **whole})  # pyright: ignore[reportArgumentType] - whole numbers where they must be
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e15:
+        raise SettingsError(key, f"{text!r} is no number above 0", f"set {key} to one, or unset it")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSettings:
+    """How the streams of a video are made. Streams of other settings are other streams, and lie in other folders.
+
+    Attributes:
+        frames_per_s: Pictures a second in the stream ``frames``.
+        long_side: Longest side of these pictures, in px; smaller ones are not enlarged.
+        sound_language: Preferred languages of the sound track, best first, with commas: ``de``, ``ger``, ``en,fr``.
+        sound_track: Index of the sound track to take, as the table ``tracks`` shows it; None to let the rule choose.
+        picture_track: The same for the picture.
+        limits: What decoding may cost; by default what the environment says.
+
+    Raises:
+        SettingsError: A value is out of range.
+    """
+
+    frames_per_s: float = 2.0
+    long_side: int = 640
+    sound_language: str = ""
+    sound_track: int | None = None
+    picture_track: int | None = None
+    limits: Limits = field(default_factory=limits_from_environment)
+
+    def __post_init__(self) -> None:
+        """Refuse what no decode can satisfy."""
+        if not 0 < self.frames_per_s <= 1000:
+            raise SettingsError("frames_per_s", f"{self.frames_per_s} is out of range", "use above 0, at most 1000")
+        if not 16 <= self.long_side <= 8192:
+            raise SettingsError("long_side", f"{self.long_side} is out of range", "use 16 to 8192")
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits that change whenever the streams would; the limits are not part of it."""
+        values = asdict(self)
+        text = json.dumps([[name, values[name]] for name in STREAM_FIELDS])
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the streams are those of the defaults."""
+        return self.digest == MediaSettings(limits=self.limits).digest
