@@ -3,6 +3,9 @@
     [analyzers.object_detection]   # fields of the analyzer's Config
     min_score = 0.5
 
+    [media]                        # how the streams are made: fields of streams.MediaResource
+    frames_per_s = 1
+
     [models.blip2]                 # fields of the Dagster resource
     repo = "Salesforce/blip2-flan-t5-xl"
     revision = "<commit>"
@@ -25,6 +28,7 @@ from resources.tasks import Task
 from vid_assets.contract import Analyzer, Config
 from vid_assets.errors import SettingsError
 from vid_assets.registry import discover
+from vid_assets.streams import MediaResource
 
 MODEL_HOSTS = ModelHostsResource.configure_at_launch()
 
@@ -36,10 +40,12 @@ class Configuration:
     Attributes:
         analyzers: Settings by analyzer, of those that have any.
         models: Handle of each task that an analyzer asks, by the key of its Dagster resource.
+        media: How the streams are made.
     """
 
     analyzers: Mapping[str, Config] = field(default_factory=dict)
     models: Mapping[str, ModelResource] = field(default_factory=dict)
+    media: MediaResource = field(default_factory=MediaResource)
 
     def settings_of(self, analyzer: Analyzer) -> Config | None:
         """The analyzer's settings; None if it has none."""
@@ -64,7 +70,7 @@ def configuration() -> Configuration:
 
 @cache
 def _configuration(path: str) -> Configuration:
-    content = read(Path(path)) if path else {"analyzers": {}, "models": {}}
+    content = read(Path(path)) if path else {"analyzers": {}, "media": {}, "models": {}}
     where = path or "configuration"
     analyzers = {item.name: item for item in discover()}
     tasks = {item.task.key: item.task for item in analyzers.values() if item.task is not None}
@@ -77,11 +83,12 @@ def _configuration(path: str) -> Configuration:
             if item.config is not None or name in content["analyzers"]
         },
         {key: _handle(task, content["models"].get(key, {}), where) for key, task in tasks.items()},
+        _media(content["media"], f"{where}, [media]"),
     )
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """The content of a configuration file: its tables ``analyzers`` and ``models``, empty where it has none.
+    """The content of a configuration file: its tables ``analyzers``, ``media`` and ``models``, empty where it has none.
 
     Raises:
         SettingsError: It cannot be read, or has tables that no configuration has.
@@ -90,14 +97,14 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         content = tomllib.loads(path.expanduser().read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"VID_CONFIG {path}", f"cannot be read: {error}", "correct the path or the file") from error
-    kinds = ("analyzers", "models")
+    kinds = ("analyzers", "media", "models")
     _refuse_unknown(str(path), content, dict.fromkeys(kinds))
     tables = {kind: content.get(kind, {}) for kind in kinds}
     for kind, table in tables.items():
         if not isinstance(table, dict):
             raise SettingsError(str(path), f"{kind} = {table!r} is no table", f"write it as [{kind}]")
         for name, values in table.items():
-            if not isinstance(values, dict):
+            if kind != "media" and not isinstance(values, dict):
                 place = f"[{kind}.{name}]"
                 raise SettingsError(f"{path}, {place}", f"{values!r} is no table", f"write its settings as {place}")
     return tables
@@ -127,6 +134,18 @@ def _handle(task: Task, values: Mapping[str, Any], where: str) -> ModelResource:
         return kind(hosts=MODEL_HOSTS, **values)
     except pydantic.ValidationError as error:
         raise _complaint(place, error, kind) from error
+
+
+def _media(values: Mapping[str, Any], place: str) -> MediaResource:
+    _refuse_unknown(place, values, MediaResource.model_fields)
+    try:
+        media = MediaResource(**values)
+        media.settings()
+    except pydantic.ValidationError as error:
+        raise _complaint(place, error, MediaResource) from error
+    except SettingsError as error:
+        raise SettingsError(f"{place} {error.culprit}", error.problem, error.fix) from error
+    return media
 
 
 def _complaint(place: str, error: pydantic.ValidationError, kind: type[pydantic.BaseModel]) -> SettingsError:

@@ -19,6 +19,7 @@ from vid_assets.pipeline.provenance import archive_version
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
 from vid_assets.settings import DISABLED_TAG, Settings, analyzers_named, with_dependants
+from vid_assets.streams import MediaResource
 from vid_assets.synthetic.clips import Clip, Shot, render
 
 SECOND: dict = {"inputs": ("example",), "run": lambda example: example}
@@ -40,6 +41,7 @@ def archive(clips, tmp_path):
     """The registered clips on an instance with storage of its own, and the resources of a run."""
     resources = {
         "warehouse": Warehouse(path=str(tmp_path / "warehouse")),
+        "media": MediaResource(),
         "settings": Settings(archive="", scratch=str(tmp_path / "scratch")),
     }
     with dg.DagsterInstance.ephemeral() as instance:

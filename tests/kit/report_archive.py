@@ -14,6 +14,7 @@ from vid_assets.contract import Analyzer, Column, Video
 from vid_assets.defs.factory import analyzer_asset, videos_asset
 from vid_assets.report import write_index, write_report
 from vid_assets.settings import Settings
+from vid_assets.streams import MediaResource
 from vid_assets.synthetic.clips import Clip, Shot, Sound, render
 
 HOSTILE = '<script>alert("x")</script> & \'"><img src="http://example.invalid/x.png" onerror="alert(1)">'
@@ -62,7 +63,11 @@ def make_archive(folder: Path, instance: dg.DagsterInstance) -> ReportArchive:
     scratch, reports = folder / "scratch", folder / "reports"
     names = ("two shots.mp4", "dark.mp4", "broken.mp4")
     ids = [register(folder / name, warehouse, instance).video_id for name in names]
-    resources = {"warehouse": warehouse, "settings": Settings(archive="", scratch=str(scratch), reports=str(reports))}
+    resources = {
+        "warehouse": warehouse,
+        "media": MediaResource(),
+        "settings": Settings(archive="", scratch=str(scratch), reports=str(reports)),
+    }
     assets = [videos_asset(), *map(analyzer_asset, RUN)]
     for video_id in ids:
         dg.materialize(assets, instance=instance, resources=resources, partition_key=video_id, raise_on_error=False)

@@ -31,6 +31,7 @@ from vid_assets.report.page import clock, ticks, video_page
 from vid_assets.report.pictures import shot_pictures, strip
 from vid_assets.report.write import Written, is_stale
 from vid_assets.settings import Settings
+from vid_assets.streams import MediaResource
 
 VOID = {"meta", "link", "img", "input", "source", "br"}
 
@@ -168,6 +169,7 @@ def test_the_asset_checks_itself(archive, monkeypatch):
     monkeypatch.setattr(defs, "discover", lambda: (cut_analysis.ANALYZER,))
     resources = {
         "warehouse": Warehouse(path=archive.warehouse.path),
+        "media": MediaResource(),
         "settings": Settings(archive="", scratch=str(archive.scratch), reports=str(archive.reports / "again")),
     }
     assets = [videos_asset(), analyzer_asset(cut_analysis.ANALYZER), defs.report_asset()]

@@ -160,6 +160,7 @@ class _Work:
     def _ensure_report(self, video_id: str) -> None:
         """Write the page that Dagster skipped because an analyzer failed."""
         from resources.settings import settings
+        from vid_assets.configuration import configuration
         from vid_assets.registry import discover
         from vid_assets.report import write_report
         from vid_assets.report.index import write_index
@@ -167,5 +168,6 @@ class _Work:
 
         reports = settings().reports
         if is_stale(self.warehouse, reports, video_id, discover()):
-            write_report(self.warehouse, settings().scratch, reports, video_id, discover())
+            media = configuration().media.settings()
+            write_report(self.warehouse, settings().scratch, reports, video_id, discover(), media)
             write_index(reports)

@@ -22,7 +22,7 @@ from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
 from vid_assets.errors import MediaError
 from vid_assets.executor import end_orphans
-from vid_assets.pipeline.provenance import archive_version, earlier_versions
+from vid_assets.pipeline.provenance import archive_version, earlier_versions, videos_version
 from vid_assets.registry import discover
 from vid_assets.settings import Settings, analyzers_named, with_dependants
 from vid_assets.sql.publish import publish
@@ -130,7 +130,9 @@ def wanted_answers() -> dict[str, Wanted]:
     """What is wanted of each asset that is switched on, each after those that it depends on."""
     profile = resolve_profile("")
     off = with_dependants(analyzers_named(settings().disabled))
-    return {"videos": Wanted(VIDEOS_VERSION)} | {
+    videos = videos_version(VIDEOS_VERSION, configuration().media.settings())
+    # what the decoder of release 0.1 made stays: it is made again where an analyzer needs its streams
+    return {"videos": Wanted(videos, frozenset({"1"}) if videos == VIDEOS_VERSION else frozenset())} | {
         item.name: Wanted(
             archive_version(item, profile),
             earlier_versions(item, configuration().settings_of(item)),

@@ -23,7 +23,7 @@ from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
 from vid_assets.pipeline.outcome import Outcome, Run, Status
-from vid_assets.pipeline.provenance import UNAVAILABLE, archive_version, code_version, model_version
+from vid_assets.pipeline.provenance import UNAVAILABLE, archive_version, code_version, model_version, videos_version
 from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
@@ -34,17 +34,22 @@ BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
 
 def videos_asset() -> dg.AssetsDefinition:
-    """The asset every other one rests on: the probed and decoded video."""
+    """The asset that every other one depends on: the probed and decoded video."""
+    media = configuration().media.settings()
     spec = dg.AssetSpec(
         VIDEOS.name,
         description="One row a video: what the container says and what the one decode pass found.",
         group_name="media",
         kinds={"python", "duckdb", "ffmpeg"},
         owners=OWNERS,
-        code_version=VIDEOS_VERSION,
+        code_version=videos_version(VIDEOS_VERSION, media),
         partitions_def=PARTITIONS,
     )
-    return _asset(spec, lambda _context, video_id, run: probe(video_id, run, VIDEOS_VERSION), pool=DECODE_POOL)
+    return _asset(
+        spec,
+        lambda _context, video_id, run: probe(video_id, run, videos_version(VIDEOS_VERSION, run.media)),
+        pool=DECODE_POOL,
+    )
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
@@ -68,7 +73,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
         handle = getattr(context.resources, key) if key else None
         config = analyzer.config(**context.op_execution_context.op_config) if analyzer.config is not None else None
-        version = code_version(analyzer, run.profile, config, handle)
+        version = code_version(analyzer, run.profile, config, handle, run.media)
         model = handle if has_model(analyzer, handle, run.profile) else None
         own = version != archive_version(analyzer, resolve_profile(""))
         return analyze(analyzer, video_id, run, version, model, config, own_settings=own)
@@ -110,7 +115,7 @@ def _asset(
         specs=[spec],
         check_specs=check_specs,
         backfill_policy=BACKFILL_POLICY,
-        required_resource_keys={"warehouse", "settings", *((resource,) if resource else ())},
+        required_resource_keys={"warehouse", "settings", "media", *((resource,) if resource else ())},
         pool=pool,
         config_schema=config_schema,
     )
@@ -207,6 +212,7 @@ def _run(context: dg.AssetExecutionContext) -> Run:
         run_id=context.run.run_id,
         started_at=datetime.fromtimestamp(started, UTC),
         disabled=settings.left_out(),
+        media=context.resources.media.settings(),
         cancelled=cancelled,
     )
 

@@ -64,16 +64,19 @@ def report_asset() -> dg.AssetsDefinition:
         specs=[spec],
         check_specs=checks,
         backfill_policy=BACKFILL_POLICY,
-        required_resource_keys={"warehouse", "settings"},
+        required_resource_keys={"warehouse", "settings", "media"},
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         warehouse, settings = context.resources.warehouse, context.resources.settings
+        streams = context.resources.media.settings()
         publish(warehouse)
         done: dict[str, Mapping[str, Any]] = {}
         failed: dict[str, str] = {}
         for video_id in context.partition_keys:
             try:
-                written = write_report(warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover())
+                written = write_report(
+                    warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover(), streams
+                )
             except Exception as error:  # one page must not keep the others from being written
                 failed[video_id] = f"{type(error).__name__}: {error}"
                 context.log.exception(f"{video_id}: its page could not be written")

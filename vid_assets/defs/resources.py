@@ -20,6 +20,7 @@ defs = dg.Definitions(
             disabled=configured("disabled"),
         ),
         "warehouse": Warehouse(path=configured("warehouse")),
+        "media": configuration().media,
         "model_hosts": MODEL_HOSTS,
         **configuration().models,
     }

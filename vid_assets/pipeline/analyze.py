@@ -228,7 +228,7 @@ def _opened(source: dict[str, Any], run: Run, outcome: Outcome) -> Iterator[Medi
     """The video's streams, kept in the scratch folder for as long as the block lasts."""
     start = time.perf_counter()
     path = local_path(source["path"], source["content_hash"], run.scratch)
-    media = open_media(path, source["video_id"], run.scratch)
+    media = open_media(path, source["video_id"], run.scratch, run.media)
     outcome.decode_s = time.perf_counter() - start
     with closing(media):
         yield media

@@ -11,6 +11,7 @@ from typing import Any
 from resources.hosting.usage import Usage
 from resources.warehouse.resource import Warehouse
 from vid_assets.drawing import Picture
+from vid_assets.media import MediaSettings
 from vid_assets.pipeline.checks import CheckOutcome
 
 
@@ -34,6 +35,7 @@ class Run:
         scratch_gb: What they may take before another one is added; those in use stay.
         profile: ``offline``, ``cpu`` or ``gpu``.
         disabled: Analyzers that this run leaves out, each with the one that is switched off: itself, or an input.
+        media: How the streams are made.
         run_id: Dagster's id of the run.
         started_at: When the run started; its steps wait from then on.
         cancelled: Whether the run is being cancelled; asked before anything is written.
@@ -46,6 +48,7 @@ class Run:
     started_at: datetime
     scratch_gb: float = math.inf
     disabled: Mapping[str, str] = field(default_factory=dict)
+    media: MediaSettings = field(default_factory=MediaSettings)
     cancelled: Callable[[], bool] = lambda: False
 
 

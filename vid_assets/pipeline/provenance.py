@@ -17,12 +17,18 @@ from resources.hosting.handle import ModelResource
 from resources.hosting.identity import model_digest
 from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
+from vid_assets.media import MediaSettings
+from vid_assets.streams import READS, changed_streams
 
 UNAVAILABLE = "unavailable"
 
 
 def code_version(
-    analyzer: Analyzer, profile: str, config: Config | None, handle: ModelResource | None, streams: str = ""
+    analyzer: Analyzer,
+    profile: str,
+    config: Config | None,
+    handle: ModelResource | None,
+    media: MediaSettings | None = None,
 ) -> str:
     """``<version>-<12 hex digits>``.
 
@@ -31,17 +37,20 @@ def code_version(
         profile: The profile that chooses the model.
         config: The analyzer's settings; None where it has none.
         handle: Handle of the model that it asks; None where it asks none.
-        streams: Digest of the settings of the streams that it reads; empty for the defaults.
+        media: How the streams are made; None for the defaults.
     """
     schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
-    facts = [analyzer.version, schema, changed(config), model_version(handle, profile), streams]
+    facts = [analyzer.version, schema, changed(config), model_version(handle, profile)]
+    if media is not None and (streams := changed_streams(media, analyzer.inputs)):
+        facts.append(streams)
     return f"{analyzer.version}-{_short(facts, 12)}"
 
 
 def archive_version(analyzer: Analyzer, profile: str) -> str:
     """The code version with the configuration of the archive."""
     archive = configuration()
-    return code_version(analyzer, profile, archive.settings_of(analyzer), archive.handle_for(analyzer))
+    media = archive.media.settings()
+    return code_version(analyzer, profile, archive.settings_of(analyzer), archive.handle_for(analyzer), media)
 
 
 def changed(config: Config | None) -> dict[str, Any]:
@@ -58,6 +67,12 @@ def model_version(handle: ModelResource | None, profile: str) -> str:
     except ModelUnavailable:
         return UNAVAILABLE
     return model_digest(spec, spec.options)
+
+
+def videos_version(version: str, media: MediaSettings) -> str:
+    """The code version of ``videos``: the decoder's version, and the settings of the streams that differ."""
+    streams = changed_streams(media, READS)
+    return f"{version}-{_short(streams, 12)}" if streams else version
 
 
 def earlier_versions(analyzer: Analyzer, config: Config | None) -> frozenset[str]:

@@ -15,7 +15,7 @@ from resources.warehouse.resource import Warehouse
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
 from vid_assets.errors import MediaError
-from vid_assets.media import open_media
+from vid_assets.media import MediaSettings, open_media
 from vid_assets.media.remote import local_path
 from vid_assets.report.facts import Facts, collect
 from vid_assets.report.index import CARDS, THUMBS, Card, replace_file
@@ -41,7 +41,12 @@ class Written:
 
 
 def write_report(
-    warehouse: Warehouse, scratch: Path, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]
+    warehouse: Warehouse,
+    scratch: Path,
+    reports: Path,
+    video_id: str,
+    analyzers: tuple[Analyzer, ...],
+    media: MediaSettings | None = None,
 ) -> Written:
     """Write the page of one video, and its card; `write_index` then puts the cards together.
 
@@ -53,9 +58,10 @@ def write_report(
         reports: Folder of the reports; it is made if missing.
         video_id: The video.
         analyzers: Those that the page shows.
+        media: How the streams are made; None for the defaults.
     """
     facts = collect(warehouse, video_id, analyzers)
-    html, preview, middle = _with_pictures(facts, warehouse, scratch)
+    html, preview, middle = _with_pictures(facts, warehouse, scratch, media)
     page = reports / f"{video_id}.html"
     replace_file(page, html.encode())
     small = reports / THUMBS / f"{video_id}.webp"
@@ -77,14 +83,16 @@ def write_report(
     return Written(page, html, facts, preview)
 
 
-def _with_pictures(facts: Facts, warehouse: Warehouse, scratch: Path) -> tuple[str, Picture | None, Picture | None]:
+def _with_pictures(
+    facts: Facts, warehouse: Warehouse, scratch: Path, settings: MediaSettings | None
+) -> tuple[str, Picture | None, Picture | None]:
     """The page, the film strip and the thumbnail."""
     source = warehouse.read_partition("sources", facts.video_id)
     if facts.video.get("has_picture") and source is not None:
         # the file may be gone while its results are not; the page then has no pictures
         with suppress(MediaError):
             path = local_path(source["path"].item(), source["content_hash"].item(), scratch)
-            media = open_media(path, facts.video_id, scratch)
+            media = open_media(path, facts.video_id, scratch, settings)
             try:
                 frames = media.frames
                 if frames is not None and len(frames):
