@@ -18,8 +18,11 @@ from resources.catalog.rows import find
 from resources.catalog.store import pull
 from resources.errors import ModelUnavailable
 from resources.hosting.handle import ModelHostsResource, handle_of
-from resources.models.whisper import Span, most_tokens, passages, placed
+from resources.models import whisper
+from resources.models.voice import Span
+from resources.models.whisper import most_tokens, placed
 from resources.tasks import Task
+from resources.tasks.speech import SPEECH
 from resources.tasks.text import TEXT
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +91,43 @@ def word_errors(heard: list[str], spoken: list[str]) -> int:
         for index, other in enumerate(spoken, 1):
             previous, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1, previous + (word != other))
     return row[-1]
+
+
+def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray, scratch: Path) -> None:
+    model = ready(SPEECH, scratch)
+    table = model.transcribe(sound(jfk))
+    assert table.schema == pl.Schema(whisper.SCHEMA)
+    assert word_errors(words(table), SPOKEN) / len(SPOKEN) <= 0.10
+    assert set(table["language"]) == {"en"}
+    assert table.select((pl.col("end_s") >= pl.col("start_s")).all() & (pl.col("start_s").diff() >= 0).all()).item()
+    for number, edge, seconds in EDGES:
+        assert table[edge][number] == pytest.approx(seconds, abs=0.2), (SPOKEN[number], edge)
+
+    # The same speech twice, with silence around: the same words, moved, and none reaches into the silence.
+    quiet = np.zeros(2 * 16000, np.float32)
+    twice = model.transcribe(sound(np.concatenate([quiet, jfk, quiet, quiet, jfk, quiet])))
+    assert word_errors(words(twice), SPOKEN * 2) / (2 * len(SPOKEN)) <= 0.10
+    for move in (2.0, 17.0):
+        part = twice.filter(pl.col("start_s").is_between(move, move + 11))
+        assert len(part) == len(SPOKEN)
+        for number, edge, seconds in EDGES:
+            assert part[edge][number] == pytest.approx(seconds + move, abs=0.2), (SPOKEN[number], edge)
+
+
+def test_half_a_minute_of_speech_without_a_pause_has_all_its_words(jfk: np.ndarray, scratch: Path) -> None:
+    model = ready(SPEECH, scratch)
+    table = model.transcribe(sound(np.tile(jfk, 4)))
+    assert word_errors(words(table), SPOKEN * 4) / (4 * len(SPOKEN)) <= 0.15
+    assert table["end_s"].max() == pytest.approx(43.45, abs=0.3)
+
+
+def test_no_speech_is_no_words(scratch: Path) -> None:
+    model = ready(SPEECH, scratch)
+    noise = np.random.default_rng(0).normal(0, 0.05, 3 * 16000).astype(np.float32)
+    for samples in (noise, np.zeros(16000, np.float32), np.zeros(0, np.float32)):
+        table = model.transcribe(sound(samples))
+        assert table.schema == pl.Schema(whisper.SCHEMA)
+        assert len(table) == 0
 
 
 def drawn(*lines: tuple[str, int, int, int]) -> np.ndarray:
@@ -160,11 +200,6 @@ def test_no_word_leaves_speech_or_runs_backwards(
         if place is not None:
             assert place.start <= place.end
             assert any(span.start <= place.start and place.end <= span.end for span in spoken)
-
-
-def test_speech_is_decoded_with_its_context_and_silence_is_not() -> None:
-    assert passages([Span(1.0, 2.0), Span(3.9, 6.0)], 6.1) == [Span(0.7, 6.1)]
-    assert passages([Span(0.1, 1.0), Span(9.0, 10.0)], 20.0) == [Span(0.0, 1.3), Span(8.7, 10.3)]
 
 
 def test_a_passage_has_room_for_fast_speech_and_no_more() -> None:

@@ -45,11 +45,11 @@ def videos_asset() -> dg.AssetsDefinition:
         code_version=videos_version(VIDEOS_VERSION, media),
         partitions_def=PARTITIONS,
     )
-    return _asset(
-        spec,
-        lambda _context, video_id, run: probe(video_id, run, videos_version(VIDEOS_VERSION, run.media)),
-        pool=DECODE_POOL,
-    )
+
+    def work(_context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+        return probe(video_id, run, videos_version(VIDEOS_VERSION, run.media))
+
+    return _asset(spec, work, pool=DECODE_POOL)
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
@@ -108,7 +108,15 @@ def _asset(
     pool: str | None = None,
     config_schema: Any = None,
 ) -> dg.AssetsDefinition:
-    """An asset whose step does the work for each video of the run, and logs its checks and materializations itself."""
+    """An asset whose step logs its own events, one for each video, and so works around three rules of Dagster.
+
+    1. A step over several partitions materializes all of them or fails, and a failed step skips every step behind it,
+       for the good partitions too. This step succeeds while one video is good; `deliver` narrows its output to those.
+    2. `MaterializeResult` and `AssetCheckResult` name no partition. Metadata is added for each partition, and each
+       video's checks are logged as `AssetCheckEvaluation`.
+    3. A step puts out a value for every check that it declares. It yields an empty output for each. They never block: a
+       step behind reads the records and finds which videos have an answer.
+    """
 
     @dg.multi_asset(
         name=spec.key.to_python_identifier(),
