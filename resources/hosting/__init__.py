@@ -7,7 +7,8 @@ gives to analyzers: it loads nothing and asks an engine, `hosts.ModelHosts`.
 One call, from left to right::
 
     analyzer -> handle.py -> local/hosts.py -> wire.py -> [unix socket] -> server/process.py -> batching.py -> Host
-                             local/starter.py starts the process, local/identity.py names it
+                             local/exchange.py finds the process (a diagram of what may happen to a request is there),
+                             local/starter.py starts it, identity.py names it
 
 Files:
 

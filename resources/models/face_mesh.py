@@ -65,7 +65,7 @@ class FaceMeshHost(OnnxHost):
         height, width = picture.shape[:2]
         found = [
             Detection(one.score, one.box + np.array([left, top, left, top]), one.eyes + np.array([left, top]))
-            for left, top, side in tiles(width, height)
+            for left, top, side in search_squares(width, height)
             for one in self._look(picture[top : top + side, left : left + side] if side else picture)
         ]
         for face in without_doubles(found):
@@ -138,7 +138,7 @@ def anchors() -> Array:
     return np.concatenate(found)
 
 
-def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
+def search_squares(width: int, height: int) -> list[tuple[int, int, int]]:
     """Left, top and side of the squares to look at; a side of 0 stands for the whole picture."""
     found = [(0, 0, 0)]
     short = min(width, height)

@@ -27,20 +27,33 @@ class ViewSpec:
 
 SETTLE_S = 0.25
 
+# A table's folder holds every version of every partition, ``<partition>@<stamp>.parquet``; the stamp is the time of
+# writing, 16 digits of microseconds since the epoch. The newest version of a partition is in force.
+#
 # The scan and `glob` list the folder one after the other, in either order, and a version may come in between. So that
-# both agree on what is in force, only versions from before the transaction count, with time to spare for one that has
-# its stamp but not yet its name. Files out of force are left out, rather than those in force picked, as a join with
-# next to nothing costs next to nothing.
-_SUFFIX = len("@0123456789012345.parquet")
-_SETTLED = f"[-{_SUFFIX}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
+# both agree on what is in force, only settled versions count: those from before the transaction, with time to spare for
+# one that has its stamp but not yet its name. For a transaction that begins at ...900000 (and SETTLE_S = 250000 us):
+#
+#   file                      settled    superseded                             read
+#   a@...100000.parquet       yes        yes: a@...500000 is settled and newer  no
+#   a@...500000.parquet       yes        no: a@...800000 does not count yet     yes
+#   a@...800000.parquet       no         -                                      no, but by a later transaction
+#
+# Superseded files are left out, rather than those in force picked: there are few of them, and a join with next to
+# nothing costs next to nothing.
+_STAMP = len("@0123456789012345.parquet")
+_IS_SETTLED = f"[-{_STAMP}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
 _AT_ONE_MOMENT = """
+WITH settled AS (
+    SELECT file, file[:-{stamp}] AS partition FROM glob({files}) WHERE file{is_settled}
+), ranked AS (
+    SELECT file, max(file) OVER (PARTITION BY partition) AS newest FROM settled
+), superseded AS (
+    SELECT file FROM ranked WHERE file <> newest
+)
 SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
-ANTI JOIN (
-    SELECT file FROM (
-        SELECT file, max(file) OVER (PARTITION BY file[:-{suffix}]) AS newest FROM glob({files}) WHERE file{settled}
-    ) WHERE file <> newest
-) AS superseded ON scanned.filename = superseded.file
-WHERE scanned.filename{settled}"""
+ANTI JOIN superseded ON scanned.filename = superseded.file
+WHERE scanned.filename{is_settled}"""
 
 # A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
 # overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
@@ -205,7 +218,7 @@ def _table_view(root: Path, table: TableSpec) -> ViewSpec:
     # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
     files = _literal(f"{folder}/**/*@*.parquet")
-    query = _AT_ONE_MOMENT.format(files=files, fields=fields, suffix=_SUFFIX, settled=_SETTLED)
+    query = _AT_ONE_MOMENT.format(files=files, fields=fields, stamp=_STAMP, is_settled=_IS_SETTLED)
     return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
-from resources.models.face_mesh import SCHEMA, FaceMeshHost, anchors, tiles, upright
+from resources.models.face_mesh import SCHEMA, FaceMeshHost, anchors, search_squares, upright
 from tests.kit.makers import make_video
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.eye_tracking import (
@@ -114,12 +114,12 @@ def test_nobody_there_gives_a_typed_empty_table():
     assert preview(table, frames, NO_CUTS) is None
 
 
-def test_anchors_and_tiles():
+def test_anchors_and_search_squares():
     assert anchors().shape == (896, 2)
     assert anchors()[0].tolist() == [1 / 32, 1 / 32]
-    assert tiles(100, 80) == [(0, 0, 0)]
-    assert tiles(640, 360)[1:3] == [(0, 0, 360), (140, 0, 360)]
-    for left, top, side in tiles(640, 360):
+    assert search_squares(100, 80) == [(0, 0, 0)]
+    assert search_squares(640, 360)[1:3] == [(0, 0, 360), (140, 0, 360)]
+    for left, top, side in search_squares(640, 360):
         assert left + side <= 640
         assert top + side <= 360
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Audio, Column
 from vid_assets.drawing import line_plot
+from vid_assets.measures.pitch import FRAME, HIGHEST_HZ, pitch
 
 RATE = 16000
 ROW = 6400
@@ -31,9 +32,8 @@ SHORTEST_ROW = 800
 SILENCE_DBFS = -80.0
 SILENT_POWER = 1e-10
 WINDOW, WINDOWS_A_ROW = 2048, 5
-YIN_WINDOW, YIN_LONGEST, YIN_FRAMES, YIN_THRESHOLD = 1024, RATE // 60, 8, 0.2
+PITCH_FRAMES = 8
 FEWEST_VOICED = 3
-HIGHEST_PITCH = 1000.0
 ONSET_HOP, ONSET_WINDOW, ONSET_RATE = 160, 512, 100.0
 SLOWEST, FASTEST = 40.0, 240.0
 LEAST_TEMPO_STRENGTH = 0.3
@@ -146,34 +146,9 @@ def spectra(rows: NDArray[np.float32]) -> dict[str, Array]:
     }
 
 
-def pitch(frames: NDArray[np.float32]) -> Array:
-    """YIN on each frame of samples [n, 1024 + 267 or more]; Hz, NaN where it is not voiced."""
-    size = YIN_WINDOW + YIN_LONGEST + 1
-    x = frames[:, :size].astype(np.float64)
-    length = 1 << (size + YIN_WINDOW - 1).bit_length()
-    head = np.fft.rfft(x[:, :YIN_WINDOW], length, axis=1)
-    crossed = np.fft.irfft(np.fft.rfft(x, length, axis=1) * head.conj(), length, axis=1)[:, : YIN_LONGEST + 2]
-    energy = np.cumsum(np.pad(x**2, ((0, 0), (1, 0))), axis=1)
-    energies = energy[:, YIN_WINDOW : YIN_WINDOW + YIN_LONGEST + 2] - energy[:, : YIN_LONGEST + 2]
-    difference = np.maximum(energies[:, :1] + energies - 2 * crossed, 0)
-    lags = np.arange(1, YIN_LONGEST + 2)
-    normal = np.ones_like(difference)
-    # what differs by less is rounding: faint rumble would have dips of it everywhere
-    floor = np.maximum(1e-9 * energies[:, :1], 1e-30)
-    normal[:, 1:] = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), floor)
-    dip = (normal[:, 1:-1] <= normal[:, 2:]) & (normal[:, 1:-1] < normal[:, :-2]) & (normal[:, 1:-1] < YIN_THRESHOLD)
-    lag = dip.argmax(axis=1) + 1
-    at = np.arange(len(x))
-    left, middle, right = (difference[at, lag + shift] for shift in (-1, 0, 1))
-    curve = left - 2 * middle + right
-    hertz = RATE / (lag + np.where(curve > 0, 0.5 * (left - right) / np.where(curve > 0, curve, 1), 0).clip(-0.5, 0.5))
-    return np.where(dip.any(axis=1) & (energies[:, 0] > 0) & (hertz <= HIGHEST_PITCH), hertz, np.nan)
-
-
 def _row_pitch(rows: NDArray[np.float32]) -> Array:
-    size = YIN_WINDOW + YIN_LONGEST + 1
-    starts = np.linspace(0, ROW - size, YIN_FRAMES).astype(int)
-    found = np.stack([pitch(rows[:, start : start + size]) for start in starts], axis=1)
+    starts = np.linspace(0, ROW - FRAME, PITCH_FRAMES).astype(int)
+    found = np.stack([pitch(rows[:, start : start + FRAME]) for start in starts], axis=1)
     result = np.full(len(rows), np.nan)
     voiced = np.isfinite(found).sum(axis=1) >= FEWEST_VOICED
     if voiced.any():
@@ -263,7 +238,7 @@ TABLE = {
     ),
     "zero_crossing_rate": Column(pl.Float64, "1", "Share of samples that change sign.", 0, 1, nullable=True),
     "pitch_hz": Column(
-        pl.Float64, "Hz", "Fundamental frequency; null where nothing is voiced.", 60, HIGHEST_PITCH, nullable=True
+        pl.Float64, "Hz", "Fundamental frequency; null where nothing is voiced.", 60, HIGHEST_HZ, nullable=True
     ),
     "integrated_lufs": _level("Gated loudness of the whole track; null if it is silent."),
     "loudness_range_lu": _level("Loudness range of the whole track; null under 3 s or if it is silent.", "LU"),

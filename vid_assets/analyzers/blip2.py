@@ -14,7 +14,7 @@ import polars as pl
 from resources.tasks.captions import CAPTIONS, PROMPTS, CaptionModel
 from vid_assets.contract import Analyzer, Answer, Column, Config, Frames, Undefined, Video, setting
 from vid_assets.drawing import Picture, contact_sheet
-from vid_assets.measures.shots import rows_within, shot_spans, spread
+from vid_assets.measures.shots import rows_within, shot_spans, subsample
 
 TABLE = {
     "level": Column(
@@ -53,7 +53,7 @@ def run(
     chosen = {
         row: shot
         for shot, span in enumerate(spans)
-        for row in spread(rows_within(frames, span), max(1, round((span[1] - span[0]) / config.picture_every_s)))
+        for row in subsample(rows_within(frames, span), max(1, round((span[1] - span[0]) / config.picture_every_s)))
     }
     if not chosen:
         return Undefined("no sampled picture lies within a shot")

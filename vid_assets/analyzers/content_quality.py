@@ -1,9 +1,9 @@
 """Technical quality of each sampled picture: sharpness, noise, clipping, blockiness and BRISQUE.
 
 - Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
-- Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim, "Defocus map
-  estimation from a single image", 2011), by about as much as they are blurred already: the median over 5 x 8 parts of
-  the picture, as a share of its height, independent of contrast and size, and of a caption in a corner.
+- Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim 2011;
+  `measures.edge_blur`): the median over 5 x 8 parts of the picture, as a share of its height, independent of contrast
+  and size, and of a caption in a corner.
 - Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen,
   Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as
   noise.
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
+from vid_assets.measures.edge_blur import edge_blur
 
 BRISQUE_FILE = Path(__file__).parent / "data" / "brisque" / "brisque_live.npz"
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -36,75 +37,10 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 DARKEST, BRIGHTEST = 4, 251
 PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 6, 500
 BATCH = 100
-REBLUR, LARGEST_REBLUR, SOFTER = 1.0, 4.0, 1.4
-STRONGEST_EDGES = 0.2
-WEAKEST_EDGE = 4.0
-# Noise of 1 level has slopes of 0.2 levels per px after the first blur, each way; 6 times that is no noise.
-EDGE_OVER_NOISE = 1.2
-FEWEST_EDGES, FEWEST_EDGES_A_PART = 50, 10
-PARTS = 5, 8
-FAINT_PART = 0.1
 BAR_LUMA, BAR_RIM = 24, 4
 SMALLEST_BLOCK = 4.0
 
 Plane = NDArray[np.float32]
-
-
-def edge_blur(luma: Plane, noise: float = 0.0) -> float | None:
-    """Standard deviation, in px, of the blur of the strongest edges; None without edges.
-
-    Args:
-        luma: Levels 0..255, shape [h, w].
-        noise: Standard deviation of its noise; steeper than noise can be is an edge.
-    """
-    reblur = REBLUR
-    found = _edge_blur(luma, noise, reblur)
-    # A blur of 1 px more changes little in an edge that is much softer, and noise then has the last word; a wider one
-    # mixes the edge with its neighbours. Both make it look sharper than it is.
-    while found is not None and found > SOFTER * reblur and reblur < LARGEST_REBLUR:
-        reblur = min(found, LARGEST_REBLUR)
-        found = max(found, _edge_blur(luma, noise, reblur) or 0.0)
-    return found
-
-
-def _edge_blur(luma: Plane, noise: float, reblur: float) -> float | None:
-    """The same, seen through a blur of `reblur` px and one sqrt(2) times as wide."""
-    import cv2
-
-    # Derivatives of a Gaussian, so that grain does not pass for a sharp edge; its own width is taken out at the end.
-    def slope(sigma: float) -> Plane:
-        smooth = cv2.GaussianBlur(luma, (0, 0), sigma)
-        kernel = np.array([[-0.5, 0, 0.5]], np.float32)
-        across = np.asarray(cv2.filter2D(smooth, cv2.CV_32F, kernel), np.float32)
-        down = np.asarray(cv2.filter2D(smooth, cv2.CV_32F, kernel.T), np.float32)
-        # cv2.magnitude rounds as the arrays happen to lie in memory, which decides between crests of equal height.
-        return np.sqrt(across**2 + down**2)
-
-    first, second = slope(reblur), slope(reblur * math.sqrt(2))
-    # Only the crest of an edge tells its width.
-    crest = first >= np.asarray(cv2.dilate(first, np.ones((3, 3), np.uint8)), np.float32)
-    crest[:2] = crest[-2:] = crest[:, :2] = crest[:, -2:] = False
-    rows, columns = np.nonzero(crest & (first > max(WEAKEST_EDGE / reblur, EDGE_OVER_NOISE * noise / reblur**2)))
-    if len(rows) < FEWEST_EDGES:
-        return None
-    # Part by part, or one sharp caption would speak for the whole picture.
-    parts = rows * PARTS[0] // luma.shape[0] * PARTS[1] + columns * PARTS[1] // luma.shape[1]
-    strengths, ratios = first[rows, columns], first[rows, columns] / second[rows, columns]
-    found: list[tuple[float, float]] = []
-    for part in np.unique(parts):
-        strength, ratio = strengths[parts == part], ratios[parts == part]
-        if len(strength) >= FEWEST_EDGES_A_PART:
-            strongest = strength >= np.quantile(strength, 1 - STRONGEST_EDGES)
-            found.append((float(np.median(strength[strongest])), float(np.median(ratio[strongest]))))
-    if not found:
-        return None
-    least = FAINT_PART * max(strength for strength, _ in found)
-    ratio = float(np.median([ratio for strength, ratio in found if strength >= least]))
-    if ratio <= 1:
-        return None
-    # first / second = sqrt((s^2 + 2 r^2) / (s^2 + r^2)) for a step blurred by s and seen through a blur of r
-    squared = reblur**2 * (2 - ratio**2) / (ratio**2 - 1)
-    return float(math.sqrt(max(squared, 0.0)))
 
 
 def without_bars(luma: Plane) -> Plane:

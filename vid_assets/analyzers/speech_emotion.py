@@ -17,9 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from resources.tasks.emotions import EMOTIONS, EmotionModel
-from vid_assets.analyzers.audio_analysis import YIN_WINDOW, pitch
 from vid_assets.contract import Analyzer, Answer, Audio, Column, Undefined
 from vid_assets.drawing import line_plot
+from vid_assets.measures.pitch import YIN_WINDOW, pitch
 
 Array = NDArray[np.float64]
 

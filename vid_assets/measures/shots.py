@@ -33,7 +33,7 @@ def rows_within(frames: Frames, span: Span) -> NDArray[np.int64]:
     return np.arange(first, last)
 
 
-def spread(rows: NDArray[np.int64], count: int) -> list[int]:
+def subsample(rows: NDArray[np.int64], count: int) -> list[int]:
     """At most `count` of the rows, evenly spaced and centred; all of them where there are no more."""
     if len(rows) <= count:
         return rows.tolist()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Frames
 from vid_assets.drawing import Picture
-from vid_assets.measures.shots import Span, rows_within, spread
+from vid_assets.measures.shots import Span, rows_within, subsample
 
 TILE = (160, 90)
 NARROWEST, WIDEST = 50, 240  # px that a picture of the strip may be wide
@@ -60,7 +60,7 @@ def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span
     A shot so short that no sampled picture lies in it has none.
     """
     found: list[tuple[int, Span, Picture | None]] = []
-    for place in spread(np.arange(len(shots)), SHOTS):
+    for place in subsample(np.arange(len(shots)), SHOTS):
         rows = rows_within(frames, shots[place])
         found.append((place, shots[place], fitted(frames.array[rows[len(rows) // 2]]) if len(rows) else None))
     return found

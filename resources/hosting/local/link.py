@@ -1,6 +1,7 @@
-"""A client's connection to one host process: gRPC on its unix socket."""
+"""A client's connections to host processes: gRPC on their unix sockets."""
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,3 +80,46 @@ class Link:
         from resources.hosting.messages import SERVICE
 
         return self._channel.unary_unary(f"/{SERVICE}/{name}")
+
+
+class Links:
+    """The connections of this process, at most one per host, kept from one call to the next. Safe to share by threads.
+
+    Args:
+        folder: The hosts' folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._links: dict[str, Link] = {}
+        self._lock = threading.Lock()
+
+    def to(self, record: Record) -> Link | None:
+        """The link to a living process; None while it does not answer yet."""
+        with self._lock:
+            link = self._links.get(record.stem)
+        if link is not None and link.leads_to(record):
+            return link
+        if not (self._folder / f"{record.stem}.sock").exists():
+            return None
+        link = Link(self._folder, record)
+        if not link.is_up():
+            link.close()
+            return None
+        with self._lock:
+            # A link that others still call over is left to them; it closes with its last user.
+            self._links[record.stem] = link
+        return link
+
+    def forget(self, link: Link) -> None:
+        """Lets the next caller connect anew, unless somebody already has."""
+        with self._lock:
+            if self._links.get(link.record.stem) is link:
+                del self._links[link.record.stem]
+
+    def close(self) -> None:
+        """Ends all connections."""
+        with self._lock:
+            for link in self._links.values():
+                link.close()
+            self._links.clear()

@@ -1,0 +1,254 @@
+"""One request to a model's host: the host is found or started, asked, and asked once more if it dies over the request.
+
+::
+
+    connect <------------------------------------------+
+       |                                               |
+       |   a record and a live lock?                   |
+       |     it answers the health check: a link       |
+       |     it does not yet: wait (hung: kill it)     |
+       |   a live lock alone: wait, it is starting     |
+       |   neither: start one (died twice: HostLost)   |
+       |   patience over: NoHost                       |
+       v                                               |
+      send --- LEAVING --------------------------------+
+       |------ BROKE, for the first time --------------+
+       |------ BROKE again --> ModelError if the host crashed, HostLost if it was killed
+       |------ HUNG ---------> killed, ModelDeadline
+       |------ FAILED -------> ModelError
+       v
+    the answer
+
+A host that is leaving has not begun with the request, so that asking anew is always safe and costs no attempt. A host
+that broke off may have died of the request: a third one is not sacrificed to it.
+"""
+
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.errors import HostLost, ModelCancelled, ModelDeadline, ModelError, NoHost, ResourceError
+from resources.hosting import rundir, wire
+from resources.hosting.calls import Calls
+from resources.hosting.hosts import Deployment
+from resources.hosting.identity import Identity
+from resources.hosting.local import budget
+from resources.hosting.local.link import Link, Links
+from resources.hosting.local.starter import Starter
+from resources.hosting.rundir import Record
+
+if TYPE_CHECKING:
+    import grpc
+
+POLL_S = 0.02
+# A broken call is a death if the process is gone so soon after it.
+GONE_S = 2.0
+# A process that lives and does not answer a health check for so long is not loading: it hangs.
+UNANSWERED_S = 60.0
+
+
+class Outcome(Enum):
+    """Why a request got no answer."""
+
+    LEAVING = auto()  # the host was on its way out and refused the request
+    BROKE = auto()  # the process died, or the connection to it did
+    HUNG = auto()  # the process lives and said nothing until long after the deadline
+    FAILED = auto()  # the process lives and gRPC failed in some other way
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A request that got no answer: what happened, over which link, gRPC's error, and its status in words."""
+
+    outcome: Outcome
+    link: Link
+    error: "grpc.RpcError"
+    status: str
+
+
+class Patience:
+    """How long one connection may take, and which deaths it has seen meanwhile.
+
+    Two clocks: what this process waits for is measured by the monotonic one; what a host's record says is wall time,
+    the only one that processes share.
+
+    Args:
+        seconds: Until it is over.
+        began: Since when, on the monotonic clock; now by default.
+    """
+
+    def __init__(self, seconds: float, began: float | None = None) -> None:
+        self.seconds = seconds
+        self._began = time.monotonic() if began is None else began
+        self._since = time.time()
+        self._dead = set[int]()
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be awaited."""
+        return self.spent_s > self.seconds
+
+    def is_hung(self, record: Record) -> bool:
+        """Whether a living process that does not answer has had time enough, by its own age and by this wait."""
+        return time.time() - record.started > UNANSWERED_S and self.spent_s > UNANSWERED_S
+
+    def is_second_death(self, left: Record | None) -> bool:
+        """Counts what a process left behind; whether two have died since this wait began.
+
+        Args:
+            left: The record without a living process. One that ends in order takes its record along, or says in it why.
+        """
+        if left is not None and left.error is None and left.started > self._since:
+            self._dead.add(left.pid)
+        return len(self._dead) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Reaches the host of one deployment.
+
+    Attributes:
+        folder: The hosts' folder.
+        starter: Starts a host there.
+        links: The connections of this process.
+        deployment: The model and its options.
+        identity: The name of its host.
+        calls: For whom; nothing is awaited once they were given up.
+    """
+
+    folder: Path
+    starter: Starter
+    links: Links
+    deployment: Deployment
+    identity: Identity
+    calls: Calls
+
+    def ask(self, payload: bytes, seconds: float) -> tuple[wire.Answer, float]:
+        """Sends a request, once more if the host dies over it.
+
+        Args:
+            payload: The request.
+            seconds: What a warm host may take before it counts as hung; one that loads may take its load's time more.
+
+        Returns:
+            The answer, and for how many seconds there was no host to ask.
+
+        Raises:
+            ResourceError: No host came up, or it gave no answer; or the calls were given up.
+        """
+        broken, waited_s = False, 0.0
+        while True:
+            patience = Patience(self.deployment.spec.load_deadline_s)
+            link = self.connect(patience)
+            waited_s += patience.spent_s
+            allowed_s = seconds + (0.0 if link.warm else self.deployment.spec.load_deadline_s)
+            sent = self._send(link, payload, allowed_s)
+            if isinstance(sent, wire.Answer):
+                link.warm = sent.error is None
+                return sent, waited_s
+            match sent.outcome:
+                case Outcome.LEAVING:
+                    pass
+                case Outcome.BROKE if not broken:
+                    broken = True
+                case _:
+                    raise self._error(sent, allowed_s) from sent.error
+
+    def connect(self, patience: Patience, *, ahead: bool = False) -> Link:
+        """A link to the living host, which is started if there is none.
+
+        Args:
+            patience: How long to try.
+            ahead: Whether nobody waits for the host yet.
+
+        Raises:
+            ResourceError: It cannot be started, there was no room for it in time, or it died twice before it answered.
+        """
+        while True:
+            self.calls.check()
+            link = self._look(patience, ahead=ahead)
+            if link is not None:
+                return link
+            if patience.is_over:
+                problem = f"no host within {patience.seconds:.0f} s ({self.starter.why(self.identity)})"
+                raise NoHost(self.deployment.spec.name, problem, "see vid-assets models")
+            time.sleep(POLL_S)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"{self.identity.stem}.log"
+
+    def _look(self, patience: Patience, *, ahead: bool) -> Link | None:
+        """One look at the host, and what it takes to bring it closer; the link if it is there."""
+        record = rundir.live_record(self.folder, self.identity.stem)
+        if record is not None:
+            link = self.links.to(record)
+            if link is None and patience.is_hung(record):
+                budget.kill(self.folder, record)
+            return link
+        if not rundir.is_held(self.folder / f"{self.identity.stem}.lock"):
+            if patience.is_second_death(rundir.read_record(self.folder, self.identity.stem)):
+                problem = "its host died twice while it started"
+                raise HostLost(self.deployment.spec.name, problem, f"see {self._log}")
+            self.starter.start(self.deployment, self.identity, self.calls, ahead=ahead)
+        return None
+
+    def _send(self, link: Link, payload: bytes, seconds: float) -> wire.Answer | Unanswered:
+        import grpc
+
+        sent = link.call(payload, seconds)
+        try:
+            with self.calls.running(sent):
+                return wire.from_bytes(sent.result())
+        except grpc.FutureCancelledError:
+            raise ModelCancelled(self.deployment.spec.name, "the run was cancelled", "run it again") from None
+        except grpc.RpcError as error:
+            self.calls.check()
+            self.links.forget(link)
+            call: grpc.Call = error  # pyright: ignore[reportAssignmentType]
+            status = f"{call.code().name} {call.details()}"
+            return Unanswered(self._outcome(call.code(), link), link, error, status)
+
+    def _outcome(self, code: "grpc.StatusCode", link: Link) -> Outcome:
+        import grpc
+
+        if code == grpc.StatusCode.ABORTED:
+            return Outcome.LEAVING
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Outcome.HUNG
+        # A connection that broke is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or
+        # CANCELLED by a server that ends (41785): what counts is whether the process is still there. One that is just
+        # dying must not be met again, so its end is awaited whatever the code.
+        if self._is_gone(link) or code == grpc.StatusCode.UNAVAILABLE:
+            return Outcome.BROKE
+        return Outcome.FAILED
+
+    def _is_gone(self, link: Link) -> bool:
+        """Whether the process behind a link has ended, or does so in a moment."""
+        give_up = time.monotonic() + GONE_S
+        while (record := rundir.live_record(self.folder, link.record.stem)) is not None and link.leads_to(record):
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def _error(self, sent: Unanswered, seconds: float) -> ResourceError:
+        """The error to raise for a request that is not sent again; a host that hung is killed first."""
+        name = self.deployment.spec.name
+        match sent.outcome:
+            case Outcome.BROKE:
+                kind = ModelError if rundir.crashed(self._log) else HostLost
+                return kind(name, "its host broke off twice during the call", f"see {self._log}")
+            case Outcome.HUNG:
+                budget.kill(self.folder, sent.link.record)
+                problem = f"its host (pid {sent.link.record.pid}) did not answer within {seconds:.0f} s and was killed"
+                return ModelDeadline(name, problem, f"see {self._log}")
+            case _:
+                return ModelError(name, f"the call failed: {sent.status}", "report it")
