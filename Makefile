@@ -82,10 +82,10 @@ accuracy: .venv/.installed  ## How right every analyzer is on generated clips, w
 	touch $@
 
 docs: .venv/.docs  ## The documentation as a site in site/; broken links are errors
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 docs-serve: .venv/.docs  ## The documentation on http://127.0.0.1:8000, built again at each change
-	$(BIN)/python -m mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 clean:  ## Remove the environment; data and results stay
 	rm -rf .venv

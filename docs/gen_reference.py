@@ -12,7 +12,7 @@ from resources.catalog.rows import OURS, read
 from resources.catalog.spec import ModelSpec
 from resources.tasks import Task
 from resources.warehouse.records import FIXED_TABLES
-from resources.warehouse.views import _DERIVED, ViewSpec
+from resources.warehouse.views import DERIVED, ViewSpec
 from vid_assets import analyzers
 from vid_assets.contract import STREAMS, Analyzer, Column
 from vid_assets.registry import discover
@@ -56,8 +56,8 @@ def analyzers_page() -> str:
         ([f"[`{item.name}`](#{item.name})", item.group.replace("_", " "), item.summary] for item in found),
     )
     intro = (
-        f"# Analyzers\n\nThere are {len(found)} analyzers. Each writes one table of its own name. Every table also has the column "
-        "`video_id`.\nUnit `1` stands for a share, a ratio, an index or a count.\n"
+        f"# Analyzers\n\nThere are {len(found)} analyzers. Each writes one table of its own name. "
+        "Every table also has the column `video_id`.\nUnit `1` stands for a share, a ratio, an index or a count.\n"
     )
     return "\n".join([intro, overview, *map(_analyzer, found)])
 
@@ -120,8 +120,9 @@ def models_page() -> str:
     tasks = {item.task.name: item.task for item in own_analyzers() if item.task is not None}
     rows = list(read(OURS).values())
     intro = (
-        "# Models\n\nAn analyzer asks a *task*. The catalogue has one row per model that answers a task. A profile chooses the row: "
-        "`offline`\nneeds no network, `cpu` and `gpu` need `vid-assets models pull --profile cpu` (or `gpu`) once.\n"
+        "# Models\n\nAn analyzer asks a *task*. The catalogue has one row per model that answers a task. "
+        "A profile chooses the row: `offline`\nneeds no model hub. `vid-assets models pull --profile cpu` "
+        "fetches the models of `cpu` (or `gpu`) once.\n"
         "The page [Bring a model](../how-to/own-model.md) adds rows of your own.\n"
     )
     return "\n".join([intro, *(_task(tasks[name], rows) for name in sorted(tasks))])
@@ -175,10 +176,11 @@ def tables_page() -> str:
     """The tables and views that are not an analyzer's, and the macros."""
     intro = (
         "# Tables and views\n\nEach [analyzer](analyzers.md) has a table of its own name. These are the others. "
-        "`FROM data_dictionary` lists every column\nwith its meaning. [Ask questions in SQL](../how-to/sql.md) shows their use.\n"
+        "`FROM data_dictionary` lists\nevery column with its meaning. "
+        "[Ask questions in SQL](../how-to/sql.md) shows their use.\n"
     )
     fixed = [_table(spec.name, spec.description, _fixed_columns(spec)) for spec in FIXED_TABLES]
-    derived = [_table(view.name, view.description, _view_columns(view)) for view in (*_DERIVED, *views(discover()))]
+    derived = [_table(view.name, view.description, _view_columns(view)) for view in (*DERIVED, *views(discover()))]
     macros = table(("macro",), ([f"`{signature}`"] for signature in macro_signatures()))
     return "\n".join([intro, *fixed, *derived, "## Macros\n", macros, ""])
 
@@ -205,7 +207,8 @@ def settings_page() -> str:
     from resources.settings import markdown_table
 
     return (
-        "# Settings\n\nEnvironment variables. `vid-assets settings` shows their values. An empty variable counts as unset.\n"
+        "# Settings\n\nThe settings are environment variables. `vid-assets settings` shows their values. "
+        "An empty variable counts as unset.\n"
         "Settings of single analyzers and models are in the [configuration file](../how-to/configuration.md).\n\n"
         f"{markdown_table()}\n"
     )
@@ -218,7 +221,7 @@ def cli_page() -> str:
     from vid_assets.cli import app
 
     root = get_command(app.app)
-    lines = ["# Command line", root.help or "", _plain(app._EPILOG)]
+    lines = ["# Command line", root.help or "", _plain(root.epilog)]
     lines += [_command(("vid-assets", *path), command) for path, command in commands(root)]
     return "\n\n".join(lines) + "\n"
 

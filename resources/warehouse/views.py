@@ -103,7 +103,7 @@ _SPENT = {
     "decode_s": ("s", "Waiting for the decode pass, added up over the steps"),
 }
 
-_DERIVED = (
+DERIVED = (
     ViewSpec(
         "realtime_factor",
         "One row a video: how long its latest analysis took, measured against its length",
@@ -167,7 +167,7 @@ _DERIVED = (
         },
     ),
 )
-DERIVED_NAMES = ("analyzers", *(view.name for view in _DERIVED))
+DERIVED_NAMES = ("analyzers", *(view.name for view in DERIVED))
 
 _TIMECODE = """CREATE MACRO timecode(seconds) AS
     printf('%02d:%02d:%06.3f', (round(seconds * 1000)::BIGINT // 3600000),
@@ -182,7 +182,7 @@ def statements(
     macros: Sequence[str] = (),
 ) -> list[str]:
     """The SQL that builds an empty database into views over the tables below the absolute folder `root`, and macros."""
-    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *_DERIVED, *more]
+    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *DERIVED, *more]
     script = [_TIMECODE]
     for view in views:
         script.append(f"CREATE VIEW {quoted(view.name)} AS {view.query.strip()}")
