@@ -141,6 +141,19 @@ def test_the_host_that_the_page_tries_answers_as_it_says(
     assert "red thing" in capsys.readouterr().out
 
 
+def test_the_clip_that_the_page_makes_shows_something_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import av
+
+    (block,) = (item.values[0] for item in blocks("python") if item.values[0].title == "make_clip.py")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block.text, str(block), "exec"), {})
+    with av.open("clip.mp4") as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(pictures) == 40
+    red, green, blue = pictures[0][72, 120].tolist()
+    assert red > 200 > 100 > max(green, blue)
+
+
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_toml_is_accepted_by_what_reads_it(block: Block, tmp_path: Path) -> None:
     content = tomllib.loads(block.text)
@@ -185,10 +198,15 @@ def test_every_command_target_and_variable_that_it_names_exists(page: Path) -> N
         line for line in re.findall(r"vid-assets( [^`\n&|]*)", code) if (problem := _unknown(line.split()))
     ] == [], problem
     known = {variable(name) for name in Settings.model_fields}
-    assert set(re.findall(r"\bVID_[A-Z_]*[A-Z]\b", text)) - known - _INTERNAL == set()
+    assert set(re.findall(r"\bVID_[A-Z_]*[A-Z]\b", text)) - known == set()
 
 
-_INTERNAL = {"VID_HOST_PROCESS"}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_of_the_repository_that_it_names_exists(page: Path) -> None:
+    rooms = "vid_assets|resources|tests|tools|training|evaluation|benchmarks|docs|examples"
+    named = re.findall(rf"`((?:{rooms})/[\w/.-]*)`", page.read_text())
+    tags = {"vid_assets/expected_s"}
+    assert [path for path in named if path not in tags and not (ROOT / path).exists()] == []
 
 
 def _unknown(words: list[str]) -> str:
