@@ -28,17 +28,17 @@ HEADINGS = ("analyzer", "measure", "value", "bound", "unit", "cases", "met")
 INTRODUCTION = """\
 # How right the analyzers are
 
-The inputs are generated pictures, sound and tables. Their exact truth is known from the script that makes them, and they are drawn
-from the seed. A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number of cases. These
-figures say nothing about what a generated clip cannot show, such as the faces and voices of real people. The docstring of each
-analyzer says what it cannot do.
+The inputs are generated pictures, sound and tables. The script that makes them knows their exact truth, and draws them
+from the seed. A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number of
+cases. These figures say nothing about what a generated clip cannot show, such as the faces and voices of real people. The
+docstring of each analyzer says what it cannot do.
 
 ```console
 $ make accuracy SEED={seed}
 ```
 
-This command measures everything again and writes this file. Another seed draws other cases, and the same bounds hold. The exit
-code is 1 if a bound is missed. Each row comes from `evaluation/<analyzer>.py`.
+This command measures everything again and writes this file. Another seed draws other cases, and the same bounds hold.
+The exit code is 1 if a bound is missed. Each row comes from `evaluation/<analyzer>.py`.
 
 Seed {seed}, {day}: {met} of {count} figures of {analyzers} analyzers within their bounds.
 """

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from resources.catalog.rows import read as read_rows
+from resources.hosting.handle import ModelResource
 from resources.settings import Settings, markdown_table, variable
 from resources.warehouse.resource import Warehouse
 from vid_assets.cli import app
@@ -20,6 +21,7 @@ from vid_assets.configuration import _configuration as read
 from vid_assets.contract import Analyzer
 from vid_assets.registry import discover
 from vid_assets.sql.publish import publish
+from vid_assets.streams import MediaResource
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -300,6 +302,13 @@ def _cells(text: str) -> list[list[str]]:
     return [
         [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")
     ]
+
+
+def test_the_configuration_page_has_every_field_of_the_media_and_of_models() -> None:
+    text = (DOCS / "how-to" / "configuration.md").read_text()
+    named = {row[0] for row in _cells(text)}
+    fields = {*MediaResource.model_fields, *ModelResource.model_fields} - {"hosts"}
+    assert {f"`{name}`" for name in fields} - named == set()
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -99,14 +99,14 @@ FROM asked GROUP BY video_id ORDER BY video_id"""
 _SPENT = {
     "busy_s": ("s", "Steps' wall seconds added up; more than the run's where steps overlap"),
     "compute_s": ("s", "Computing, added up over the steps"),
-    "load_s": ("s", "Waiting for models to be warm, added up over the steps"),
+    "load_s": ("s", "Waiting for models to load, added up over the steps"),
     "decode_s": ("s", "Waiting for the decode pass, added up over the steps"),
 }
 
 DERIVED = (
     ViewSpec(
         "realtime_factor",
-        "One row a video: how long its latest analysis took, measured against its length",
+        "One row per video: how long its latest analysis took, relative to its length",
         _REALTIME_FACTOR,
         {
             "video_id": ("text", "Partition key"),
@@ -117,12 +117,12 @@ DERIVED = (
             "video_s": ("s", "Length of the video"),
             "realtime_factor": ("1", "Wall seconds over video seconds; null for a video of unknown or no length"),
             **_SPENT,
-            "runs": ("1", "Runs that the rows in force come from"),
+            "runs": ("1", "Runs that the current rows come from"),
         },
     ),
     ViewSpec(
         "realtime_factor_by_analyzer",
-        "One row an analyzer: what it costs over all videos",
+        "One row per analyzer: its cost over all videos",
         _REALTIME_FACTOR_BY_ANALYZER,
         {
             "analyzer": ("text", "Name of the analyzer"),
@@ -137,11 +137,11 @@ DERIVED = (
     ),
     ViewSpec(
         "video_quality",
-        "One row a registered video: how much of it the analyzers could tell",
+        "One row per registered video: how much of it the analyzers answered",
         _VIDEO_QUALITY,
         {
             "video_id": ("text", "Partition key"),
-            "analyzers": ("1", "Analyzers that there are"),
+            "analyzers": ("1", "Number of analyzers"),
             "value": ("1", "Analyzers that gave a value"),
             "not_applicable": ("1", "Analyzers whose question does not arise for this video"),
             "undefined": ("1", "Analyzers that could measure nothing"),
@@ -156,7 +156,7 @@ DERIVED = (
     ),
     ViewSpec(
         "data_dictionary",
-        "One row a column of every view here: type, and meaning with unit",
+        "One row per column of every view: type, and meaning with unit",
         "SELECT table_name, column_name, data_type, comment AS meaning FROM duckdb_columns() "
         "WHERE NOT internal AND comment IS NOT NULL ORDER BY table_name, column_index",
         {
@@ -222,13 +222,13 @@ def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
         f'FROM (VALUES {values}) AS listed(name, "group", version, model, inputs) WHERE name IS NOT NULL'
     )
     columns = {
-        "name": ("text", "Name of the analyzer, which is its table's"),
+        "name": ("text", "Name of the analyzer and of its table"),
         "group": ("text", "Asset group"),
         "version": ("text", "Version of its code"),
         "model": ("text", "Model that it needs; null without one"),
         "inputs": ("text", "Streams and analyzers that it reads"),
     }
-    return ViewSpec("analyzers", "One row an analyzer of the pipeline", query, columns)
+    return ViewSpec("analyzers", "One row per analyzer of the pipeline", query, columns)
 
 
 def _literal(text: str) -> str:

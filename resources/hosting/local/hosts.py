@@ -170,7 +170,7 @@ class LocalHosts(ModelHosts):
                 if breaks > 1:
                     log = self.folder / f"{identity.stem}.log"
                     kind = ModelError if rundir.crashed(log) else HostLost
-                    raise kind(name, "its host broke off twice during the call", f"see {log}") from error
+                    raise kind(name, "its host exited twice during the call", f"see {log}") from error
                 continue
             link.warm = answer.error is None
             self._done_ahead(identity)
@@ -230,7 +230,7 @@ class LocalHosts(ModelHosts):
                     dead.add(left.pid)
                 if len(dead) > 1:
                     log = self.folder / f"{identity.stem}.log"
-                    raise HostLost(deployment.spec.name, "its host died twice while it started", f"see {log}")
+                    raise HostLost(deployment.spec.name, "its host exited twice while it started", f"see {log}")
                 self._starter.start(deployment, identity, calls, ahead=ahead)
             if time.monotonic() > give_up:
                 problem = f"no host within {deployment.spec.load_deadline_s:.0f} s ({self._starter.why(identity)})"
