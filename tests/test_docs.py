@@ -19,6 +19,7 @@ from resources.warehouse.resource import Warehouse
 from vid_assets.cli import app
 from vid_assets.configuration import _configuration as read
 from vid_assets.contract import Analyzer
+from vid_assets.media.settings import VARIABLES
 from vid_assets.registry import discover
 from vid_assets.sql.publish import publish
 from vid_assets.streams import MediaResource
@@ -294,6 +295,7 @@ def test_the_reference_has_every_model_table_setting_and_command(reference: dict
     assert [item.name for item in FIXED_TABLES if f"## {item.name}\n" not in tables] == []
     assert "`clips(what, source := NULL, gap_s := 1.0)`" in tables
     assert markdown_table() in reference["reference/settings.md"]
+    assert [name for name, _ in VARIABLES.values() if f"`{name}`" not in reference["reference/settings.md"]] == []
     assert "## vid-assets models pull" in reference["reference/cli.md"]
     assert "`--dry-run`" in reference["reference/cli.md"]
 
