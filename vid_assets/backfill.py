@@ -185,7 +185,7 @@ class _TakingIn:
                 break
             if not waiting:
                 files = _count(taken.settling, "file")
-                self.backfill.tell(f"Waiting at most {SETTLE_S:g} s for {files} that were being written a moment ago.")
+                self.backfill.tell(f"Waiting at most {SETTLE_S:g} s for {files}, still being written a moment ago.")
                 waiting = True
             stop.wait(1.0)
         return refused, list(unreadable)

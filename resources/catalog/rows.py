@@ -155,7 +155,7 @@ def find(task: str, profile: str, name: str = "") -> ModelSpec:
     if name:
         known = ", ".join(spec.name for spec in rows) or "none"
         raise ModelUnavailable(f"model {name!r}", f"no such model for the task {task}", f"the catalogue has {known}")
-    raise ModelUnavailable(task, f"the the profile {profile!r} has no model for it", _instead(rows, profile))
+    raise ModelUnavailable(task, f"the profile {profile!r} has no model for it", _instead(rows, profile))
 
 
 def _instead(rows: Iterable[ModelSpec], profile: str) -> str:

@@ -121,7 +121,7 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
         if time.monotonic() > give_up:
             raise HostsFolderError(
                 str(path),
-                f"it is it is still locked after {seconds:.0f} s",
+                f"it is still locked after {seconds:.0f} s",
                 "find the process that holds it: fuser -v FILE",
             )
         time.sleep(RETRY_S)

@@ -137,7 +137,7 @@ def test_a_file_that_was_copied_a_moment_ago_is_waited_for(home, monkeypatch):
     assert lines[0].startswith("1 file left for the next backfill: still being written")
     code, lines = run()
     assert code == FINE
-    assert lines[0] == "Waiting 30 s at most for 1 file still being written a moment ago."
+    assert lines[0] == "Waiting at most 30 s for 1 file, still being written a moment ago."
     assert records(home, "fresh")[1]["color_analysis"]["status"] == "value"
     # one that never settles is told
     monkeypatch.setattr(module, "SETTLE_S", 0.0)
@@ -150,7 +150,7 @@ def test_a_file_that_was_copied_a_moment_ago_is_waited_for(home, monkeypatch):
     ("name", "value", "told"),
     [
         ("VID_ARCHIVE", "no/such/folder", "the archive cannot be listed (No such file or directory)"),
-        ("VID_ARCHIVE", "nosuch://films", "no file system knows it"),
+        ("VID_ARCHIVE", "nosuch://films", "no file system supports it"),
         ("VID_BACKFILL_VIDEOS", "many", "VID_BACKFILL_VIDEOS='many': not a"),
         ("VID_DISABLED", "no_such_thing", "no such analyzer"),
     ],

@@ -335,7 +335,7 @@ def test_no_profile_is_made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with pytest.raises(ModelUnavailable, match="profile 'huge': unknown; set VID_PROFILE to auto, offline, cpu, gpu"):
         profiles.resolve_profile("huge")
     with pytest.raises(
-        ModelUnavailable, match=r"nothing: profile 'cpu' has no model for it; it answers ages, captions, .*speech"
+        ModelUnavailable, match=r"nothing: the profile 'cpu' has no model for it; it answers ages, captions, .*speech"
     ):
         find("nothing", "cpu")
 
