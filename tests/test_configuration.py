@@ -94,7 +94,7 @@ def test_an_empty_file_is_a_configuration(configured) -> None:
         ("[models.captions]\n", ", [models]", "unknown names captions", "use some of ages, blip2, "),
         ("[models]\nblip2 = 'big'\n", ", [models.blip2]", "'big' is not a table", "its settings as [models.blip2]"),
         ("models = [1]\n", "", "models = [1] is not a table", "write it as [models]"),
-        ("[analyser.blip2]\n", "", "unknown names analyser", "use some of analyzers, models"),
+        ("[analyser.blip2]\n", "", "unknown names analyser", "use some of analyzers, media, models"),
         ("[analyzers.color_analysis]\n", ", [analyzers.color_analysis]", "this analyzer has no settings", "remove"),
         (
             "[analyzers.object_detection]\nmin_skore = 0.5\n", ", [analyzers.object_detection]", "min_skore = 0.5: ",
