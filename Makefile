@@ -9,7 +9,7 @@ export VIDEO
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check models models-pull \
-	down bench-warm accuracy clean
+	down bench-warm accuracy docs docs-serve clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -76,6 +76,16 @@ bench-warm: .venv/.installed  ## The figures of the warm models, written to benc
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline
 	@$(BIN)/python -m evaluation --seed $(SEED) $(if $(ONLY),--only $(ONLY))
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
+	touch $@
+
+docs: .venv/.docs  ## The documentation as a site in site/; broken links are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+docs-serve: .venv/.docs  ## The documentation on http://127.0.0.1:8000, built again at each change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 clean:  ## Remove the environment; data and results stay
 	rm -rf .venv

@@ -28,17 +28,17 @@ HEADINGS = ("analyzer", "measure", "value", "bound", "unit", "cases", "met")
 INTRODUCTION = """\
 # How right the analyzers are
 
-Measured on generated pictures, sound and tables whose exact truth is known from the script that made them, drawn anew
-from the seed. One row a figure: what was measured, the bound that it must keep, its unit (`1` is a share or a ratio),
-and the number of cases that it rests on. What a generated clip cannot show, such as the faces and voices of real
-people, these figures cannot tell; what an analyzer cannot do stands in the docstring of its file.
+The inputs are generated pictures, sound and tables. The script that makes them knows their exact truth, and draws them
+from the seed. A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number
+of cases. These figures say nothing about what a generated clip cannot show, such as the faces and voices of real
+people. The docstring of each analyzer says what it cannot do.
 
 ```console
 $ make accuracy SEED={seed}
 ```
 
-measures all of it again and writes this file; another seed draws other cases, and the same bounds must hold. The exit
-code is 1 if one is missed. Each row comes from `evaluation/<analyzer>.py`.
+This command measures everything again and writes this file. Another seed draws other cases, and the same bounds hold.
+The exit code is 1 if a bound is missed. Each row comes from `evaluation/<analyzer>.py`.
 
 Seed {seed}, {day}: {met} of {count} figures of {analyzers} analyzers within their bounds.
 """

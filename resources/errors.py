@@ -27,7 +27,7 @@ class ResourceError(Exception):
 
 
 class ModelUnavailable(ResourceError):
-    """The model cannot be had here: weights missing or altered, a package missing, or no such model in the profile.
+    """The model is not available: weights missing or changed, a package missing, or no such model in the profile.
 
     An analyzer that needs it answers ``undefined``; the others go on.
     """
@@ -42,7 +42,7 @@ class ModelDeadline(ModelError):
 
 
 class ModelCancelled(ModelError):
-    """The call was given up because the run was cancelled."""
+    """The call was cancelled with its run."""
 
     is_outside = True
 
@@ -64,13 +64,13 @@ class CatalogueError(ResourceError):
 
 
 class HostsFolderError(ResourceError):
-    """The folder of the hosts' sockets is not safely ours: another owner, a link, or open to others."""
+    """The folder of the hosts' sockets is not private: another owner, a link, or open to others."""
 
     is_outside = True
 
 
 class WarehouseError(ResourceError):
-    """A table, a partition's key or a frame cannot stand in the warehouse as it is."""
+    """The warehouse cannot store a table, a partition's key or a frame as it is."""
 
 
 class InvalidSetting(ResourceError):

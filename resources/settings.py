@@ -34,35 +34,35 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec knows")
+    archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec supports")
     warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
         default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"
     )
-    scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="what decoded streams may take")
+    scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="disk space for decoded streams")
     models: Path = Field(default=Path("data/models"), description="fetched model weights")
     profile: _PROFILES = Field(
         default="auto",
-        description="`offline` (what packages and this repository carry), `cpu`, `gpu`; `auto` chooses",
+        description="`offline` (weights that the packages contain), `cpu`, `gpu`; `auto` chooses",
     )
-    disabled: str = Field(default="", description="analyzers to leave out, with commas")
-    catalog: str = Field(default="", description="TOML files of models of your own, with `:` between them")
+    disabled: str = Field(default="", description="analyzers to leave out, separated by commas")
+    catalog: str = Field(default="", description="TOML files with models of your own, separated by `:`")
     config: str = Field(default="", description="TOML file with settings of analyzers and models")
     model_idle_s: Annotated[Number, _unit("seconds")] = Field(
-        default=900.0, gt=0, description="a model host that nobody has asked for so long leaves"
+        default=900.0, gt=0, description="time without a request after which a model host exits"
     )
     host_memory_mb: Annotated[Number | None, _unit("MB")] = Field(
         default=None,
         gt=0,
-        description="what all model hosts may take together; default: 70 % of the machine's or container's",
+        description="memory for all model hosts together; default: 70 % of the machine's or container's",
     )
     host_threads: Annotated[int | None, _unit("threads")] = Field(
-        default=None, ge=1, description="what one model host computes with; default: half of the cores"
+        default=None, ge=1, description="CPU threads of one model host; default: half of the cores"
     )
-    backfill_videos: Annotated[int, _unit("videos")] = Field(default=1000, ge=1, description="most videos a night")
+    backfill_videos: Annotated[int, _unit("videos")] = Field(default=1000, ge=1, description="most videos per night")
     backfill_hours: Annotated[Number | None, _unit("hours")] = Field(
-        default=None, gt=0, description="most hours of video a night; default: no limit"
+        default=None, gt=0, description="most hours of video per night; default: no limit"
     )
     max_hours: Annotated[Number, _unit("hours")] = Field(default=4.0, gt=0, description="longest video that is decoded")
     max_pictures: Annotated[int, _unit("pictures")] = Field(

@@ -88,13 +88,13 @@ def test_an_empty_file_is_a_configuration(configured) -> None:
     ("text", "place", "problem", "fix"),
     [
         ("[analyzers.nobody]\n", ", [analyzers]", "unknown names nobody", "use some of age_estimation, "),
-        ("[analyzers]\nblip2 = 3\n", ", [analyzers.blip2]", "3 is no table", "write its settings as [analyzers.blip2]"),
-        ("analyzers = 3\n", "", "analyzers = 3 is no table", "write it as [analyzers]"),
+        ("[analyzers]\nblip2 = 3\n", ", [analyzers.blip2]", "3 is not a table", "its settings as [analyzers.blip2]"),
+        ("analyzers = 3\n", "", "analyzers = 3 is not a table", "write it as [analyzers]"),
         ("[models.nobody]\n", ", [models]", "unknown names nobody", "use some of ages, blip2, depth, "),
         ("[models.captions]\n", ", [models]", "unknown names captions", "use some of ages, blip2, "),
-        ("[models]\nblip2 = 'big'\n", ", [models.blip2]", "'big' is no table", "write its settings as [models.blip2]"),
-        ("models = [1]\n", "", "models = [1] is no table", "write it as [models]"),
-        ("[analyser.blip2]\n", "", "unknown names analyser", "use some of analyzers, models"),
+        ("[models]\nblip2 = 'big'\n", ", [models.blip2]", "'big' is not a table", "its settings as [models.blip2]"),
+        ("models = [1]\n", "", "models = [1] is not a table", "write it as [models]"),
+        ("[analyser.blip2]\n", "", "unknown names analyser", "use some of analyzers, media, models"),
         ("[analyzers.color_analysis]\n", ", [analyzers.color_analysis]", "this analyzer has no settings", "remove"),
         (
             "[analyzers.object_detection]\nmin_skore = 0.5\n", ", [analyzers.object_detection]", "min_skore = 0.5: ",

@@ -71,7 +71,7 @@ def test_unknown_inputs_are_refused():
 def test_circles_are_refused():
     one = make_analyzer("one", inputs=("two",), run=lambda two: pl.DataFrame())
     two = make_analyzer("two", inputs=("one",), run=lambda one: pl.DataFrame())
-    with pytest.raises(AnalyzerDefinitionError, match="the inputs form a circle"):
+    with pytest.raises(AnalyzerDefinitionError, match="the inputs form a cycle"):
         ordered([one, two])
 
 
@@ -125,7 +125,7 @@ def test_an_entry_point_without_analyzer_is_refused(offered):
     offered("empty", "offered_one", "ANALYZER = 3\n")
     with pytest.raises(
         AnalyzerDefinitionError,
-        match=r"entry point empty of offering \(offered_one\): no Analyzer there; name an Analyzer, or a module ",
+        match=r"entry point empty of offering \(offered_one\): it names no Analyzer; name an Analyzer, or a module ",
     ):
         discover("some_analyzers")
 

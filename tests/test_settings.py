@@ -1,4 +1,4 @@
-"""The table of settings: defaults, one clear line for a bad value, and the README's copy of it."""
+"""The table of settings: defaults, and one clear line for a bad value."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from resources.catalog.spec import PROFILES
 from resources.errors import InvalidSetting
-from resources.settings import Settings, markdown_table, rows, settings, variable
+from resources.settings import Settings, rows, settings, variable
 from vid_assets.settings import configured
 
 ROOT = Path(__file__).parents[1]
@@ -22,12 +22,6 @@ READER = re.compile(r"os\.(environ|getenv)\b.*VID_")
 def unset(monkeypatch):
     for name in Settings.model_fields:
         monkeypatch.delenv(variable(name), raising=False)
-
-
-def test_the_readme_has_the_table():
-    assert markdown_table() in (ROOT / "README.md").read_text(), (
-        "put what `vid-assets settings --markdown` prints there"
-    )
 
 
 def test_defaults_and_empty_variables(monkeypatch):

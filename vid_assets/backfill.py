@@ -181,11 +181,11 @@ class _TakingIn:
                 break
             if self.backfill.dry_run or time.monotonic() > give_up:
                 files = _count(taken.settling, "file")
-                self.backfill.tell(f"{files} left for the next time: still being written, a moment ago at least")
+                self.backfill.tell(f"{files} left for the next backfill: still being written a moment ago")
                 break
             if not waiting:
                 files = _count(taken.settling, "file")
-                self.backfill.tell(f"Waiting {SETTLE_S:g} s at most for {files} still being written a moment ago.")
+                self.backfill.tell(f"Waiting at most {SETTLE_S:g} s for {files}, still being written a moment ago.")
                 waiting = True
             stop.wait(1.0)
         return refused, list(unreadable)
@@ -218,7 +218,9 @@ class _Runs:
         try:
             for place, batch in enumerate(made):
                 if self.backfill.stop.soon.is_set():
-                    self.backfill.tell(f"{_count(made[place:], 'run')} not begun; the next backfill goes on with them")
+                    self.backfill.tell(
+                        f"{_count(made[place:], 'run')} not started; the next backfill continues with them"
+                    )
                     break
                 what = "everything" if selection_of(batch) is None else ", ".join(sorted(batch.assets))
                 videos = _count(batch.videos, "video")
@@ -245,7 +247,7 @@ class _Runs:
                 break
             self.backfill.complain(f"{what}: {reason}")
         if done:
-            bad = f", {len(self.failed)} of them failed, in part at least" if self.failed else ""
+            bad = f", {len(self.failed)} of them failed, at least in part" if self.failed else ""
             self.backfill.tell(f"{_count(done, 'video')} done{bad}.")
 
 

@@ -102,11 +102,11 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     tables = {kind: content.get(kind, {}) for kind in kinds}
     for kind, table in tables.items():
         if not isinstance(table, dict):
-            raise SettingsError(str(path), f"{kind} = {table!r} is no table", f"write it as [{kind}]")
+            raise SettingsError(str(path), f"{kind} = {table!r} is not a table", f"write it as [{kind}]")
         for name, values in table.items():
             if kind != "media" and not isinstance(values, dict):
                 place = f"[{kind}.{name}]"
-                raise SettingsError(f"{path}, {place}", f"{values!r} is no table", f"write its settings as {place}")
+                raise SettingsError(f"{path}, {place}", f"{values!r} is not a table", f"write its settings as {place}")
     return tables
 
 

@@ -1,4 +1,4 @@
-"""One family of errors: each names the culprit, says what is wrong with it, and how to mend it."""
+"""One family of errors: each names the culprit, the problem and the fix."""
 
 import errno
 from typing import ClassVar
@@ -53,7 +53,7 @@ class ContractError(VidAssetsError):
 
 
 class UpstreamError(VidAssetsError):
-    """What an analyzer rests on failed for this video."""
+    """An input of the analyzer failed for this video."""
 
     is_outside = True
 

@@ -27,7 +27,7 @@ def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
 
     Raises:
         AnalyzerDefinitionError: A file or entry point holds no analyzer, its name is not the file's stem or is taken,
-            an input is unknown, or the inputs form a circle. An error while a file is imported is passed on as it is.
+            an input is unknown, or the inputs form a cycle. An error while a file is imported is passed on as it is.
     """
     folder = importlib.import_module(package).__path__
     own = [_load(f"{package}.{module.name}") for module in pkgutil.iter_modules(folder)]
@@ -38,7 +38,7 @@ def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
     """The analyzers sorted so that each comes after those whose tables it reads.
 
     Raises:
-        AnalyzerDefinitionError: An input is neither a stream nor an analyzer, or the inputs form a circle.
+        AnalyzerDefinitionError: An input is neither a stream nor an analyzer, or the inputs form a cycle.
     """
     by_name = {analyzer.name: analyzer for analyzer in analyzers}
     for analyzer in by_name.values():
@@ -51,7 +51,7 @@ def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
         return tuple(by_name[name] for name in sorter.static_order())
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise AnalyzerDefinitionError(circle, "the inputs form a circle", "remove one of these inputs") from error
+        raise AnalyzerDefinitionError(circle, "the inputs form a cycle", "remove one of these inputs") from error
 
 
 def _load(module_name: str) -> Analyzer:
@@ -75,7 +75,7 @@ def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
             raise AnalyzerDefinitionError(where, f"cannot be loaded: {error}", fix) from error
         analyzer = getattr(found, "ANALYZER", found)
         if not isinstance(analyzer, Analyzer):
-            raise AnalyzerDefinitionError(where, "no Analyzer there", "name an Analyzer, or a module with ANALYZER")
+            raise AnalyzerDefinitionError(where, "it names no Analyzer", "name an Analyzer, or a module with ANALYZER")
         if analyzer.name in taken:
             problem = f"the name {analyzer.name!r} is taken by {taken[analyzer.name]}"
             raise AnalyzerDefinitionError(where, problem, "rename the analyzer, or uninstall one of the packages")

@@ -31,10 +31,10 @@ class Settings(dg.ConfigurableResource):
 
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
-    scratch_gb: float = Field(default=20.0, ge=0, description="What decoded streams may take, in GB")
+    scratch_gb: float = Field(default=20.0, ge=0, description="Disk space for decoded streams, in GB")
     reports: str = Field(default=default_of("reports"), description="Folder of the HTML reports")
     disabled: str = Field(
-        default="", description=f"Analyzers to leave out, with commas; the tag {DISABLED_TAG} adds some"
+        default="", description=f"Analyzers to leave out, separated by commas; the tag {DISABLED_TAG} adds some"
     )
 
     _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -58,7 +58,7 @@ class Settings(dg.ConfigurableResource):
 
 
 def with_dependants(names: Collection[str]) -> dict[str, str]:
-    """The analyzers of these names and all that rest on them, each with the first cause."""
+    """The analyzers of these names and all that depend on them, each with the first cause."""
     causes: dict[str, str] = {}
     for analyzer in discover():
         if analyzer.name in names:

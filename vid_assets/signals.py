@@ -38,7 +38,7 @@ def run_stoppable(work: Callable[[Stop], int], tell: Callable[[str], None]) -> i
             thread.join(POLL_S)
             if got and not told:
                 stop.soon.set()
-                tell(f"{signal.Signals(got[0]).name}: stopping after the steps that run; once more stops at once")
+                tell(f"{signal.Signals(got[0]).name}: stopping after the running steps; a second signal stops at once")
             if len(got) > 1 and told < 2:
                 stop.now.set()
                 interrupt_at = time.monotonic() + GRACE_S

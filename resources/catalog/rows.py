@@ -69,17 +69,17 @@ def read(file: Path) -> dict[str, ModelSpec]:
             str(file), f"cannot be read ({error.strerror})", "correct VID_CATALOG or the package"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(str(file), f"is no TOML: {error}", "correct the file") from error
+        raise CatalogueError(str(file), f"is not TOML: {error}", "correct the file") from error
     if strange := sorted(set(content) - {"model"}):
         raise CatalogueError(str(file), f"has the unknown tables {strange}", "write each model as [[model]]")
     listed = content.get("model", [])
     if not isinstance(listed, list) or not all(isinstance(values, dict) for values in listed):
-        raise CatalogueError(str(file), "its model is no list of tables", "write each model as [[model]]")
+        raise CatalogueError(str(file), "its model is not a list of tables", "write each model as [[model]]")
     rows: dict[str, ModelSpec] = {}
     for number, values in enumerate(listed, 1):
         spec = _row(values, f"{file}, model {number} ({values.get('name', 'without a name')})", file.parent)
         if spec.name in rows:
-            raise CatalogueError(f"{file}, model {number}", f"the name {spec.name!r} stands twice", "rename one")
+            raise CatalogueError(f"{file}, model {number}", f"the name {spec.name!r} is used twice", "rename one")
         rows[spec.name] = spec
     return rows
 
@@ -155,7 +155,7 @@ def find(task: str, profile: str, name: str = "") -> ModelSpec:
     if name:
         known = ", ".join(spec.name for spec in rows) or "none"
         raise ModelUnavailable(f"model {name!r}", f"no such model for the task {task}", f"the catalogue has {known}")
-    raise ModelUnavailable(task, f"profile {profile!r} has no model for it", _instead(rows, profile))
+    raise ModelUnavailable(task, f"the profile {profile!r} has no model for it", _instead(rows, profile))
 
 
 def _instead(rows: Iterable[ModelSpec], profile: str) -> str:

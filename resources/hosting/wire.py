@@ -70,9 +70,9 @@ def opened(order: Mapping[str, Any]) -> Request:
         try:
             array = np.load(ask["path"], mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
-            raise ModelError(ask["path"], "the array's file is gone", "decode the video again") from error
+            raise ModelError(ask["path"], "the array's file no longer exists", "decode the video again") from error
         if list(array.shape) != ask["shape"] or str(array.dtype) != ask["dtype"]:
-            problem = f"holds {array.dtype} {list(array.shape)}, the request says {ask['dtype']} {ask['shape']}"
+            problem = f"holds {array.dtype} {list(array.shape)}, the request declares {ask['dtype']} {ask['shape']}"
             raise ModelError(ask["path"], problem, "pass the file that the array was mapped from")
         arrays[name] = array
         if ask["rows"] is not None:
@@ -98,7 +98,7 @@ def stamped(frame: pl.DataFrame, request: Request, revision: str) -> bytes:
             raise ModelError(
                 f"row {min(strange)}",
                 f"answered for video {request.video_id!r}, which did not ask for it",
-                "mend the host",
+                "fix the host",
             )
     identity = [
         pl.lit(value, pl.String).alias(name) for name, value in zip(IDENTITY, (request.video_id, revision), strict=True)
@@ -133,6 +133,6 @@ def read_frame(answer: Answer, video_id: str) -> pl.DataFrame:
     frame = pl.read_ipc(io.BytesIO(answer.frame))
     strange = frame.filter(pl.col("video_id") != video_id)
     if len(strange):
-        problem = f"its answer came for video {strange['video_id'][0]!r} instead"
+        problem = f"it answered for video {strange['video_id'][0]!r} instead"
         raise ModelError(f"call for video {video_id!r}", problem, "report it: the host mixed up its batch")
     return frame

@@ -40,7 +40,7 @@ class Database:
 
         script = self._published()
         if script is None:
-            raise WarehouseError(str(self._root), "nothing has been published here", "call Warehouse.publish first")
+            raise WarehouseError(str(self._root), "nothing is published here", "call Warehouse.publish first")
         connection = duckdb.connect(self._copy(script), read_only=True)
         connection.execute("SET TimeZone = 'UTC'")
         return connection

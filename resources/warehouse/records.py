@@ -17,7 +17,7 @@ _VIDEO_ID = ("video_id", pl.String, "text", "Partition key: readable stem, a das
 
 SOURCES = TableSpec(
     "sources",
-    "One row a file that the pipeline knows of: where its bytes are",
+    "One row per registered file: where its bytes are",
     _columns(
         _VIDEO_ID,
         ("path", pl.String, "text", "Path or URL of the file; a path that is not UTF-8 as a percent-encoded file URI"),
@@ -25,13 +25,13 @@ SOURCES = TableSpec(
         ("size_bytes", pl.Int64, "B", "Size of the file"),
         ("modified_at", UTC, "UTC", "Modification time of the file"),
         ("registered_at", UTC, "UTC", "When the pipeline first saw it"),
-        ("vanished_at", UTC, "UTC", "When it was found to be gone; null while it is there"),
+        ("vanished_at", UTC, "UTC", "When the pipeline found that it has vanished; null while it exists"),
     ),
 )
 
 VIDEOS = TableSpec(
     "videos",
-    "One row a video: facts read in its decode pass",
+    "One row per video: facts from its decode pass",
     _columns(
         _VIDEO_ID,
         ("file_name", pl.String, "text", "Name of the file, without its folder"),
@@ -99,8 +99,8 @@ VIDEOS = TableSpec(
         ("bit_rate", pl.Int64, "bit/s", "Bit rate of the whole file"),
         ("frames_per_s", pl.Float64, "1/s", "Pictures a second in the stream frames"),
         ("long_side", pl.Int64, "px", "Longest side that these pictures may have"),
-        ("warnings", pl.List(pl.String), "text", "What the decoder had to put up with"),
-        ("decode_passes", pl.Int64, "1", "Times that the file was decoded for the whole run; 1 by design"),
+        ("warnings", pl.List(pl.String), "text", "Problems of the file that the decoder worked around"),
+        ("decode_passes", pl.Int64, "1", "Decode passes over the file for the whole run; 1 by design"),
         ("decode_s", pl.Float64, "s", "Wall time of the decode pass"),
     ),
 )
@@ -147,16 +147,16 @@ CUES = TableSpec(
 
 ANALYZER_RUNS = TableSpec(
     "analyzer_runs",
-    "One row a video and analyzer: how its latest run went",
+    "One row per video and analyzer: its latest run",
     _columns(
         _VIDEO_ID,
         ("analyzer", pl.String, "text", "Name of the analyzer"),
-        ("status", pl.String, "text", f"What it answered: {', '.join(STATUSES)}"),
+        ("status", pl.String, "text", f"Its answer: {', '.join(STATUSES)}"),
         ("reason", pl.String, "text", "Why there is no value, or the error; null with status value"),
         ("rows", pl.Int64, "1", "Rows written to the analyzer's table"),
         ("covered", pl.Float64, "1", "Share of the video that the rows span; null for a table without times or rows"),
-        ("queue_s", pl.Float64, "s", "Waiting for a slot, and for a model that loads meanwhile, which takes none"),
-        ("load_s", pl.Float64, "s", "Waiting for the model in a slot: one that was gone, or took too long"),
+        ("queue_s", pl.Float64, "s", "Waiting for a slot, or without a slot for a model to load"),
+        ("load_s", pl.Float64, "s", "Waiting for the model in a slot: its host had exited, or the load took too long"),
         ("decode_s", pl.Float64, "s", "Waiting for the decode pass"),
         ("compute_s", pl.Float64, "s", "Computing, calls to model hosts included"),
         ("write_s", pl.Float64, "s", "Checking and writing the answer"),
@@ -180,15 +180,15 @@ ANALYZER_RUNS = TableSpec(
 
 MODEL_LOADS = TableSpec(
     "model_loads",
-    "One row a time that a run needed a model: what its load took",
+    "One row per run and model that it needed: how the model was loaded",
     _columns(
         ("model", pl.String, "text", "Name in the model catalogue"),
         ("revision", pl.String, "text", "Revision of the weights"),
         ("precision", pl.String, "text", "Number format of the weights"),
-        ("source", pl.String, "text", "Where the weights come from: hub, wheel or vendored"),
+        ("source", pl.String, "text", "Source of the weights: hub, wheel, package or folder"),
         ("load_s", pl.Float64, "s", "Wall time of the load; 0 for a hit"),
         ("bytes", pl.Int64, "B", "Size of the weights' files"),
-        ("kind", pl.String, "text", f"How it came into memory: {', '.join(LOAD_KINDS)}"),
+        ("kind", pl.String, "text", f"How it was loaded: {', '.join(LOAD_KINDS)}"),
         ("host", pl.String, "text", "Model host that loaded it"),
         ("run_id", pl.String, "text", "Dagster run"),
         ("at", UTC, "UTC", "When the run asked for it"),

@@ -205,7 +205,7 @@ class Warehouse(dg.ConfigurableResource):
         specs = (*FIXED_TABLES, *tables)
         names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise WarehouseError(f"tables {twice}", "the name stands for more than one table or view", "rename one")
+            raise WarehouseError(f"tables {twice}", "the name is used by more than one table or view", "rename one")
         script = ";\n".join(statements(self.root, specs, analyzers, views, macros)) + ";\n"
         database = Database(self.root)
         if database.is_current(script) and all((self.root / spec.name / SCHEMA_FILE).exists() for spec in specs):

@@ -136,4 +136,4 @@ def _check_names(what: str, names: list[str]) -> None:
         if not (name.isidentifier() and name.isascii() and name.islower()) or name.startswith("_"):
             raise WarehouseError(f"{what} {name!r}", "not a plain name", "use a-z, 0-9 and _, a letter first")
     if twice := {name for name in names if names.count(name) > 1}:
-        raise WarehouseError(what, f"{sorted(twice)} stands more than once", "give each its own name")
+        raise WarehouseError(what, f"{sorted(twice)} is used more than once", "give each its own name")

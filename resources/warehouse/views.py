@@ -112,14 +112,14 @@ FROM asked GROUP BY video_id ORDER BY video_id"""
 _SPENT = {
     "busy_s": ("s", "Steps' wall seconds added up; more than the run's where steps overlap"),
     "compute_s": ("s", "Computing, added up over the steps"),
-    "load_s": ("s", "Waiting for models to be warm, added up over the steps"),
+    "load_s": ("s", "Waiting for models to load, added up over the steps"),
     "decode_s": ("s", "Waiting for the decode pass, added up over the steps"),
 }
 
-_DERIVED = (
+DERIVED = (
     ViewSpec(
         "realtime_factor",
-        "One row a video: how long its latest analysis took, measured against its length",
+        "One row per video: how long its latest analysis took, relative to its length",
         _REALTIME_FACTOR,
         {
             "video_id": ("text", "Partition key"),
@@ -130,12 +130,12 @@ _DERIVED = (
             "video_s": ("s", "Length of the video"),
             "realtime_factor": ("1", "Wall seconds over video seconds; null for a video of unknown or no length"),
             **_SPENT,
-            "runs": ("1", "Runs that the rows in force come from"),
+            "runs": ("1", "Runs that the current rows come from"),
         },
     ),
     ViewSpec(
         "realtime_factor_by_analyzer",
-        "One row an analyzer: what it costs over all videos",
+        "One row per analyzer: its cost over all videos",
         _REALTIME_FACTOR_BY_ANALYZER,
         {
             "analyzer": ("text", "Name of the analyzer"),
@@ -150,11 +150,11 @@ _DERIVED = (
     ),
     ViewSpec(
         "video_quality",
-        "One row a registered video: how much of it the analyzers could tell",
+        "One row per registered video: how much of it the analyzers answered",
         _VIDEO_QUALITY,
         {
             "video_id": ("text", "Partition key"),
-            "analyzers": ("1", "Analyzers that there are"),
+            "analyzers": ("1", "Number of analyzers"),
             "value": ("1", "Analyzers that gave a value"),
             "not_applicable": ("1", "Analyzers whose question does not arise for this video"),
             "undefined": ("1", "Analyzers that could measure nothing"),
@@ -169,7 +169,7 @@ _DERIVED = (
     ),
     ViewSpec(
         "data_dictionary",
-        "One row a column of every view here: type, and meaning with unit",
+        "One row per column of every view: type, and meaning with unit",
         "SELECT table_name, column_name, data_type, comment AS meaning FROM duckdb_columns() "
         "WHERE NOT internal AND comment IS NOT NULL ORDER BY table_name, column_index",
         {
@@ -180,7 +180,7 @@ _DERIVED = (
         },
     ),
 )
-DERIVED_NAMES = ("analyzers", *(view.name for view in _DERIVED))
+DERIVED_NAMES = ("analyzers", *(view.name for view in DERIVED))
 
 _TIMECODE = """CREATE MACRO timecode(seconds) AS
     printf('%02d:%02d:%06.3f', (round(seconds * 1000)::BIGINT // 3600000),
@@ -195,7 +195,7 @@ def statements(
     macros: Sequence[str] = (),
 ) -> list[str]:
     """The SQL that builds an empty database into views over the tables below the absolute folder `root`, and macros."""
-    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *_DERIVED, *more]
+    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *DERIVED, *more]
     script = [_TIMECODE]
     for view in views:
         script.append(f"CREATE VIEW {quoted(view.name)} AS {view.query.strip()}")
@@ -235,13 +235,13 @@ def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
         f'FROM (VALUES {values}) AS listed(name, "group", version, model, inputs) WHERE name IS NOT NULL'
     )
     columns = {
-        "name": ("text", "Name of the analyzer, which is its table's"),
+        "name": ("text", "Name of the analyzer and of its table"),
         "group": ("text", "Asset group"),
         "version": ("text", "Version of its code"),
         "model": ("text", "Model that it needs; null without one"),
         "inputs": ("text", "Streams and analyzers that it reads"),
     }
-    return ViewSpec("analyzers", "One row an analyzer of the pipeline", query, columns)
+    return ViewSpec("analyzers", "One row per analyzer of the pipeline", query, columns)
 
 
 def _literal(text: str) -> str:

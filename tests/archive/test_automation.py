@@ -131,7 +131,7 @@ def test_a_link_in_a_circle_ends(archive):
     assert ready(archive) == {"a/one.mp4", "a/up/beside/two.mp4"}
     assert ready(archive) == set()
     assert [(group.reason, group.examples) for group in archive.skipped()] == [
-        ("a link that leads nowhere", (str(root / "a/itself"),))
+        ("a broken link", (str(root / "a/itself"),))
     ]
 
 

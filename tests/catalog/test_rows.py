@@ -105,12 +105,12 @@ def test_a_row_without_a_name_is_told_by_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (row() + row(), r"model 2: the name 'mine' stands twice; rename one"),
+        (row() + row(), r"model 2: the name 'mine' is used twice; rename one"),
         ("[[models]]\n", r"has the unknown tables \['models'\]; write each model as \[\[model\]\]"),
-        ("[[model]\n", r"is no TOML: .*; correct the file"),
-        ("model = 3\n", r"its model is no list of tables; write each model as \[\[model\]\]"),
-        ("model = [1]\n", r"its model is no list of tables; write each model as \[\[model\]\]"),
-        ('[model]\nname = "x"\n', r"its model is no list of tables; write each model as \[\[model\]\]"),
+        ("[[model]\n", r"is not TOML: .*; correct the file"),
+        ("model = 3\n", r"its model is not a list of tables; write each model as \[\[model\]\]"),
+        ("model = [1]\n", r"its model is not a list of tables; write each model as \[\[model\]\]"),
+        ('[model]\nname = "x"\n', r"its model is not a list of tables; write each model as \[\[model\]\]"),
     ],
 )
 def test_a_file_that_is_no_catalogue_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_there_or_no_text_is_one_line(tmp_path: Path, named) 
         read(tmp_path / "none.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CatalogueError, match=r"binary\.toml: is no TOML: "):
+    with pytest.raises(CatalogueError, match=r"binary\.toml: is not TOML: "):
         read(binary)
     named(tmp_path / "none.toml")
     with pytest.raises(CatalogueError, match="correct VID_CATALOG"):
@@ -175,7 +175,9 @@ def test_a_name_must_be_of_a_model_for_the_task(named) -> None:
         find("objects", "offline", "nobody")
     with pytest.raises(ModelUnavailable, match="model 'blip2-tiny': no such model for the task objects"):
         find("objects", "offline", "blip2-tiny")
-    with pytest.raises(ModelUnavailable, match=r"depth: profile 'offline' has no model for it; vid-assets models pull"):
+    with pytest.raises(
+        ModelUnavailable, match=r"depth: the profile 'offline' has no model for it; vid-assets models pull"
+    ):
         find("depth", "offline")
 
 
@@ -231,7 +233,7 @@ def test_installed_packages_offer_rows(installed, tmp_path: Path, monkeypatch: p
     names = {spec.name: spec for spec in catalogue()}
     assert next(iter(names)) == "mine"
     assert names["mine"].memory_mb == 9
-    assert list(names).index("offered") < list(names).index("whisper-tiny.en")
+    assert list(names).index("offered") < list(names).index("whisper-tiny.en-base")
     assert "centernet" in names
 
 

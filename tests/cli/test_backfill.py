@@ -134,23 +134,23 @@ def test_a_file_that_was_copied_a_moment_ago_is_waited_for(home, monkeypatch):
     assert run()[0] == FINE
     put(home / "archive", "fresh", "black", age_s=0)
     code, lines = run(dry_run=True)
-    assert lines[0].startswith("1 file left for the next time: still being written")
+    assert lines[0].startswith("1 file left for the next backfill: still being written")
     code, lines = run()
     assert code == FINE
-    assert lines[0] == "Waiting 30 s at most for 1 file still being written a moment ago."
+    assert lines[0] == "Waiting at most 30 s for 1 file, still being written a moment ago."
     assert records(home, "fresh")[1]["color_analysis"]["status"] == "value"
     # one that never settles is told
     monkeypatch.setattr(module, "SETTLE_S", 0.0)
     put(home / "archive", "growing", "grey", age_s=-3600, seconds=0.8)
     code, lines = run()
-    assert any(line.startswith("1 file left for the next time") for line in lines)
+    assert any(line.startswith("1 file left for the next backfill") for line in lines)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
         ("VID_ARCHIVE", "no/such/folder", "the archive cannot be listed (No such file or directory)"),
-        ("VID_ARCHIVE", "nosuch://films", "no file system knows it"),
+        ("VID_ARCHIVE", "nosuch://films", "no file system supports it"),
         ("VID_BACKFILL_VIDEOS", "many", "VID_BACKFILL_VIDEOS='many': not a"),
         ("VID_DISABLED", "no_such_thing", "no such analyzer"),
     ],
@@ -196,7 +196,7 @@ def test_one_backfill_at_a_time(home):
         assert told is not None
         assert told.startswith(f"process {os.getpid()} on ")
         code, lines = run()
-        assert (code, lines) == (FAILED, [f"failed backfill: {told} is at it; wait for it with --wait, or end it"])
+        assert (code, lines) == (FAILED, [f"failed backfill: {told} is under way; wait for it with --wait, or end it"])
         code, lines = run(dry_run=True)
         assert (code, lines[0]) == (FINE, f"A backfill is under way: {told}.")
         # the nightly one leaves it alone
@@ -249,8 +249,8 @@ def test_the_first_signal_ends_it_after_the_running_steps(home, number):
     process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 128 + number
-    assert f"{number.name}: stopping after the steps that run; once more stops at once" in output
-    assert "1 run not begun; the next backfill goes on with them" in output
+    assert f"{number.name}: stopping after the running steps; a second signal stops at once" in output
+    assert "1 run not started; the next backfill continues with them" in output
     assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED]
     # what ran is whole, and the next backfill does the rest
     ran = {name for video in ("one", "two") for name in records(home, video)[1]} - {"videos"}

@@ -167,7 +167,7 @@ def test_an_error_in_the_host_is_one_line_and_its_traceback_is_in_the_log(home: 
         ("secret", "serves no method 'secret'"),
         ("missing", "serves no method 'missing'"),
         ("mixed", "did not ask for it"),
-        ("short", "did not answer one frame a request"),
+        ("short", "did not return one DataFrame per request"),
     ],
 )
 def test_a_host_that_breaks_its_contract_is_told(home: Path, method: str, message: str) -> None:
@@ -187,7 +187,7 @@ def test_a_mapped_file_is_named_and_checked(home: Path) -> None:
     with pytest.raises(ModelError, match="has no row 9"):
         model.call("echo", {"frames": Stream(pictures, path, [9])}, {}, "")
     path.unlink()
-    with pytest.raises(ModelError, match="the array's file is gone"):
+    with pytest.raises(ModelError, match="the array's file no longer exists"):
         model.call("echo", {"frames": Stream(pictures, path, [0])}, {}, "")
 
 
@@ -248,7 +248,9 @@ def test_a_call_is_repeated_whatever_name_its_host_s_death_gets(
     if dies:
         assert model.echo()["pid"][0] != pid
     else:
-        with pytest.raises(ModelError, match="broke off twice" if code == grpc.StatusCode.UNAVAILABLE else code.name):
+        with pytest.raises(
+            ModelError, match="exited twice during the call" if code == grpc.StatusCode.UNAVAILABLE else code.name
+        ):
             model.echo()
 
 
@@ -263,14 +265,14 @@ def test_fifty_kills_during_calls_lose_and_double_nothing(home: Path) -> None:
 
 
 def test_a_host_that_dies_again_is_an_error(home: Path) -> None:
-    with pytest.raises(ModelError, match=r"broke off twice|died twice while it started"):
+    with pytest.raises(ModelError, match=r"exited twice during the call|exited twice while it started"):
         handle(home, crash=True).echo()
 
 
 def test_a_host_that_dies_before_anyone_can_call_it_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Link, "is_up", lambda _link: False)
     began = time.monotonic()
-    with pytest.raises(ModelError, match="died twice while it started"):
+    with pytest.raises(ModelError, match="exited twice while it started"):
         handle(home, crash=True).echo()
     assert time.monotonic() - began < 20
 
@@ -348,7 +350,7 @@ def test_missing_and_altered_weights_name_the_file_and_the_mend(home: Path) -> N
     model.down()
     file = home / "weights" / "model.bin"
     file.write_bytes(bytes(range(255)) + b"x")
-    with pytest.raises(ModelUnavailable, match=rf"{file} is altered \(sha256 .*vid-assets models seal"):
+    with pytest.raises(ModelUnavailable, match=rf"{file} has changed \(sha256 .*vid-assets models seal"):
         model.echo()
     file.unlink()
     model.prewarm()

@@ -144,7 +144,9 @@ def test_a_prewarm_pushes_out_no_host_that_awaits_its_first_call(home: Path, mon
 
 def test_a_model_larger_than_the_budget_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VID_HOST_MEMORY_MB", "50")
-    with pytest.raises(ModelError, match="needs 100 MB, all model hosts together may have 50 MB; raise VID_HOST"):
+    with pytest.raises(
+        ModelError, match="needs 100 MB, the limit for all model hosts together is 50 MB; raise VID_HOST"
+    ):
         handle(home).echo()
 
 
@@ -333,7 +335,7 @@ def test_no_profile_is_made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with pytest.raises(ModelUnavailable, match="profile 'huge': unknown; set VID_PROFILE to auto, offline, cpu, gpu"):
         profiles.resolve_profile("huge")
     with pytest.raises(
-        ModelUnavailable, match=r"nothing: profile 'cpu' has no model for it; it answers ages, captions, .*speech"
+        ModelUnavailable, match=r"nothing: the profile 'cpu' has no model for it; it answers ages, captions, .*speech"
     ):
         find("nothing", "cpu")
 

@@ -91,7 +91,7 @@ def test_errors_are_the_host_s_own(deployment: Deployment) -> None:
 
 def test_altered_weights_are_refused(deployment: Deployment, tmp_path: Path) -> None:
     (tmp_path / "weights" / "model.bin").write_bytes(b"altered")
-    with pytest.raises(ModelUnavailable, match=r"model\.bin is altered"):
+    with pytest.raises(ModelUnavailable, match=r"model\.bin has changed"):
         ask(InProcess(), deployment)
 
 

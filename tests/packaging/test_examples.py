@@ -120,7 +120,7 @@ def test_models_of_another_package_answer(installed: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("vid_assets.analyzers", "broken = json:loads", "entry point broken .*no Analyzer there; name an Analyzer"),
+        ("vid_assets.analyzers", "broken = json:loads", "entry point broken .*it names no Analyzer; name an Analyzer"),
         (
             "vid_assets.analyzers",
             "twice = vid_assets.analyzers.cut_analysis",

@@ -111,7 +111,7 @@ def test_a_file_that_is_cut_off_says_so(archive):
     facts = collect(archive.warehouse, archive.two_shots, SHOWN)
     assert "not whole" not in video_page(facts, None)
     damaged = replace(facts, video=dict(facts.video) | {"warnings": ["ends at 2.00 s of the 4.00 s", "<b>"]})
-    assert "The file is not whole or not clean: ends at 2.00 s of the 4.00 s; &lt;b&gt;." in video_page(damaged, None)
+    assert "The file is incomplete or damaged: ends at 2.00 s of the 4.00 s; &lt;b&gt;." in video_page(damaged, None)
 
 
 def test_figures(archive):
@@ -196,7 +196,7 @@ def test_the_asset_checks_itself(archive, monkeypatch):
     ("wall_s", "status", "told"),
     [
         (30.0, "value", {}),
-        (30.1, "not_applicable", {"realtime_factor": "3.01 s for a second of video"}),
+        (30.1, "not_applicable", {"realtime_factor": "3.01 s per second of video"}),
         (5.0, "undefined", {"reconstruction_score": "50%: example"}),
         (5.0, None, {"reconstruction_score": "50%: example", "complete": "example has no record"}),
     ],

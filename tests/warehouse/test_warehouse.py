@@ -21,7 +21,7 @@ from resources.warehouse.views import SETTLE_S
 
 LUMA = TableSpec(
     "luma",
-    "One row a frame",
+    "One row per frame",
     (
         ColumnSpec("video_id", pl.String, "text", "Partition key"),
         ColumnSpec("start_s", pl.Float64, "s", "When it's shown"),
@@ -80,7 +80,7 @@ def test_an_unpublished_table_takes_partitions_but_has_no_readers(warehouse: War
     assert warehouse.partitions("luma") == ["a"]
     with pytest.raises(WarehouseError, match="not published"):
         warehouse.read_table("luma")
-    with pytest.raises(WarehouseError, match="nothing has been published"):
+    with pytest.raises(WarehouseError, match="nothing is published"):
         warehouse.connect()
     with pytest.raises(WarehouseError, match="not published"):
         warehouse.remove_partition("luma", "a")
@@ -281,7 +281,7 @@ def test_views_of_empty_tables_have_the_declared_types_and_comments(warehouse: W
             ).fetchall()
             assert comments == [(f"{c.description} [{c.unit}]",) for c in spec.columns]
         assert connection.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'luma'").fetchall() == [
-            ("One row a frame",)
+            ("One row per frame",)
         ]
         views = [
             name for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()

@@ -31,7 +31,7 @@ def exclusive(path: Path, wait: Callable[[str], bool]) -> Iterator[None]:
         while not _try(handle, fcntl.LOCK_EX):
             told = _holder(handle)
             if not wait(told):
-                raise BusyError("backfill", f"{told} is at it", "wait for it with --wait, or end it")
+                raise BusyError("backfill", f"{told} is under way", "wait for it with --wait, or end it")
             time.sleep(POLL_S)
         started = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         os.ftruncate(handle, 0)

@@ -18,4 +18,4 @@ def url_to_fs(url: str) -> tuple[AbstractFileSystem, str]:
         problem, fix = f"its package is missing ({error})", "install vid_assets[s3], [gcs], [azure] or what it names"
         raise MediaError(url, problem, fix) from error
     except ValueError as error:
-        raise MediaError(url, f"no file system knows it ({error})", "set VID_ARCHIVE to a folder or URL") from error
+        raise MediaError(url, f"no file system supports it ({error})", "set VID_ARCHIVE to a folder or URL") from error

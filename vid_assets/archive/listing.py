@@ -71,12 +71,12 @@ def _local(entry: os.DirEntry[str], parent: str) -> Entry:
     try:
         status = entry.stat()
     except OSError as error:
-        problem = "a link that leads nowhere" if entry.is_symlink() else f"unreadable ({error.strerror})"
+        problem = "a broken link" if entry.is_symlink() else f"unreadable ({error.strerror})"
         return Entry(path, entry.name, problem=problem)
     if stat.S_ISDIR(status.st_mode):
         real = os.path.realpath(entry.path) if entry.is_symlink() else str(path_of(parent) / entry.name)
         return Entry(path, entry.name, is_folder=True, real=stored(real))
-    problem = "" if stat.S_ISREG(status.st_mode) else "no regular file"
+    problem = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
     return Entry(path, entry.name, False, "", status.st_size, str(status.st_mtime), status.st_mtime, problem)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="The table of the README.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="As a table in Markdown.")]
 
 
 def settings(markdown: Markdown = False) -> int:

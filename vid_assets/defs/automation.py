@@ -51,7 +51,7 @@ def archive_sensor(
     are ended on the way.
     """
     for run_id in end_orphans(context.instance):
-        context.log.warning(f"run {run_id} was ended, its process is gone")
+        context.log.warning(f"run {run_id} was ended: its process no longer exists")
     publish(warehouse)
     scratch = Path(settings.scratch)
     try:
@@ -66,7 +66,7 @@ def archive_sensor(
     for group in taken.skipped[:TOLD]:
         context.log.info(str(group))
     for video_id in taken.vanished:
-        context.log.warning(f"{video_id}: its file is gone; its results stay")
+        context.log.warning(f"{video_id}: its file has vanished; its results are kept")
     if not taken.new:
         waiting = taken.settling + taken.left
         return dg.SkipReason(f"nothing new; {waiting} files are still being written or read")
@@ -188,7 +188,7 @@ rerun_after_changes = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
-    description="Runs analyzers again after their code has changed, and what rests on them, for the videos they had.",
+    description="Reruns analyzers whose code version changed, and what depends on them, for videos that had an answer.",
 )
 
 defs = dg.Definitions(sensors=[archive_sensor, rerun_after_changes], schedules=[nightly_backfill])

@@ -38,7 +38,7 @@ def videos_asset() -> dg.AssetsDefinition:
     media = configuration().media.settings()
     spec = dg.AssetSpec(
         VIDEOS.name,
-        description="One row a video: what the container says and what the one decode pass found.",
+        description="One row per video: facts from the container and from the one decode pass.",
         group_name="media",
         kinds={"python", "duckdb", "ffmpeg"},
         owners=OWNERS,

@@ -28,7 +28,7 @@ MAX_BYTES = 8_000_000
 _CHECKS = {
     "complete": "Every analyzer has a record for this video.",
     "reconstruction_score": f"At least {LEAST_SCORE:.0%} of the analyzers gave a value or a justified not_applicable.",
-    "realtime_factor": f"The analysis took at most {TARGET:g} s for a second of video; the goal is {GOAL:g} s.",
+    "realtime_factor": f"The analysis took at most {TARGET:g} s per second of video; the goal is {GOAL:g} s.",
     "self_contained": "The page loads nothing: no picture, style, script or font from elsewhere.",
     "size": f"The page has at most {MAX_BYTES // 1_000_000} MB.",
 }
@@ -49,7 +49,7 @@ def report_asset() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         REPORT,
         deps=[VIDEOS.name, *(analyzer.name for analyzer in discover())],
-        description="One self-contained HTML page a video: everything on one time axis, texts, quality, time spent.",
+        description="One self-contained HTML page per video: everything on one time axis, texts, quality, time spent.",
         group_name="archive",
         kinds={"python", "html"},
         owners=OWNERS,
@@ -110,7 +110,7 @@ def _evaluations(written: Written, video_id: str) -> Iterator[dg.AssetCheckEvalu
     problems = {
         "complete": [f"{name} has no record" for name in facts.missing],
         "reconstruction_score": [f"{score:.0%}: {', '.join(facts.unanswered)}"] if (score or 0.0) < LEAST_SCORE else [],
-        "realtime_factor": [f"{factor:.2f} s for a second of video"] if factor is not None and factor > TARGET else [],
+        "realtime_factor": [f"{factor:.2f} s per second of video"] if factor is not None and factor > TARGET else [],
         "self_contained": [f"it loads {address[:200]}" for address in loaded_from_elsewhere(written.html)],
         "size": [f"{size} bytes, {MAX_BYTES} are allowed"] if size > MAX_BYTES else [],
     }

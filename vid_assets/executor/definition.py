@@ -21,12 +21,12 @@ CONFIG = dg.Field(
         "max_concurrent": dg.Field(
             dg.IntSource,
             default_value=0,
-            description="Most steps at the same time. 0: as many as this process has cores.",
+            description="Maximum number of concurrent steps. 0: as many as this process has cores.",
         ),
         "model_wait_s": dg.Field(
             dg.Noneable(float),
             default_value=900.0,
-            description="Most seconds that a step waits, without a slot, for its model to load; then it starts, and"
+            description="Maximum seconds that a step waits, without a slot, for its model to load. Then it starts, and"
             " its call waits or fails.",
         ),
         "retries": dg.Field(
@@ -36,7 +36,7 @@ CONFIG = dg.Field(
         ),
         "tag_concurrency_limits": TAG_LIMITS,
     },
-    description="Run steps on threads of the run process; the models that they need load in the background meanwhile.",
+    description="Run steps on threads of the run process, while the models that they need load in the background.",
 )
 
 

@@ -19,8 +19,8 @@ TAG_LIMITS = dg.Field(
         )
     ),
     is_required=False,
-    description="Most steps of this run at the same time that carry a tag: with this value; without one, with any; with"
-    " `applyLimitPerUniqueValue: true`, for each of its values.",
+    description="Most concurrent steps of this run that have a tag: with this value; without one, with any;"
+    " with `applyLimitPerUniqueValue: true`, for each of its values.",
 )
 
 

@@ -74,7 +74,7 @@ def _ending(model: Model, spans: Collection[tuple[float, float]]) -> Note:
     outcome = {
         "warm": f"is warm after {waited_s:.1f} s (its load took {model.load_s:.1f} s)",
         "failed": f"failed to load after {waited_s:.1f} s: {model.error}; its steps start anyway",
-    }.get(model.state, f"is still {model.state} after {waited_s:.1f} s; nothing waits for it any longer")
+    }.get(model.state, f"is still {model.state} after {waited_s:.1f} s; no step waits for it any longer")
     return Note(
         f"Model {model.name} {outcome}; meanwhile {work_s:.1f} s of work in {steps} steps",
         {

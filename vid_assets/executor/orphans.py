@@ -49,9 +49,9 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
         if run is None or run.is_finished:
             continue
         if run.status == dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, "Its process is gone.")
+            instance.report_run_canceled(run, "Its process no longer exists.")
         else:
-            instance.report_run_failed(run, "Its process is gone: it was killed, or it crashed.")
+            instance.report_run_failed(run, "Its process no longer exists: it was killed, or it crashed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         ended.append(run_id)
     return ended

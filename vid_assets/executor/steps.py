@@ -17,7 +17,9 @@ def step_events(step: dg.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
     """All events of one attempt at a step, its hooks included, in the caller's thread; each is stored as it comes."""
     missing = [key for key in step.required_resource_keys if not hasattr(step.resources, key)]
     if missing:
-        raise dg.DagsterInvariantViolationError(f"step {step.step.key} needs resources {missing}, which did not start")
+        raise dg.DagsterInvariantViolationError(
+            f"step {step.step.key} requires resources {missing}, which did not start"
+        )
     events = []
     for event in inside.dagster_event_sequence_for_step(step):
         events.append(event)

@@ -150,7 +150,7 @@ def _compute(analyzer: Analyzer, arguments: list[Any], media: Media, run: Run, o
     outcome.checks = check_table(analyzer, answer, media.video)
     problems = [f"{check.name}: {problem}" for check in outcome.checks for problem in check.problems]
     if problems:
-        raise ContractError(analyzer.name, "; ".join(problems), "nothing was written; mend the analyzer or its table")
+        raise ContractError(analyzer.name, "; ".join(problems), "nothing was written; fix the analyzer or its table")
     table = answer.select(pl.lit(media.video.video_id, pl.String).alias("video_id"), pl.all())
     _write(analyzer.name, media.video.video_id, table, run, outcome)
     outcome.covered = covered_share(answer, media.video)

@@ -32,7 +32,7 @@ class CheckOutcome:
 CHECKS: dict[str, str] = {
     "schema": "The table has exactly the declared columns and types, and nulls only where they are allowed.",
     "ranges": "Every number is finite and within the bounds its column declares.",
-    "times": "Every time lies within the video, and no row ends before it starts.",
+    "times": "Every time is within the video, and no row ends before it starts.",
 }
 
 

@@ -1,6 +1,6 @@
-"""What is said of an answer after it was given: is it justified, what does it cover, what did it cost, whose is it.
+"""Checks of an answer after it is written: a status has a reason, coverage, cost, provenance.
 
-None of this keeps a table from being written; `vid_assets.pipeline.checks` does that.
+None of them prevents a write; `vid_assets.pipeline.checks` does that.
 """
 
 from collections.abc import Mapping, Sequence

@@ -44,7 +44,7 @@ class Facts:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the decoder had to put up with."""
+        """Problems of the file that the decoder worked around."""
         return self.video.get("warnings") or ()
 
     @property

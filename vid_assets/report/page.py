@@ -119,7 +119,7 @@ def _about(facts: Facts) -> list[str]:
     video = facts.video
     if not video:
         return []
-    picture = f"{video['width']} × {video['height']}, {video['fps']:.4g} a second" if video["has_picture"] else ""
+    picture = f"{video['width']} × {video['height']}, {video['fps']:.4g} fps" if video["has_picture"] else ""
     codecs = " + ".join(name for name in (video["video_codec"], video["audio_codec"]) if name)
     size = f"{video['size_bytes'] / 1e6:.1f} MB"
     sound = "" if video["has_audio"] else "no sound"

@@ -85,7 +85,7 @@ def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
         *([_trends()] if "trend_analysis" in names else []),
         ViewSpec(
             "realtime_percentiles",
-            "One row a day, profile and device: how fast videos were analysed",
+            "One row per day, profile and device: how fast videos were analysed",
             _PERCENTILES,
             {
                 "day": ("UTC", "Day on which the analysis ended"),
@@ -105,16 +105,16 @@ def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
     parts = [_CUE_EVENTS, *(part for analyzer in analyzers if (part := _event_query(analyzer)))]
     return ViewSpec(
         "events",
-        "One row a thing that happens in a video, whichever analyzer tells it",
+        "One row per event in a video, of all analyzers",
         " UNION ALL ".join(parts),
         {
             "video_id": ("text", "Partition key"),
-            "analyzer": ("text", "Which table it is from"),
+            "analyzer": ("text", "Table that it is from"),
             "start_s": ("s", "Where it starts"),
             "end_s": ("s", "Where it ends; null for a moment"),
             "kind": ("text", "What it is"),
-            "text": ("text", "What is said, written or told of it; null without words"),
-            "confidence": ("1", "How sure the analyzer is, 0 to 1; null where it does not say"),
+            "text": ("text", "What is said, written or described; null without words"),
+            "confidence": ("1", "Confidence of the analyzer, 0 to 1; null if it has none"),
         },
     )
 
@@ -157,10 +157,10 @@ def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
 def _trends() -> ViewSpec:
     return ViewSpec(
         "trends",
-        "One row a month and a thing said, shown, seen or heard: how much of it there is, and how that has changed",
+        "One row per month and item said, shown, seen or heard: how much of it there is, and how that changed",
         _TRENDS,
         {
-            "period": ("date", "Month in which the files were written last"),
+            "period": ("date", "Month in which the files were last modified"),
             "kind": ("text", "word, object, colour, pace or sound"),
             "item": ("text", "Which"),
             "videos": ("1", "Videos of the month that have it"),
@@ -168,9 +168,9 @@ def _trends() -> ViewSpec:
             "per_video": ("as in trend_analysis", "Mean amount over all videos of the month"),
             "per_video_before": (
                 "as in trend_analysis",
-                "The same of the month before that has videos; null for the first",
+                "The same for the previous month that has videos; null for the first month",
             ),
             "rise": ("as in trend_analysis", "The difference of the two"),
-            "video_ids": ("text", "The videos behind it, those with most of it first, 20 at most"),
+            "video_ids": ("text", "Videos that have it, those with most of it first, at most 20"),
         },
     )

@@ -67,7 +67,7 @@ def check_fits(spec: ModelSpec) -> None:
     """
     budget = memory_budget_mb()
     if spec.memory_mb > budget:
-        problem = f"needs {spec.memory_mb} MB, all model hosts together may have {budget:.0f} MB"
+        problem = f"needs {spec.memory_mb} MB, the limit for all model hosts together is {budget:.0f} MB"
         raise ModelError(spec.name, problem, "raise VID_HOST_MEMORY_MB, or choose a smaller profile with VID_PROFILE")
 
 

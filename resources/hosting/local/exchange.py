@@ -195,7 +195,7 @@ class Exchange:
             return link
         if not rundir.is_held(self.folder / f"{self.identity.stem}.lock"):
             if patience.is_second_death(rundir.read_record(self.folder, self.identity.stem)):
-                problem = "its host died twice while it started"
+                problem = "its host exited twice while it started"
                 raise HostLost(self.deployment.spec.name, problem, f"see {self._log}")
             self.starter.start(self.deployment, self.identity, self.calls, ahead=ahead)
         return None
@@ -245,7 +245,7 @@ class Exchange:
         match sent.outcome:
             case Outcome.BROKE:
                 kind = ModelError if rundir.crashed(self._log) else HostLost
-                return kind(name, "its host broke off twice during the call", f"see {self._log}")
+                return kind(name, "its host exited twice during the call", f"see {self._log}")
             case Outcome.HUNG:
                 budget.kill(self.folder, sent.link.record)
                 problem = f"its host (pid {sent.link.record.pid}) did not answer within {seconds:.0f} s and was killed"

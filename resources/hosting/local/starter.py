@@ -121,7 +121,7 @@ class Starter:
         leaving = budget.who_leaves(deployment.spec, standings, spare_expected=ahead)
         if leaving is None:
             names = ", ".join(record.model for record in living)
-            self._why[identity.stem] = f"no room beside {names} in {budget.memory_budget_mb():.0f} MB"
+            self._why[identity.stem] = f"no memory beside {names} in {budget.memory_budget_mb():.0f} MB"
             return False
         return all(self._send_away(record) for record in leaving)
 

@@ -1,4 +1,4 @@
-"""Puts requests that are in the house at the same time into one call of a host's method. Knows no gRPC."""
+"""Batches concurrent requests into one call of the host's method. It does not depend on gRPC."""
 
 import asyncio
 import statistics
@@ -162,5 +162,7 @@ class Batcher:
         name = orders[0]["method"]
         frames = host.method(name)(requests)
         if len(frames) != len(requests) or not all(isinstance(frame, pl.DataFrame) for frame in frames):
-            raise ModelError(f"{type(host).__name__}.{name}", "it did not answer one frame a request", "mend the host")
+            raise ModelError(
+                f"{type(host).__name__}.{name}", "it did not return one DataFrame per request", "fix the host"
+            )
         return [wire.stamped(frame, request, self.revision) for frame, request in zip(frames, requests, strict=True)]
