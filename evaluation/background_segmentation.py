@@ -10,8 +10,9 @@ from evaluation.eye_tracking import grounds
 from evaluation.figure import Figure
 from resources.tasks.segmentation import SEGMENTATION
 from vid_assets.analyzers import cut_analysis
-from vid_assets.analyzers.background_segmentation import LUMA, SIDE, decode, run
+from vid_assets.analyzers.background_segmentation import SIDE, decode, run
 from vid_assets.contract import Frames
+from vid_assets.measures.luma import WEIGHTS
 
 PEOPLE = 30
 
@@ -42,7 +43,7 @@ def measure(seed: int) -> list[Figure]:
     found = [decode(lengths, (SIDE, SIDE)) for lengths in table["mask"].to_list()]
     overlaps = [float((one & two).sum() / max((one | two).sum(), 1)) for one, two in zip(found, masks, strict=True)]
     shares = np.abs(table["foreground"].to_numpy() - [mask.mean() for mask in masks])
-    lumas = [small(picture) @ LUMA / 255 for picture in pictures]
+    lumas = [small(picture) @ WEIGHTS / 255 for picture in pictures]
     changes = []
     for at in range(1, count, 2):
         change = (lumas[at] - lumas[at - 1])[~(masks[at] | masks[at - 1])]

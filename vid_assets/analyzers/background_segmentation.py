@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from resources.tasks.segmentation import SEGMENTATION, SegmentationModel
 from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
+from vid_assets.measures.luma import luma_of
 
 SIDE = 64
 LEAST = 128  # of 255
 SMALLEST = 0.005
 LEAST_BACKGROUND = 0.1
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Mask = NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ def run(frames: Frames, cut_analysis: pl.DataFrame, model: SegmentationModel) ->
         if mask.mean() < SMALLEST:
             mask = np.zeros_like(mask)
         small = np.asarray(cv2.resize(frames.array[place], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
-        luma = np.asarray(small @ LUMA / 255, np.float32)
+        luma = np.asarray(luma_of(small) / 255, np.float32)
         same_shot = before is not None and shots[place] == shots[place - 1]
         rows.append({
             "time_s": float(frames.times_s[place]),

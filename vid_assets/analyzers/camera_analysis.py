@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
 from vid_assets.measures import changepoints
-from vid_assets.measures.camera import Motion, follow, grey, picture_area
+from vid_assets.measures.camera import Motion, follow, picture_area
+from vid_assets.measures.luma import grey
 from vid_assets.measures.shots import shot_spans
 from vid_assets.measures.transitions import frame_rate
 

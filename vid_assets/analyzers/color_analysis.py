@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import colour_bars
+from vid_assets.measures.luma import luma_of
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Linear sRGB to CIE XYZ (IEC 61966-2-1), D65.
 XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 TEMPERATURES = (2000.0, 12500.0)
@@ -152,7 +152,7 @@ def _measure(picture: NDArray[np.uint8]) -> dict[str, float | str | list[str] | 
     step = max(1, round(max(picture.shape[:2]) / 213))
     pixels = np.ascontiguousarray(picture[step // 2 :: step, step // 2 :: step]).reshape(-1, 3)
     rgb = pixels.astype(np.float32)
-    luma = rgb @ LUMA / 255
+    luma = luma_of(rgb) / 255
     red, green, blue = rgb.T
     top = rgb.max(axis=1)
     rg, yb = red - green, (red + green) / 2 - blue

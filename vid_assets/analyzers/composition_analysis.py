@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames
 from vid_assets.drawing import contact_sheet
+from vid_assets.measures.luma import BLACK, luma_of
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SALIENCY_WIDTH = 64
 # Below this colour distance (CIE 1976 units) a border's own variation is no variation: coding noise, grain.
 NOISE = 2.0
@@ -35,7 +35,6 @@ EDGE_THRESHOLDS = (30, 80)
 LEVEL_DEGREES = 20.0
 LINE_SHARE = 0.35
 AGREE_DEGREES = 2.5
-BAR_LUMA = 24
 
 Array = NDArray[np.float32]
 
@@ -130,7 +129,7 @@ def horizon_tilt(luma: Array) -> float | None:
     if min(luma.shape) < 16:
         return None
     half = np.asarray(cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
-    lit = np.flatnonzero(half.max(axis=1) > BAR_LUMA)
+    lit = np.flatnonzero(half.max(axis=1) > BLACK)
     if not len(lit):
         return None
     edges = np.asarray(cv2.Canny(half.astype(np.uint8), *EDGE_THRESHOLDS), np.uint8)
@@ -169,7 +168,7 @@ def _measure(picture: NDArray[np.uint8]) -> dict[str, float | None]:
     import cv2
 
     height, width = picture.shape[:2]
-    luma = np.rint(picture.astype(np.float32) @ LUMA)
+    luma = np.rint(luma_of(picture))
     edges = np.asarray(cv2.Canny(cv2.GaussianBlur(luma, (5, 5), 1.2).astype(np.uint8), *EDGE_THRESHOLDS), np.uint8)
     point = salient_point(saliency(picture))
     x, y, spread = point or (None, None, None)

@@ -30,14 +30,14 @@ from numpy.typing import NDArray
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
 from vid_assets.measures.edge_blur import edge_blur
+from vid_assets.measures.luma import BLACK, luma_of
 
 BRISQUE_FILE = Path(__file__).parent / "data" / "brisque" / "brisque_live.npz"
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Decoders and scalers leave clipped areas within a few levels of the ends.
 DARKEST, BRIGHTEST = 4, 251
 PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 6, 500
 BATCH = 100
-BAR_LUMA, BAR_RIM = 24, 4
+BAR_RIM = 4  # px beside a bar that are a mix of it and the picture
 SMALLEST_BLOCK = 4.0
 
 Plane = NDArray[np.float32]
@@ -47,7 +47,7 @@ def without_bars(luma: Plane) -> Plane:
     """The part of a picture, levels [h, w], inside black bars and clear of their rims; all of it if there are none."""
     area = luma
     for _ in range(2):
-        lit = np.flatnonzero(area.max(axis=1) > BAR_LUMA)
+        lit = np.flatnonzero(area.max(axis=1) > BLACK)
         if len(lit) and len(lit) < len(area):
             first, last = int(lit[0]), int(lit[-1])
             area = area[first + (BAR_RIM if first else 0) : last + 1 - (BAR_RIM if last < len(area) - 1 else 0)]
@@ -191,7 +191,7 @@ def brisque(grey: Plane) -> float | None:
 def _measure(picture: NDArray[np.uint8], block: float) -> dict[str, float | None]:
     import cv2
 
-    luma = picture.astype(np.float32) @ LUMA
+    luma = luma_of(picture)
     noise = noise_sigma(luma)
     blur = edge_blur(without_bars(luma), noise or 0.0)
     return {

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import contact_sheet
-from vid_assets.measures.camera import grey, picture_area
+from vid_assets.measures.camera import picture_area
+from vid_assets.measures.luma import grey
 from vid_assets.measures.shots import shot_spans
 
 Array = NDArray[np.float64]

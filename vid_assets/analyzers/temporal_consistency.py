@@ -14,21 +14,20 @@ below about a thousandth of the width drowns in what 48 x 27 px can tell. In a s
 from stillness: the share is null there.
 """
 
-import math
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
-from vid_assets.measures.camera import follow, grey, picture_area
+from vid_assets.measures.camera import follow, picture_area
+from vid_assets.measures.luma import grey
+from vid_assets.measures.seconds import second_at, seconds_of
 from vid_assets.measures.shots import shot_spans
 from vid_assets.measures.transitions import frame_rate
 
 Array = NDArray[np.float64]
 
-WINDOW_S = 1.0
 SAME = 0.5  # levels of the least alike block, below which two frames are one
 MOVES = 2.0  # levels; a shot that changes less is still
 SUPPORT = 0.55
@@ -90,9 +89,9 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
     spans = np.array(shot_spans(cut_analysis, video.duration_s)).reshape(-1, 2)
     shots: list[tuple[int, int]] = np.searchsorted(thumbs.times_s, spans, side="left").tolist()
     steps = _steps(thumbs, shots, grey(thumbs.array))
-    count = max(1, math.ceil(video.duration_s / WINDOW_S - 1e-6))
-    start = np.arange(count) * WINDOW_S
-    place = np.minimum((thumbs.times_s / WINDOW_S).astype(np.int64), count - 1)
+    start, end = seconds_of(video.duration_s)
+    count = len(start)
+    place = second_at(thumbs.times_s, count)
     gap = np.concatenate([[np.nan], np.diff(thumbs.times_s)])
     mean_gap, mean_square = _mean(gap, place, count), _mean(gap**2, place, count)
     spread = np.sqrt(np.maximum(mean_square - mean_gap**2, 0))
@@ -103,7 +102,7 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
     columns["irregular"][np.isnan(mean_gap)] = np.nan
     table = pl.DataFrame({
         "start_s": start,
-        "end_s": np.minimum(start + WINDOW_S, video.duration_s),
+        "end_s": end,
         **{name: pl.Series(columns[name], nan_to_null=True) for name in ("flicker", "repeated", "irregular", "jitter")},
     })  # fmt: skip
     return table.cast(ANALYZER.schema)

@@ -10,19 +10,17 @@
 It knows neither sound nor story: a quarrel in still shots is slow to it. Tempo compares a video with itself only.
 """
 
-import math
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import line_plot
+from vid_assets.measures.seconds import second_at, seconds_of
 from vid_assets.measures.shots import shot_spans
 
 Array = NDArray[np.float64]
 
-WINDOW_S = 1.0
 SPREAD_S = 4.0
 NEARBY_S = 15.0
 FEWEST = 3  # shots that make a rhythm
@@ -74,9 +72,8 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
     if len(thumbs) < 2:
         return ANALYZER.empty()
     change, within = motion_energy(thumbs, cut_analysis)
-    start = np.arange(max(1, math.ceil(video.duration_s / WINDOW_S - 1e-6))) * WINDOW_S
-    end = np.minimum(start + WINDOW_S, video.duration_s)
-    place = np.minimum((thumbs.times_s[1:] / WINDOW_S).astype(np.int64), len(start) - 1)
+    start, end = seconds_of(video.duration_s)
+    place = second_at(thumbs.times_s[1:], len(start))
     gap = np.diff(thumbs.times_s)
     seconds = np.bincount(place[within], gap[within], len(start))
     measured = seconds > 0

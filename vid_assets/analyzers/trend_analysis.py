@@ -101,29 +101,22 @@ TABLE = {
     "amount": Column(pl.Float64, "by kind", "Times, tracks, share of pictures, measure, share of the time.", ge=0),
 }
 
+# The words, objects, colours and sounds that are counted come from these; any of them may be missing.
+SOURCES = (
+    "speech_transcription",
+    "text_overlay",
+    "object_detection",
+    "color_analysis",
+    "temporal_flow",
+    "audio_environment",
+)
+
 ANALYZER = Analyzer(
     name="trend_analysis",
     version="1",
     group="archive",
-    inputs=(
-        "video",
-        "speech_transcription",
-        "text_overlay",
-        "object_detection",
-        "color_analysis",
-        "temporal_flow",
-        "audio_environment",
-    ),
-    optional=frozenset(
-        {
-            "speech_transcription",
-            "text_overlay",
-            "object_detection",
-            "color_analysis",
-            "temporal_flow",
-            "audio_environment",
-        }
-    ),
+    inputs=("video", *SOURCES),
+    optional=frozenset(SOURCES),
     run=run,
     table=TABLE,
     preview=preview,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vid_assets.contract import Analyzer, Column, Frames, Video
 from vid_assets.drawing import timeline
-from vid_assets.measures.camera import grey
+from vid_assets.measures.luma import BLACK, grey
 from vid_assets.measures.shots import shot_spans
 from vid_assets.measures.transitions import cells, find_cuts, find_dissolves, find_fades, frame_rate, runs_of, steps
 
@@ -30,7 +30,7 @@ Grey = NDArray[np.uint8]
 
 FLASH_S, FLASH_RISE = 0.12, 15.0
 FREEZE_S, FROZEN, STOP, MOVING = 0.4, 2.0, 5.0, 2.5  # levels by which the block that changes most changes
-BLACK, BAR_S, THINNEST, BAR_EDGE = 24, 1.0, 0.02, 8.0
+BAR_S, THINNEST, BAR_EDGE = 1.0, 0.02, 8.0
 PACE, SAME_PACE, DIRECTION = 1.5, 1.25, 0.97
 
 

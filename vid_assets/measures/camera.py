@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vid_assets.measures.luma import BLACK
+
 Array = NDArray[np.float64]
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-BLACK = 24
 GRID = 3  # px between points
 # Least eigenvalue of the structure tensor at which a point can be followed: slopes of 0.7 levels a px each way. Below
 # that the rounding to 8 bits and the noise of a plain wall pass for structure.
@@ -21,11 +21,6 @@ TEXTURE = 5e-4
 LEVELS = 2  # halvings of the pictures in which a motion that nobody knows yet is looked for
 INLIER_PX = 0.35
 LOST = 0.55  # support below which another guess is tried
-
-
-def grey(thumbs: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """BT.709 luma, uint8 [n, 27, 48]."""
-    return np.rint(thumbs.astype(np.float32) @ LUMA).astype(np.uint8)
 
 
 def picture_area(pictures: NDArray[np.uint8]) -> tuple[slice, slice]:
