@@ -47,13 +47,13 @@ def locate(spec: ModelSpec, models: Path) -> Weights:
         models: The folder of fetched weights (``VID_MODELS``).
 
     Raises:
-        ModelUnavailable: A file is missing or altered; the message names it and the command that mends it.
+        ModelUnavailable: A file is missing or altered; the message names it and the command that fixes it.
     """
     folder, sums, revision = _expected(spec, models)
     files = tuple(folder / name for name in sums)
     for path in files:
         if not path.is_file():
-            raise ModelUnavailable(spec.name, f"{path} is missing", mend(spec))
+            raise ModelUnavailable(spec.name, f"{path} is missing", fix_for(spec))
     _verify(spec, models, {folder / name: digest for name, digest in sums.items()})
     return Weights(folder, files, sum(path.stat().st_size for path in files), revision)
 
@@ -87,7 +87,7 @@ def seal(folder: Path) -> str:
     return text
 
 
-def mend(spec: ModelSpec) -> str:
+def fix_for(spec: ModelSpec) -> str:
     """What to do about missing or altered files."""
     if spec.source == "folder":
         folder = spec.repo
@@ -103,14 +103,14 @@ def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]
     if spec.source == "hub":
         manifest = hub_manifest(spec, models)
         if not manifest.is_file():
-            raise ModelUnavailable(spec.name, f"{spec.repo} was never fetched ({manifest} is missing)", mend(spec))
+            raise ModelUnavailable(spec.name, f"{spec.repo} was never fetched ({manifest} is missing)", fix_for(spec))
         record = json.loads(manifest.read_text())
         return hub_folder(spec.repo) / "snapshots" / record["commit"], record["files"], record["commit"]
     if spec.source == "folder":
         folder = Path(spec.repo)
         sums = folder / SUMS
         if not sums.is_file():
-            raise ModelUnavailable(spec.name, f"{sums} is missing", mend(spec))
+            raise ModelUnavailable(spec.name, f"{sums} is missing", fix_for(spec))
         pairs = (line.split(maxsplit=1) for line in sums.read_text().splitlines())
         return folder, {name.strip(): digest for digest, name in pairs}, spec.revision
     parent = os.path.commonpath([str(PurePosixPath(name).parent) for name in spec.files])
@@ -119,7 +119,7 @@ def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]
         return models / f"{spec.repo}-{spec.revision}", sums, spec.revision
     found = importlib.util.find_spec(spec.repo)
     if found is None or not found.submodule_search_locations:
-        raise ModelUnavailable(spec.name, f"package {spec.repo} is not installed", mend(spec))
+        raise ModelUnavailable(spec.name, f"package {spec.repo} is not installed", fix_for(spec))
     return Path(found.submodule_search_locations[0]) / parent, sums, spec.revision
 
 
@@ -134,7 +134,7 @@ def _verify(spec: ModelSpec, models: Path, sums: Mapping[Path, str]) -> None:
             actual = _sha256(path)
             if actual != digest:
                 problem = f"{path} has changed (sha256 {actual[:12]}…, expected {digest[:12]}…)"
-                raise ModelUnavailable(spec.name, problem, mend(spec))
+                raise ModelUnavailable(spec.name, problem, fix_for(spec))
         seen[str(path)] = fact
     if seen != known:
         # The stamp only saves time: where the folder is read-only, the files are read again next time.

@@ -33,7 +33,7 @@ def test_an_empty_archive_is_up_to_date(places, capsys):
 @pytest.mark.parametrize(
     ("url", "named"),
     [
-        ("nosuch://bucket/films", "nosuch://bucket/films: no file system knows it"),
+        ("nosuch://bucket/films", "nosuch://bucket/films: no file system supports it"),
         ("missing/folder", "missing/folder: the archive cannot be listed"),
         ("s3://bucket/films", "s3://bucket/films: its package is missing (Install s3fs"),
     ],

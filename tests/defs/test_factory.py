@@ -180,7 +180,7 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
         (
             "answered",
             one,
-            "failed: example: ranges: share goes up to 2.0, allowed to 1; nothing was written; mend the analyzer or its"
+            "failed: example: ranges: share goes up to 2.0, allowed to 1; nothing was written; fix the analyzer or its"
             " table",
         ),
     ]

@@ -114,7 +114,7 @@ def test_a_step_waits_for_its_model_no_longer_than_the_cap(instance, model):
     result = run(flat([step("a", ["big"]), step("b")], resources=resources, model_wait_s=0.5), instance)
     assert result.success
     assert set(starts(result)) == {"a", "b"}
-    assert "nothing waits for it" in notes(result)[-1].message
+    assert "no step waits for it" in notes(result)[-1].message
 
 
 def test_when_the_budget_has_no_room_and_nothing_else_can_run_the_step_makes_room(instance, monkeypatch):
