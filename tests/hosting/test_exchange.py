@@ -10,28 +10,9 @@ from resources.errors import HostLost
 from resources.hosting.local.exchange import UNANSWERED_S, Patience
 from resources.hosting.local.link import Link
 from resources.hosting.rundir import Record
-from tests.kit.host_kit import handle, home
+from tests.kit.host_kit import BrokenCall, handle, home
 
 __all__ = ["home"]
-
-
-class Refused(grpc.RpcError):
-    """A call that ended with a status code."""
-
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self._code = code
-
-    def result(self) -> bytes:
-        raise self
-
-    def cancel(self) -> None:
-        pass
-
-    def code(self) -> grpc.StatusCode:
-        return self._code
-
-    def details(self) -> str:
-        return "refused"
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, *codes: grpc.StatusCode) -> list[grpc.StatusCode]:
@@ -39,7 +20,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, *codes: grpc.StatusCode) -> list[grp
     left, call = list(codes), Link.call
 
     def refused(link: Link, payload: bytes, seconds: float) -> object:
-        return Refused(left.pop(0)) if left else call(link, payload, seconds)
+        return BrokenCall(left.pop(0)) if left else call(link, payload, seconds)
 
     monkeypatch.setattr(Link, "call", refused)
     return left

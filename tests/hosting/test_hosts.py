@@ -18,7 +18,7 @@ from resources.errors import ModelCancelled, ModelDeadline, ModelError, ModelUna
 from resources.hosting.local.link import Link
 from resources.hosting.messages import Stream
 from resources.hosting.usage import collect_usage
-from tests.kit.host_kit import EchoResource, handle, home, in_process, is_running, wait_until
+from tests.kit.host_kit import BrokenCall, EchoResource, handle, home, in_process, is_running, wait_until
 
 __all__ = ["home"]
 
@@ -207,25 +207,6 @@ def test_a_killed_host_is_started_again_and_the_call_repeated(home: Path) -> Non
     answer = model.echo(5.0, sleep_s=1.0)
     assert answer["mean"].to_list() == [5.0, 5.0]
     assert answer["pid"][0] not in (first, second)
-
-
-class BrokenCall(grpc.RpcError):
-    """A call whose connection broke, as gRPC may name it."""
-
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self._code = code
-
-    def result(self) -> bytes:
-        raise self
-
-    def cancel(self) -> None:
-        pass
-
-    def code(self) -> grpc.StatusCode:
-        return self._code
-
-    def details(self) -> str:
-        return "Stream removed"
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED])

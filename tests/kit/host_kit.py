@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import grpc
 import numpy as np
 import polars as pl
 import psutil
@@ -112,6 +113,25 @@ class EchoResource(ModelResource):
     def records(self) -> list[dict[str, Any]]:
         """What the hosts' files say."""
         return [json.loads(path.read_text()) for path in sorted(self.folder.glob("*.json"))]
+
+
+class BrokenCall(grpc.RpcError):
+    """A call whose connection broke, as gRPC may name it."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        self._code = code
+
+    def result(self) -> bytes:
+        raise self
+
+    def cancel(self) -> None:
+        pass
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "Stream removed"
 
 
 def handle(home: Path, row: dict[str, Any] | None = None, **settings: Any) -> EchoResource:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid_assets.contract import Frames
+from vid_assets.measures.luma import WEIGHTS
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 STROKE_LEVELS = 40
 STROKE_SHARE = 1 / 18  # thickest stroke, share of the picture's height
 CELL = 8
@@ -54,7 +54,7 @@ def luma_of(picture: NDArray[np.uint8]) -> Luma:
     """The picture in grey, BT.709, uint8 [h, w]."""
     import cv2
 
-    return np.asarray(cv2.transform(picture, LUMA[None]), np.uint8)
+    return np.asarray(cv2.transform(picture, WEIGHTS[None]), np.uint8)
 
 
 def stroke_side(height: int) -> int:
