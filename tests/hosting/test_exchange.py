@@ -42,7 +42,7 @@ def test_leaving_does_not_count_as_breaking_off(home: Path, monkeypatch: pytest.
     refuse(monkeypatch, aborted, broken, aborted)
     assert handle(home).echo()["mean"].to_list() == [1.0, 1.0]
     left = refuse(monkeypatch, broken, aborted, broken, aborted)
-    with pytest.raises(HostLost, match="broke off twice during the call"):
+    with pytest.raises(HostLost, match="exited twice during the call"):
         handle(home).echo()
     assert left == [aborted]
 

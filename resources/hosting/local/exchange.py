@@ -8,7 +8,7 @@
        |     it answers the health check: a link       |
        |     it does not yet: wait (hung: kill it)     |
        |   a live lock alone: wait, it is starting     |
-       |   neither: start one (died twice: HostLost)   |
+       |   neither: start one (exited twice: HostLost) |
        |   patience over: NoHost                       |
        v                                               |
       send --- LEAVING --------------------------------+
@@ -169,7 +169,7 @@ class Exchange:
             ahead: Whether nobody waits for the host yet.
 
         Raises:
-            ResourceError: It cannot be started, there was no room for it in time, or it died twice before it answered.
+            ResourceError: It cannot be started, had no room in time, or exited twice before it answered.
         """
         while True:
             self.calls.check()
