@@ -22,6 +22,7 @@ from vid_assets.errors import MediaError, OutsideError
 from vid_assets.pipeline.records import read_records
 from vid_assets.settings import Settings
 from vid_assets.sql.publish import publish
+from vid_assets.streams import MediaResource
 from vid_assets.synthetic.clips import Clip, Shot, render
 
 MATROSKA = b"\x1aE\xdf\xa3"
@@ -404,7 +405,7 @@ def test_the_sensor_requests_runs_for_new_files_only(home, monkeypatch):
     for number in range(12):
         put(root / f"{number:02}.mp4", str(number))
     known = register(put(root / "known.mp4", "known"), warehouse, instance).video_id
-    resources = {"settings": settings, "warehouse": warehouse}
+    resources = {"settings": settings, "warehouse": warehouse, "media": MediaResource()}
 
     def tick():
         context = dg.build_sensor_context(instance=instance, resources=resources)
@@ -452,7 +453,7 @@ def test_a_changed_analyzer_runs_again_with_what_rests_on_it(home):
     for clip, background in zip(clips, ("grey", "brown"), strict=True):
         render(Clip(shots=(Shot(0.4, background=background),), width=64, height=36), clip)
     keys = [register(clip, warehouse, instance).video_id for clip in clips]
-    resources = {"settings": settings, "warehouse": warehouse}
+    resources = {"settings": settings, "warehouse": warehouse, "media": MediaResource()}
     base, alone = make_analyzer("base"), make_analyzer("alone")
     upon = make_analyzer("upon", inputs=("base",), run=lambda base: base)
 

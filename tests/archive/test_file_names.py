@@ -26,6 +26,7 @@ from vid_assets.report.index import write_index
 from vid_assets.report.write import write_report
 from vid_assets.settings import Settings
 from vid_assets.sql.publish import publish
+from vid_assets.streams import MediaResource
 from vid_assets.synthetic.clips import Clip, Shot, render
 
 # Each name with what a page shows of it.
@@ -85,7 +86,7 @@ def test_names_of_any_kind_go_from_the_archive_to_the_page(files, home):
     assert {os.fsencode(path_of(path)) for path in sources["path"]} == {os.fsencode(file) for file in files.values()}
     analyzer = make_analyzer("example")
     tags = dict(zip(automation._RANGE_TAGS, (taken.new[0], taken.new[-1]), strict=True))
-    resources = {"warehouse": warehouse, "settings": settings}
+    resources = {"warehouse": warehouse, "settings": settings, "media": MediaResource()}
     result = dg.materialize(
         [videos_asset(), analyzer_asset(analyzer)], instance=instance, resources=resources, tags=tags
     )
