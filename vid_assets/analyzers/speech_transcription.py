@@ -41,6 +41,7 @@ REPETITION = 2.4
 LOOP_WORDS, FEW = 6, 0.3
 # A detector of voices is so sure of speech, on average over a passage. Passages closer together are told as one.
 VOICE, NEAR_S = 0.5, 2.0
+NO_VOICE = 0.3  # tones and birds have more than this, speech in other languages less
 STEP_S, WINDOW_S, CLICK_STEPS = 0.005, 0.02, 9
 # The level of the pauses is the 5th percentile within so many seconds. Speech is so much louder, and not so much
 # fainter than the loudest there.
@@ -93,7 +94,7 @@ def judged(heard: pl.DataFrame, least_confidence: float = LEAST_CONFIDENCE) -> p
     return segments.select(
         "segment",
         made_up=pl.Series(verdicts, dtype=pl.Boolean),
-        voice=pl.col("voice") & (pl.col("no_speech") <= NO_SPEECH),
+        voice=pl.col("voice") & (pl.col("no_speech") <= NO_VOICE),
     )
 
 
@@ -202,7 +203,7 @@ def run(audio: Audio, model: SpeechModel, config: Settings = Settings()) -> Answ
     """
     if not audio.samples.any():
         return NotApplicable("the sound is silent")
-    heard = model.transcribe(audio, config.language, config.beam_size)
+    heard = model.transcribe(audio, language=config.language, beam_size=config.beam_size)
     verdicts = judged(heard, config.min_confidence)
     kept = heard.join(verdicts.filter(~pl.col("made_up")), on="segment", how="semi", maintain_order="left")
     duration_s = len(audio.samples) / audio.sample_rate

@@ -64,7 +64,7 @@ class Tracker:
         for track in free:
             track.missed += 1
         self._tracks[label] = [track for track in tracks if track.missed <= MISSES]
-        for at in range(len(boxes)):
+        for at in sorted(range(len(boxes)), key=lambda at: (-scores[at], *boxes[at])):
             if numbers[at] is None and scores[at] >= self._sure:
                 numbers[at] = self._next
                 self._tracks[label].append(_Track(self._next, boxes[at], colours[at]))
