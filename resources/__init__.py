@@ -1,4 +1,4 @@
-"""What runs share: the warehouse, the model catalogue, and the hosts that keep the models warm."""
+"""What runs share: the warehouse, the model catalogue, and the hosts that keep models warm."""
 
 from resources.telemetry import opt_out
 

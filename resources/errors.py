@@ -1,17 +1,17 @@
-"""The errors of models and of what keeps them: each names the culprit, the problem, and the fix."""
+"""Errors of models and model hosts. Each names the culprit, the problem, and the fix."""
 
 from pathlib import Path
 from typing import ClassVar
 
 
 class ResourceError(Exception):
-    """Base of all errors that `resources` raises on purpose; the same shape as the project's own family.
+    """Base of all errors that `resources` raises on purpose. It has the same form as the project's own errors.
 
     Attributes:
         culprit: What the error is about: a model, a weights file, a host.
-        problem: What is wrong with it, with the value seen.
+        problem: What is wrong, with the actual value.
         fix: What the reader can do about it.
-        is_outside: Whether the cause lies outside what was asked: it does not count against the video.
+        is_outside: Whether the cause is outside the request; such an error does not count against the video.
     """
 
     is_outside: ClassVar[bool] = False
@@ -27,18 +27,18 @@ class ResourceError(Exception):
 
 
 class ModelUnavailable(ResourceError):
-    """The model is not available: weights missing or changed, a package missing, or no such model in the profile.
+    """The model is not available: weights or a package are missing or changed, or the profile has no such model.
 
-    An analyzer that needs it answers ``undefined``; the others go on.
+    An analyzer that needs it answers ``undefined``; the others continue.
     """
 
 
 class ModelError(ResourceError):
-    """The model was there and failed: its load, the call, or its host. The host's log has the traceback."""
+    """The model was available and failed: its load, the call, or its host. The host's log has the traceback."""
 
 
 class ModelDeadline(ModelError):
-    """A call or a load took longer than it may."""
+    """A call or a load exceeded its time limit."""
 
 
 class ModelCancelled(ModelError):
@@ -48,46 +48,46 @@ class ModelCancelled(ModelError):
 
 
 class HostLost(ModelError):
-    """The host was killed, or could not start: nothing was wrong with the call."""
+    """The host was killed or could not start. The call itself was correct."""
 
     is_outside = True
 
 
 class NoHost(ModelDeadline):
-    """There was no room for the host, or it was not up in time."""
+    """There was no room for the host, or it did not start in time."""
 
     is_outside = True
 
 
 class CatalogueError(ResourceError):
-    """A row of the catalogue is not valid, or its file cannot be read."""
+    """A row of the catalogue is invalid, or its file cannot be read."""
 
 
 class HostsFolderError(ResourceError):
-    """The folder of the hosts' sockets is not private: another owner, a link, or open to others."""
+    """The folder of the hosts' sockets is not private: it has another owner, is a link, or is open to others."""
 
     is_outside = True
 
 
 class WarehouseError(ResourceError):
-    """The warehouse cannot store a table, a partition's key or a frame as it is."""
+    """The warehouse cannot store this table, partition key or frame."""
 
 
 class InvalidSetting(ResourceError):
-    """An environment variable has a value that its setting may not have."""
+    """An environment variable has an invalid value."""
 
 
 _TRAVEL = {kind.__name__: kind for kind in (ModelUnavailable, ModelError, ModelDeadline, ModelCancelled)}
 
 
 def to_exception(error: tuple[str, str, str, str]) -> ResourceError:
-    """The exception that an error tuple stands for."""
+    """Return the exception for an error tuple."""
     kind, culprit, problem, fix = error
     return _TRAVEL[kind](culprit, problem, fix)
 
 
 def to_error(error: BaseException, culprit: str, log: Path) -> tuple[str, str, str, str]:
-    """The tuple for an exception; strangers become a `ModelError` of one line that names the log."""
+    """Return the tuple for an exception. Other exceptions become a one-line `ModelError` that names the log."""
     if isinstance(error, ResourceError) and type(error).__name__ in _TRAVEL:
         return type(error).__name__, error.culprit, error.problem, error.fix
     lines = str(error).strip().splitlines()

@@ -1,4 +1,4 @@
-"""Files that processes share: a lock that dies with its holder, and writes that are seen whole or not at all."""
+"""Files shared by processes: a lock that ends with its holder, and writes that are visible completely or not at all."""
 
 import fcntl
 import tempfile
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock on a file during the block, waiting for it. A killed holder's lock is free at once.
+    """Wait for an exclusive lock on a file and hold it during the block. A killed holder's lock is free at once.
 
     Args:
-        path: The lock file; it is made, and stays. Its folder must exist.
+        path: The lock file. It is created if needed and stays. Its folder must exist.
     """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -20,7 +20,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file under another name in the same folder, then gives it its name."""
+    """Write a text file under a temporary name in the same folder, then rename it."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
     Path(file.name).rename(path)

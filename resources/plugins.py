@@ -1,4 +1,4 @@
-"""What installed packages offer: their entry points."""
+"""Entry points of installed packages."""
 
 import sys
 from functools import cache
@@ -7,15 +7,15 @@ from typing import Any
 
 
 def offered(group: str) -> list[EntryPoint]:
-    """The entry points of a group, by name.
+    """Return the entry points of a group, sorted by name.
 
     Args:
-        group: Such as ``vid_assets.models``.
+        group: Group name, for example ``vid_assets.models``.
     """
     return sorted(_all(tuple(sys.path)).select(group=group), key=lambda point: point.name)
 
 
 @cache
 def _all(_path: tuple[str, ...]) -> Any:
-    """All entry points; to find them, the metadata of every installed package is read."""
+    """Return all entry points. This reads the metadata of every installed package."""
     return entry_points()

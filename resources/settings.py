@@ -1,7 +1,7 @@
-"""Every setting of the project, in one table: environment variable, type, unit, default, meaning.
+"""All settings of the project in one table: environment variable, type, unit, default, meaning.
 
-A setting is read when it is used, so that a process that Dagster starts sees the environment that it gets. Empty
-variables count as unset. A bad value is an `InvalidSetting`, which names the variable, the value and what it may be.
+A setting is read when it is used, so that a process started by Dagster sees its own environment. Empty variables
+count as unset. An invalid value raises `InvalidSetting`, which names the variable, the value and the allowed values.
 Relative folders are relative to the working directory.
 """
 
@@ -30,7 +30,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """The settings; a field `name` is the variable ``VID_NAME``."""
+    """The settings. Field `name` is the variable ``VID_NAME``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -97,8 +97,8 @@ class Row:
 
     Attributes:
         variable: The environment variable.
-        value: What it is now.
-        default: What it is when the variable is unset; empty for none.
+        value: Its current value.
+        default: Its value if the variable is unset; empty for none.
         unit: Unit of the value; empty for texts and folders.
         meaning: What it does.
     """
@@ -111,24 +111,24 @@ class Row:
 
 
 def settings() -> Settings:
-    """The settings as the environment has them now.
+    """Return the settings from the current environment.
 
     Raises:
-        InvalidSetting: A variable has a value that it may not have.
+        InvalidSetting: A variable has an invalid value.
     """
     return _read(tuple(sorted(item for item in os.environ.items() if item[0].startswith(PREFIX))))
 
 
 def default_of(name: str) -> str:
-    """The default of a setting, as text; empty for none."""
+    """Return the default of a setting as text; empty for none."""
     return _text(Settings.model_fields[name].default)
 
 
 def rows() -> list[Row]:
-    """All settings with their values.
+    """Return all settings with their values.
 
     Raises:
-        InvalidSetting: As `settings`.
+        InvalidSetting: See `settings`.
     """
     now = settings()
     return [
@@ -138,7 +138,7 @@ def rows() -> list[Row]:
 
 
 def markdown_table() -> str:
-    """The settings as a table in Markdown, without their values."""
+    """Return the settings as a Markdown table, without their values."""
     lines = ["| variable | default | unit | meaning |", "| --- | --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = _text(field.default)
@@ -148,7 +148,7 @@ def markdown_table() -> str:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return f"{PREFIX}{name.upper()}"
 
 
@@ -170,7 +170,7 @@ def _problem(error: Mapping[str, Any]) -> str:
 
 
 def _fix(name: str) -> str:
-    """What to set a variable to."""
+    """Return the allowed values of a variable as a fix."""
     field = Settings.model_fields[name]
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):

@@ -1,12 +1,13 @@
-"""Libraries that report to their makers are told not to: nothing opens a connection that nobody asked for.
+"""Turns off the telemetry of libraries, so that nothing opens an unrequested connection.
 
-`opt_out` runs when `resources` or `vid_assets` is imported, which is before any library is, in every process of the
-pipeline: the command line, the code location, runs, model hosts, and decoders. Children inherit what it sets.
+`opt_out` runs when `resources` or `vid_assets` is imported, before any library is imported. This applies to every
+process of the pipeline: the command line, the code location, runs, model hosts, and decoders. Child processes inherit
+the variables.
 """
 
 import os
 
-# onnxruntime resolves names, connects to its maker, and leaves a device id in the user's cache, at each start.
+# At each start, onnxruntime resolves names, connects to its maker, and writes a device id to the user's cache.
 OPT_OUT = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
@@ -17,6 +18,6 @@ OPT_OUT = {
 
 
 def opt_out() -> None:
-    """Sets the variables of `OPT_OUT`; one that the user has set already stays."""
+    """Set the variables of `OPT_OUT`. A variable that you have already set stays unchanged."""
     for name, value in OPT_OUT.items():
         os.environ.setdefault(name, value)

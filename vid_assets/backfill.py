@@ -1,7 +1,7 @@
-"""Takes in the archive and runs what is due, one run after the other: ``vid_assets backfill``.
+"""Register the archive and run what is due, one run after the other: ``vid_assets backfill``.
 
-It ends with 0 if all went well, with 1 if a video or the machine failed or another backfill is under way, and with 128
-and the number of the signal that ended it. A wrong setting is an error, which the program ends with 2.
+The exit code is 0 on success, 1 if a video or the machine failed or another backfill is running, and 128 plus the
+signal number if a signal ended it. A wrong setting raises an error, for which the program exits with 2.
 """
 
 import sqlite3
@@ -45,11 +45,11 @@ class Backfill:
     """One backfill.
 
     Attributes:
-        tell: Called with each line that is for people.
-        complain: Called with each line that says what failed.
-        dry_run: Whether to tell only what would run; files are registered all the same.
-        retry: Whether to try again what was given up.
-        wait: Whether to wait for another backfill that is under way.
+        tell: Called with each line of information.
+        complain: Called with each line about a failure.
+        dry_run: Whether only to print what would run; files are registered anyway.
+        retry: Whether to retry what was given up.
+        wait: Whether to wait for another running backfill.
         stop: What may end it; set by `run`.
     """
 
@@ -62,19 +62,19 @@ class Backfill:
     _told_of: str = ""
 
     def run(self) -> int:
-        """Do it, until it is done or a signal ends it; only on the main thread.
+        """Run the backfill until it is done or a signal ends it; call it only on the main thread.
 
         Returns:
-            The exit code, as this module's docstring says.
+            The exit code, as in this module's docstring.
 
         Raises:
-            SettingsError: A setting, or Dagster's, is wrong.
-            InvalidSetting: A setting has a value that it cannot have.
+            SettingsError: A setting, or one of Dagster's, is wrong.
+            InvalidSetting: The value of a setting is not allowed.
         """
         return run_stoppable(self._guarded, self.tell)
 
     def _guarded(self, stop: Stop) -> int:
-        """The boundary at which an error of the settings or of the machine becomes a line and an exit code."""
+        """Turn an error of the settings or of the machine into a line and an exit code."""
         import sqlalchemy.exc
 
         self.stop = stop
@@ -133,20 +133,20 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class _TakingIn:
-    """Takes the whole archive in, files that settle in the next seconds among them."""
+    """Registers the whole archive, including files that settle in the next seconds."""
 
     backfill: Backfill
     warehouse: Warehouse
     instance: dg.DagsterInstance
 
     def run(self) -> int:
-        """Do it, and tell what was left out.
+        """Register the archive, and print what was left out.
 
         Returns:
-            How many files were refused.
+            The number of files that were refused.
 
         Raises:
-            SettingsError: There is no such archive.
+            SettingsError: The archive does not exist.
         """
         scratch = settings().scratch
         tell, complain = self.backfill.tell, self.backfill.complain
@@ -166,7 +166,7 @@ class _TakingIn:
         return len(refused) + len(unreadable)
 
     def _looks(self, archive: Archive, scratch: Path) -> tuple[list[str], list[str]]:
-        """Look until all folders were listed and all files are settled, but for `SETTLE_S` at most for the latter."""
+        """Look until all folders are listed and all files have settled; wait for the latter at most `SETTLE_S`."""
         began, give_up = time.time(), time.monotonic() + SETTLE_S
         stop, waiting = self.backfill.stop.soon, False
         refused: list[str] = []
@@ -200,7 +200,7 @@ class _TakingIn:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Runs batches, and tells what failed in them."""
+    """Runs batches, and prints what failed in them."""
 
     backfill: Backfill
     warehouse: Warehouse
@@ -208,10 +208,10 @@ class _Runs:
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, made: Sequence[Batch]) -> int:
-        """Run them one after the other, or only tell.
+        """Run the batches one after the other, or only print them.
 
         Returns:
-            How many videos, and runs as such, failed.
+            The number of videos, and of runs as a whole, that failed.
         """
         order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
         done = 0
@@ -252,7 +252,7 @@ class _Runs:
 
 
 def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict[str, str]:
-    """Of these videos, those of which something failed since then: what, and why; what rests on it is left out."""
+    """Return the videos of these with a failure since then: what failed, and why, without what depends on it."""
     upstream = dependencies()
     found: dict[str, str] = {}
     for key in keys:
@@ -265,13 +265,13 @@ def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict
 
 
 def title(video_id: str, warehouse: Warehouse) -> str:
-    """The name of a video's file, and its key."""
+    """Return the name of a video's file, and its key."""
     source = warehouse.read_partition(SOURCES.name, video_id)
     return video_id if source is None else f"{shown(name_of(source['path'].item()))} ({video_id})"
 
 
 def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
-    """The first step that failed and its error, or what ended the run as a whole."""
+    """Return the first step that failed and its error, or what ended the run as a whole."""
     for event in result.filter_events(lambda event: event.is_step_failure):
         error = event.step_failure_data.error
         cause = error and (error.cause or error)

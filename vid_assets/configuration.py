@@ -1,4 +1,4 @@
-"""The configuration of an archive: settings of analyzers and models, from one TOML file that ``VID_CONFIG`` names.
+"""Configuration of an archive: settings of analyzers and models, from one TOML file that ``VID_CONFIG`` names.
 
     [analyzers.object_detection]   # fields of the analyzer's Config
     min_score = 0.5
@@ -10,7 +10,7 @@
     repo = "Salesforce/blip2-flan-t5-xl"
     revision = "<commit>"
 
-What the file does not say has its default. The launchpad shows these values and can change them for a run.
+Anything not in the file keeps its default. The launchpad shows these values, and you can change them for one run.
 """
 
 import tomllib
@@ -35,11 +35,11 @@ MODEL_HOSTS = ModelHostsResource.configure_at_launch()
 
 @dataclass(frozen=True)
 class Configuration:
-    """What an archive's file says.
+    """Content of an archive's configuration file.
 
     Attributes:
-        analyzers: Settings by analyzer, of those that have any.
-        models: Handle of each task that an analyzer asks, by the key of its Dagster resource.
+        analyzers: Settings of each analyzer that has any.
+        models: Model handle for each task in use, by the key of its Dagster resource.
         media: How the streams are made.
     """
 
@@ -48,22 +48,22 @@ class Configuration:
     media: MediaResource = field(default_factory=MediaResource)
 
     def settings_of(self, analyzer: Analyzer) -> Config | None:
-        """The analyzer's settings; None if it has none."""
+        """Returns the settings of the analyzer; None if it has none."""
         defaults = analyzer.config() if analyzer.config is not None else None
         return self.analyzers.get(analyzer.name, defaults)
 
     def handle_for(self, analyzer: Analyzer) -> ModelResource | None:
-        """Handle of the model that the analyzer asks; None if it asks none."""
+        """Returns the handle of the analyzer's model; None if it uses no model."""
         if analyzer.task is None:
             return None
         return self.models.get(analyzer.task.key) or handle_of(analyzer.task)(hosts=MODEL_HOSTS)
 
 
 def configuration() -> Configuration:
-    """The configuration in force; read once for each file.
+    """Returns the current configuration. Each file is read once.
 
     Raises:
-        SettingsError: The file cannot be read, or names something that does not exist or is out of range.
+        SettingsError: The file cannot be read, names something that does not exist, or has a value out of range.
     """
     return _configuration(settings().config)
 
@@ -88,10 +88,10 @@ def _configuration(path: str) -> Configuration:
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """The content of a configuration file: its tables ``analyzers``, ``media`` and ``models``, empty where it has none.
+    """Returns the tables ``analyzers``, ``media`` and ``models`` of a configuration file. A missing table is empty.
 
     Raises:
-        SettingsError: It cannot be read, or has tables that no configuration has.
+        SettingsError: The file cannot be read or has unknown tables.
     """
     try:
         content = tomllib.loads(path.expanduser().read_text())

@@ -1,8 +1,8 @@
-"""What an analyzer is, what it gets, and what it answers. Imports no dagster, no torch, no duckdb.
+"""What an analyzer is, what it receives, and what it returns. Imports no dagster, no torch, no duckdb.
 
 An analyzer is one file in ``vid_assets/analyzers``: a pure ``run`` function from inputs to a polars frame, and one
 `Analyzer` that describes it. Inputs are the media streams of one video (`Video`, `Frames`, `Audio`) and the tables of
-other analyzers. An analyzer may ask one model, by a task of ``resources/tasks``, and may have settings.
+other analyzers. An analyzer may ask one model, through a task of ``resources/tasks``, and may have settings.
 """
 
 import inspect
@@ -32,11 +32,11 @@ class Column:
 
     Attributes:
         dtype: Polars data type, exact.
-        unit: ``s``, ``px``, ``1`` (a share or ratio), ``dB``, ``text``, ... It stands in the warehouse's comments.
+        unit: ``s``, ``px``, ``1`` (a share or ratio), ``dB``, ``text``, ... It appears in the warehouse's comments.
         description: What the value means, in one sentence.
         ge: Smallest value allowed, in `unit`.
         le: Largest value allowed, in `unit`.
-        nullable: Whether a row may lack the value (nothing measurable there).
+        nullable: Whether a row may lack the value, if there is nothing to measure.
 
     Columns named ``time_s``, ``start_s`` or ``end_s`` are positions on the video's time axis, in seconds from its
     start, and must lie within the video.
@@ -59,8 +59,8 @@ class Video:
         duration_s: From the first picture or sample, whichever is earlier, to the end of the last, in seconds.
         width: Displayed width in px, after rotation and pixel aspect ratio; 0 without a picture.
         height: Displayed height in px; 0 without a picture.
-        fps: Average frame rate in frames a second; the constant rate where only damage breaks it; 0 without a picture.
-        frame_count: Pictures that were decoded.
+        fps: Average frame rate in frames per second; the constant rate if only damage breaks it; 0 without a picture.
+        frame_count: Number of decoded pictures.
         has_picture: Whether there is a video stream with at least one decodable picture.
         has_audio: Whether there is an audio stream with at least one decodable sample.
     """
@@ -79,14 +79,14 @@ class Video:
 class Frames:
     """Pictures of one video, memory-mapped and read-only.
 
-    The stream ``thumbs`` holds every frame, squeezed to 48 x 27 px whatever the aspect ratio. The stream ``frames``
-    holds about two a second, upright, with square pixels, the long side at most 640 px; settings can change both.
-    All are deinterlaced, of standard dynamic range, and without transparency.
+    The stream ``thumbs`` holds every frame, scaled to 48 x 27 px regardless of the aspect ratio. The stream ``frames``
+    holds about two frames per second, upright, with square pixels, the long side at most 640 px; settings can change
+    both. All frames are deinterlaced, of standard dynamic range, and without transparency.
 
     Attributes:
         array: uint8 RGB, shape [n, height, width, 3].
-        times_s: float64 [n], presentation time of each, in seconds from the start of the video, ascending.
-        indices: int64 [n], position of each among all the frames of the video in presentation order, from 0.
+        times_s: float64 [n], presentation time of each frame, in seconds from the start of the video, ascending.
+        indices: int64 [n], position of each frame among all frames of the video in presentation order, from 0.
         path: The ``.npy`` file behind `array`, for models that map it themselves; None for arrays made in memory.
         video_id: The video that the pictures belong to.
         lost: int64, rows before which pictures are missing because they were damaged, ascending.
@@ -108,8 +108,8 @@ class Audio:
     """The sound of one video, mixed to mono at 16 kHz, memory-mapped and read-only.
 
     Attributes:
-        samples: float32 [n], -1..1. Sample 0 sounds at the start of the video's time axis; late sound is padded with
-            silence. Where the channels would cancel each other, or differ, it is one of them instead of their mix.
+        samples: float32 [n], -1..1. Sample 0 is at the start of the video's time axis; late sound is padded with
+            silence. If the channels cancel each other, or differ, it is one of them instead of their mix.
         sample_rate: Always 16000 Hz.
         path: The ``.npy`` file behind `samples`; None for arrays made in memory.
         video_id: The video that the sound belongs to.
@@ -123,14 +123,14 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """The question does not arise for this video (no audio track, say). It counts as answered."""
+    """The question does not apply to this video (for example, it has no audio track). It counts as answered."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """Nothing could be measured, or the model is not available in this profile. It counts as not answered."""
+    """Nothing could be measured, or the profile has no model for it. It counts as not answered."""
 
     reason: str
 
@@ -142,7 +142,7 @@ class Config(pydantic.BaseModel):
     """Base of an analyzer's settings: what users may change, each with a default, a range and a meaning.
 
     The fields appear in Dagster's launchpad and in the configuration file of an archive. Use the types str, int, float,
-    bool, list and dict. A changed value is another code version: answers that were made with the old one are stale.
+    bool, list and dict. A changed value changes the code version: answers from the old value become stale.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -150,11 +150,11 @@ class Config(pydantic.BaseModel):
 
 def setting(
     default: Any, unit: str, description: str, *, ge: float | None = None, le: float | None = None
-) -> Any:  # like pydantic's Field, which stands for a value of any type
+) -> Any:  # like pydantic's Field, which may have a value of any type
     """One field of a `Config`.
 
     Args:
-        default: Its value where nobody says otherwise. A changed default needs a new version of the analyzer.
+        default: The value unless it is configured. If you change a default, raise the version of the analyzer.
         unit: As in `Column`.
         description: What the value does, in one sentence.
         ge: Smallest value allowed, in `unit`.
@@ -169,19 +169,20 @@ class Analyzer:
 
     Attributes:
         name: File stem, asset key and table name.
-        version: Raise it when the same input may give another answer; it re-runs the partitions concerned.
+        version: Raise it when the same input may give another answer; this re-runs the affected partitions.
         group: The asset group in Dagster: one of `GROUPS`, or a name of your own.
         inputs: Names of streams (`STREAMS`) and of other analyzers, in the order of `run`'s parameters.
         run: Pure function ``run(*inputs)``. With a `task` it also takes ``model``, with a `config` also ``config``, in
             this order. Deterministic.
-        table: The columns it answers with, without ``video_id``, which the pipeline adds in front.
-        task: The question that it asks a model; the model that answers it is handed to `run`.
-        config: Class of its settings; an instance is handed to `run`.
-        optional: Those of `inputs` that may be missing; `run` then receives None. ``model`` among them stands for a
-            model that the profile may lack.
-        coverage: Least share of the video that the rows must span; None where rows are events that may be rare.
-        budget: Computing seconds that it may take for each second of video, on two cores in profile ``offline``.
-        preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or None if there is nothing to see.
+        table: The columns that it returns, without ``video_id``, which the pipeline adds in front.
+        task: The question that it asks a model; `run` receives the model that answers it.
+        config: Class of its settings; `run` receives an instance.
+        optional: Those of `inputs` that may be missing; `run` then receives None. ``model`` in it means a model that
+            the profile may lack.
+        coverage: Minimum share of the video that the rows must span; None if rows are events that may be rare.
+        budget: Computing seconds allowed for each second of video, on two cores in profile ``offline``.
+        preview: ``preview(table, *inputs)`` draws the result, uint8 RGB [h, w, 3], or returns None if there is nothing
+            to see.
 
     Raises:
         AnalyzerDefinitionError: The description contradicts itself.
@@ -201,7 +202,7 @@ class Analyzer:
     preview: Callable[..., NDArray[np.uint8] | None] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a description that could only fail later, in the middle of a run."""
+        """Refuse a description that can only fail later, in the middle of a run."""
         if not self.name.isidentifier():
             raise AnalyzerDefinitionError(self.name, "the name is not an identifier", "use the file's stem")
         if not self.group.isidentifier():
@@ -230,7 +231,7 @@ class Analyzer:
 
     @property
     def schema(self) -> pl.Schema:
-        """Column name to polars data type, without ``video_id``."""
+        """Column names and polars data types, without ``video_id``."""
         return pl.Schema({name: column.dtype for name, column in self.table.items()})
 
     @property
@@ -240,9 +241,9 @@ class Analyzer:
 
     @property
     def description(self) -> str:
-        """The docstring of the file that `run` stands in."""
+        """The docstring of the file that defines `run`."""
         return (inspect.getmodule(self.run).__doc__ or self.name).strip()  # pyright: ignore[reportOptionalMemberAccess]
 
     def empty(self) -> pl.DataFrame:
-        """A typed table without rows."""
+        """Return a typed table without rows."""
         return pl.DataFrame(schema=self.schema)

@@ -1,4 +1,4 @@
-"""Small pictures of results: contact sheets, curves and timelines, uint8 RGB [height, width, 3]."""
+"""Small images of results: contact sheets, curves and timelines, uint8 RGB [height, width, 3]."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,15 +37,15 @@ def contact_sheet(
     columns: int = 4,
     tags: Sequence[Sequence[str]] | None = None,
 ) -> Picture:
-    """The chosen pictures side by side, each with its time and label.
+    """Draw the chosen pictures side by side, each with its time and label.
 
     Args:
-        frames: Where the pictures come from.
-        rows: Which of them, in the order to show.
-        labels: One text a picture, written under it, in up to `LINES` lines.
+        frames: Source of the pictures.
+        rows: Rows of the pictures to show, in order.
+        labels: One text per picture, written below it in at most `LINES` lines.
         boxes: For each picture the boxes to draw, ``(x0, y0, x1, y1)`` as shares of its width and height.
-        columns: Pictures in a row; they are never wider than half the sheet, nor than four times their own width.
-        tags: For each picture and box a short name, written at the box's corner.
+        columns: Pictures per row. A picture is never wider than half the sheet or four times its own width.
+        tags: For each picture and box a short name, written at the corner of the box.
     """
     import cv2
 
@@ -71,7 +71,7 @@ def contact_sheet(
 
 
 def _frame(picture: Picture, boxes: Sequence[Box], tags: Sequence[str]) -> None:
-    """Draw boxes around what is in them, so that they hide none of it, and their tags above or in their corner."""
+    """Draw boxes around their contents without hiding any of them, with tags above or in the corner of each box."""
     import cv2
 
     tall, wide = picture.shape[:2]
@@ -92,13 +92,13 @@ def line_plot(
     duration_s: float,
     spans: Sequence[tuple[float, float]] = (),
 ) -> Picture:
-    """One curve above the other over a common time axis, each scaled to its own range; NaN leaves a gap.
+    """Draw one curve above the other over a common time axis, each scaled to its own range; NaN leaves a gap.
 
     Args:
-        times_s: Position of the values, in seconds, shape [n].
+        times_s: Time of each value, in seconds, shape [n].
         series: Name to values, shape [n] each.
         duration_s: Length of the time axis.
-        spans: Start and end of stretches to shade.
+        spans: Start and end of time spans to shade.
     """
     import cv2
 
@@ -133,16 +133,16 @@ def timeline(
     duration_s: float,
     samples: NDArray[np.float32] | None = None,
 ) -> Picture:
-    """One lane a kind over a common time axis; each bar is ``(start_s, end_s, text)``.
+    """Draw one lane per kind over a common time axis; each bar is ``(start_s, end_s, text)``.
 
-    A text that is too long for its bar stands beside it if there is room, or is left out: half a number is a wrong one.
-    So are all texts of a lane with more than `TEXTS` bars.
+    A text that is too long for its bar is written beside it if there is room, and otherwise left out: half a number
+    is a wrong number. A lane with more than `TEXTS` bars has no texts.
 
     Args:
         lanes: Name to bars.
         duration_s: Length of the time axis.
-        samples: Sound of that length, float32 [n]; its waveform is drawn above, in the colour of the first lane that
-            has a bar there.
+        samples: Sound of that length, float32 [n]. Its waveform is drawn above the lanes, in the colour of the first
+            lane with a bar at that time.
     """
     tall, above = 26, 0 if samples is None else _WAVE + _MARGIN
     picture = _canvas(above + len(lanes) * (tall + _MARGIN), duration_s)
@@ -161,14 +161,14 @@ def timeline(
 
 
 def _beside(picture: Picture, text: str, bar: tuple[int, int], bars: Sequence[tuple[int, int]], baseline: int) -> None:
-    """Write a bar's text in it, or right or left of it, where it disturbs no other bar."""
+    """Write a bar's text in it, or to the right or left of it, where it covers no other bar."""
     long, (left, right) = _length(text), bar
     if long + 6 <= right - left:
         _write(picture, text, left + 3, baseline, long, (255, 255, 255))
         return
     after = min((other for other, _ in bars if other >= right), default=WIDTH)
     before = max((other for _, other in bars if other <= left), default=_LABEL_WIDTH)
-    # a neighbour may want to write into the gap as well: one of them has it
+    # a neighbour may want to write into the same gap: only one of them gets it
     if right + 4 + long <= after - 4 - (0 if after == WIDTH else long):
         _write(picture, text, right + 4, baseline, long)
     elif before == _LABEL_WIDTH and left - 4 - long >= before:
@@ -181,7 +181,7 @@ def _wave(
     lanes: Mapping[str, Sequence[tuple[float, float, str]]],
     duration_s: float,
 ) -> None:
-    """The highest and lowest sample of each column of pixels; the loudest fills the height."""
+    """Draw the highest and lowest sample of each pixel column; the loudest fills the height."""
     _write(picture, "sound", _MARGIN, _MARGIN + 14, _LABEL_WIDTH)
     if not len(samples):
         return
@@ -205,10 +205,10 @@ def colour_bars(
     shares: Sequence[Sequence[float]],
     duration_s: float,
 ) -> Picture:
-    """One column a picture, from its time to that of the next, its colours stacked by their share.
+    """Draw one column per picture, from its time to that of the next, with its colours stacked by their share.
 
     Args:
-        times_s: When each picture shows, ascending, in seconds.
+        times_s: Time of each picture, ascending, in seconds.
         colours: For each picture its colours, ``#rrggbb``.
         shares: For each picture the share of each colour; they add up to 1.
         duration_s: Length of the time axis.
@@ -226,7 +226,7 @@ def colour_bars(
 
 
 def bar_chart(values: Mapping[str, float]) -> Picture:
-    """One horizontal bar a value, with its name, in the order given; the longest fills the width."""
+    """Draw one horizontal bar per value, with its name, in the order given; the longest fills the width."""
     tall = 22
     picture = np.full((_MARGIN + len(values) * (tall + 4), WIDTH, 3), 255, np.uint8)
     most = max([*values.values(), 1e-9])
@@ -241,7 +241,7 @@ def bar_chart(values: Mapping[str, float]) -> Picture:
 
 
 def _canvas(height: int, duration_s: float) -> Picture:
-    """White, with a time axis below that has a tick about every eighth of its length."""
+    """Return a white canvas with a time axis at the bottom, with a tick about every eighth of its length."""
     picture = np.full((height + _MARGIN + 24, WIDTH, 3), 255, np.uint8)
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800) if duration_s / s <= 12), 3600)
     for tick in np.arange(0, duration_s + 1e-9, step):
@@ -257,14 +257,14 @@ def _x(time_s: float, duration_s: float) -> int:
 
 
 def _length(text: str) -> int:
-    """Width of a text in px."""
+    """Return the width of a text in px."""
     import cv2
 
     return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _SIZE, 1)[0][0]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` px, `LINES` at most; the last one ends in dots if there is more to say."""
+    """Wrap the text into at most `LINES` lines of at most `width` px; the last one ends in dots if text is left out."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and _length(f"{lines[-1]} {word}") <= width:
@@ -275,7 +275,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _write(picture: Picture, text: str, x: int, y: int, width: int, colour: Colour = INK) -> None:
-    """One line of text whose baseline starts at (x, y), cut with dots where it would leave `width` px."""
+    """Write one line of text with its baseline at (x, y); cut it with dots if it exceeds `width` px."""
     import cv2
 
     text = " ".join(text.splitlines())[:width]

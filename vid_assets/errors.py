@@ -10,13 +10,13 @@ _OF_THE_MACHINE = (
 
 
 class VidAssetsError(Exception):
-    """Base of all errors that this package raises on purpose.
+    """Base of all errors that this package raises deliberately.
 
     Attributes:
         culprit: What the error is about: a file, a video, an analyzer, a column.
         problem: What is wrong with it, with the value seen.
         fix: What the reader can do about it.
-        is_outside: Whether the cause lies outside the file and the analyzer; `is_outside` reads it.
+        is_outside: Whether the cause is outside the file and the analyzer; `is_outside` reads it.
     """
 
     is_outside: ClassVar[bool] = False
@@ -32,7 +32,7 @@ class VidAssetsError(Exception):
 
 
 class AnalyzerDefinitionError(VidAssetsError):
-    """An analyzer's description contradicts itself, or its file does not hold what discovery expects."""
+    """An analyzer's description contradicts itself, or its file lacks what discovery expects."""
 
 
 class MediaError(VidAssetsError):
@@ -40,16 +40,16 @@ class MediaError(VidAssetsError):
 
 
 class OutsideError(MediaError):
-    """What went wrong lies outside the file: memory or disk ran out, a process was killed, a server did not answer.
+    """The cause is outside the file: memory or disk ran out, a process was killed, a server did not answer.
 
-    It does not count among the failures after which a file is given up.
+    It does not count towards the failures after which a file is given up.
     """
 
     is_outside = True
 
 
 class ContractError(VidAssetsError):
-    """An analyzer's answer breaks its own table: schema, range, nulls or times."""
+    """An analyzer's answer violates its own table: schema, range, nulls or times."""
 
 
 class UpstreamError(VidAssetsError):
@@ -63,22 +63,22 @@ class SettingsError(VidAssetsError):
 
 
 class BusyError(VidAssetsError):
-    """Somebody else is doing what only one may do at a time."""
+    """Another process is doing what only one may do at a time."""
 
     is_outside = True
 
 
 class RunCancelledError(VidAssetsError):
-    """The run is being cancelled; what was computed is dropped."""
+    """The run is being cancelled; its computed results are dropped."""
 
     is_outside = True
 
 
 def is_outside(error: BaseException) -> bool:
-    """Whether the cause of an error lies outside the file and the analyzer, so that it does not count against them.
+    """Whether the cause of an error is outside the file and the analyzer, so that it does not count against them.
 
-    An error family of ours says so itself, by its attribute ``is_outside``. Of other errors those are meant that tell
-    that the machine ran out of something: disk, memory, open files, a connection.
+    The errors of this project carry the attribute ``is_outside``. Other errors count if they report that the machine
+    ran out of something: disk, memory, open files, a connection.
     """
     seen: list[BaseException] = []
     cause: BaseException | None = error

@@ -1,4 +1,4 @@
-"""Dagster's own storage: the folder that ``DAGSTER_HOME`` names, or one that is made here."""
+"""Dagster's storage: the folder in ``DAGSTER_HOME``, or one that is created here."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     import dagster as dg
 
 SETTINGS = Path(__file__).with_name("dagster.yaml")
-# A checkout keeps Dagster's storage in the first, which `make ui` uses; elsewhere it lies with the other data.
+# A checkout keeps Dagster's storage in the first, which `make ui` uses; otherwise it is with the other data.
 _CHECKOUT, _ELSEWHERE = Path("dagster_home"), Path("data/dagster_home")
 
 
 def dagster_home() -> Path:
-    """The folder of Dagster's storage; processes that this one starts find it in their environment."""
+    """Return the folder of Dagster's storage; processes started from this one find it in their environment."""
     named = os.environ.get("DAGSTER_HOME")
     home = Path(named) if named else _CHECKOUT if (_CHECKOUT / "dagster.yaml").is_file() else _ELSEWHERE
     home = home.expanduser().absolute()
@@ -29,7 +29,7 @@ def dagster_home() -> Path:
 
 @contextmanager
 def instance() -> "Iterator[dg.DagsterInstance]":
-    """Dagster's instance."""
+    """Yield Dagster's instance."""
     import dagster as dg
 
     dagster_home()

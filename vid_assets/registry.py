@@ -1,7 +1,7 @@
-"""Finds the analyzers: every file of ``vid_assets/analyzers``, and those that installed packages offer.
+"""Finds the analyzers: every file in ``vid_assets/analyzers``, and the analyzers of installed packages.
 
-A package offers an analyzer by an entry point of the group ``vid_assets.analyzers`` that names its `Analyzer`, or a
-module that has one as ``ANALYZER``. An invalid file or entry point is an error at load time.
+A package provides an analyzer with an entry point in the group ``vid_assets.analyzers``. The entry point names an
+`Analyzer`, or a module that has one as ``ANALYZER``. An invalid file or entry point fails at load time.
 """
 
 import importlib
@@ -20,14 +20,14 @@ GROUP = "vid_assets.analyzers"
 
 @cache
 def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
-    """All analyzers, upstream before downstream, otherwise by name.
+    """Returns all analyzers, upstream before downstream, then by name.
 
     Args:
-        package: Where the files are, and the group of the entry points.
+        package: Package that contains the files; also the group of the entry points.
 
     Raises:
-        AnalyzerDefinitionError: A file or entry point holds no analyzer, its name is not the file's stem or is taken,
-            an input is unknown, or the inputs form a cycle. An error while a file is imported is passed on as it is.
+        AnalyzerDefinitionError: A file or entry point has no analyzer, its name differs from the file's stem or is
+            taken, an input is unknown, or the inputs form a cycle. Import errors are passed on unchanged.
     """
     folder = importlib.import_module(package).__path__
     own = [_load(f"{package}.{module.name}") for module in pkgutil.iter_modules(folder)]
@@ -35,7 +35,7 @@ def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
 
 
 def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
-    """The analyzers sorted so that each comes after those whose tables it reads.
+    """Returns the analyzers sorted so that each comes after those whose tables it reads.
 
     Raises:
         AnalyzerDefinitionError: An input is neither a stream nor an analyzer, or the inputs form a cycle.
@@ -65,7 +65,7 @@ def _load(module_name: str) -> Analyzer:
 
 
 def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
-    """The analyzers of installed packages."""
+    """Yields the analyzers of installed packages."""
     for point in offered(group):
         where = _place(point)
         try:

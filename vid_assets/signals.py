@@ -1,7 +1,7 @@
-"""Work that ends in good order when its process is told to stop.
+"""Work that ends cleanly when its process receives a signal.
 
-The first SIGINT or SIGTERM asks the work to stop when what is under way is done, the second to stop at once, and the
-third ends the process as it stands.
+The first SIGINT or SIGTERM asks the work to stop after the current step. The second asks it to stop at once. The
+third ends the process immediately.
 """
 
 import ctypes
@@ -13,21 +13,21 @@ from contextlib import contextmanager
 
 from vid_assets.executor import Stop
 
-# From the second signal on, work that does not look is interrupted after this.
+# After the second signal, work that does not check the flag is interrupted after this time.
 GRACE_S = 5.0
 POLL_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_stoppable(work: Callable[[Stop], int], tell: Callable[[str], None]) -> int:
-    """Do the work on a thread of its own, while this one, the main thread, listens to signals.
+    """Run the work on its own thread, while this one, the main thread, listens for signals.
 
     Args:
-        work: Gets what tells it to stop; returns an exit code.
-        tell: Called with what a signal means.
+        work: Receives the `Stop` that asks it to end; returns an exit code.
+        tell: Called with the meaning of each signal.
 
     Returns:
-        The exit code: that of the work, or 128 and the number of the first signal.
+        The exit code: that of the work, or 128 plus the number of the first signal.
     """
     stop, got, outcome = Stop(), list[int](), _Outcome()
     thread = threading.Thread(target=outcome.of, args=(work, stop), name="stoppable", daemon=True)
@@ -53,7 +53,7 @@ def run_stoppable(work: Callable[[Stop], int], tell: Callable[[str], None]) -> i
 
 
 class _Outcome:
-    """What came of the work."""
+    """Result of the work."""
 
     def __init__(self) -> None:
         self.code = 0
@@ -68,7 +68,7 @@ class _Outcome:
 
 @contextmanager
 def _handled(got: list[int]) -> Iterator[None]:
-    """Collect the numbers of signals; from the second on they have their usual effect again."""
+    """Collect the numbers of signals; from the second one on, they have their usual effect again."""
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def note(number: int, _frame: object) -> None:

@@ -1,4 +1,4 @@
-"""How the streams of videos are made, as Dagster resource. A change is another stream, and another code version."""
+"""How the streams of videos are made, as a Dagster resource. A change gives another stream and another code version."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from vid_assets.media import MediaSettings
 
-# Which settings each stream depends on.
+# The settings that each stream depends on.
 READS = {
     "video": ("picture_track", "sound_language", "sound_track"),
     "thumbs": ("picture_track",),
@@ -28,7 +28,7 @@ class MediaResource(dg.ConfigurableResource):
     picture_track: int = Field(default=-1, description="Index of the picture to take, as in tracks; -1: by the rule")
 
     def settings(self) -> MediaSettings:
-        """The same for the decoder.
+        """Returns the settings in the decoder's form.
 
         Raises:
             SettingsError: A value is out of range.
@@ -43,7 +43,7 @@ class MediaResource(dg.ConfigurableResource):
 
 
 def changed_streams(settings: MediaSettings, streams: Collection[str]) -> dict[str, object]:
-    """The settings that differ from their defaults and that one of these streams depends on, by name."""
+    """Returns by name the non-default settings that at least one of these streams depends on."""
     default = MediaSettings(limits=settings.limits)
     names = sorted({name for stream in streams for name in READS.get(stream, ())})
     return {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(default, name)}

@@ -1,1 +1,1 @@
-"""Which models there are, which one a profile uses, and where their weights lie."""
+"""The available models, the model that each profile uses, and the location of their weights."""

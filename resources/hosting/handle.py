@@ -26,26 +26,26 @@ SAMPLE_RATE = 16000
 
 
 class ModelHostsResource(dg.ConfigurableResource):
-    """The engine that keeps the models in memory: processes of this machine."""
+    """The engine that keeps the models in memory: processes on this machine."""
 
     scratch: str = Field(default="", description="Folder of the hosts' sockets; empty: VID_SCRATCH, else data/scratch")
     models: str = Field(default="", description="Folder of fetched weights; empty: VID_MODELS, else data/models")
 
     def engine(self) -> ModelHosts:
-        """The engine; the same one for every handle of this process."""
+        """Return the engine. All handles of this process share it."""
         from resources.hosting.local.hosts import local_hosts
 
         return local_hosts(Path(self.scratch or settings().scratch).absolute())
 
     def weights(self) -> Path:
-        """The folder of fetched weights, absolute."""
+        """Return the absolute folder of fetched weights."""
         return Path(self.models or settings().models).absolute()
 
 
 class ModelResource(dg.ConfigurableResource):
-    """The handle of the model that answers one task. It loads nothing; the weights live in a host.
+    """Handle of the model that answers one task. It loads nothing; the weights are in a host.
 
-    `handle_of` makes the class for a task. It has the method of the task's Protocol.
+    `handle_of` creates the class for a task. It has the method of the task's Protocol.
     """
 
     task: ClassVar[Task]
@@ -82,7 +82,7 @@ class ModelResource(dg.ConfigurableResource):
         self._tagged = context.run.tags.get(PROFILE_TAG, "") if context.run else ""
 
     def spec(self, profile: str = "") -> ModelSpec:
-        """The catalogue row that answers in a profile, with the changes of this handle.
+        """Return the catalogue row for a profile, with the changes of this handle.
 
         Args:
             profile: The profile; empty for the current one.
@@ -105,24 +105,24 @@ class ModelResource(dg.ConfigurableResource):
         return replace(row, source="hub", repo=self.repo, revision=self.revision or "main", files={}, patterns=patterns)
 
     def deployment(self, profile: str = "") -> Deployment:
-        """What this handle asks the engine for; see `spec`."""
+        """Return what this handle requests from the engine; see `spec`."""
         spec = self.spec(profile)
         return Deployment(spec, self.hosts.weights(), spec.options)
 
     def prewarm(self) -> None:
-        """Has the model loaded in the background; returns at once. Failures show in `status` and in the calls."""
+        """Load the model in the background and return at once. Failures appear in `status` and in the calls."""
         self.hosts.engine().prewarm(self.deployment())
 
     def status(self) -> ModelStatus:
-        """``state`` (absent, loading, warm, failed), ``seconds`` in it, ``error``, and figures of the host."""
+        """Return ``state`` (absent, loading, warm, failed), ``seconds`` in it, ``error``, and figures of the host."""
         return self.hosts.engine().status(self.deployment())
 
     def cancel(self) -> None:
-        """Aborts the calls that this handle has in flight; they and later ones raise `ModelCancelled`."""
+        """Cancel the calls of this handle that are in flight. They and later ones raise `ModelCancelled`."""
         self._calls.cancel()
 
     def ask(self, *args: Any, **kwargs: Any) -> pl.DataFrame:
-        """Asks the task's question, with the arguments of its Protocol's method; see there for the errors."""
+        """Ask the task's question with the arguments of its Protocol's method. For the errors, see that method."""
         bound = self.task.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
@@ -142,14 +142,14 @@ class ModelResource(dg.ConfigurableResource):
         return answer.drop("video_id", "model_revision")
 
     def _seconds(self, given: Mapping[str, Any]) -> float:
-        """How long the call may take: as long as its length needs."""
+        """Return the time limit of the call, which depends on its length."""
         size = len(given[self.task.each]) if self.task.each else len(given["audio"].samples) / SAMPLE_RATE
         return max(self.deadline_s, self.task.slowest_s * size)
 
 
 @cache
 def handle_of(task: Task) -> type[ModelResource]:
-    """The class of handles of a task, with the method that the task's Protocol asks for."""
+    """Return the handle class of a task, with the method of the task's Protocol."""
 
     def method(self: ModelResource, *args: Any, **kwargs: Any) -> pl.DataFrame:
         return self.ask(*args, **kwargs)
@@ -165,7 +165,7 @@ def _video_of(given: Mapping[str, Any]) -> str:
 
 
 def _streams(given: dict[str, Any]) -> dict[str, Stream]:
-    """Takes pictures and sound out of the arguments; what stays is JSON."""
+    """Take pictures and sound out of the arguments. The rest is JSON."""
     streams: dict[str, Stream] = {}
     if (frames := given.pop("frames", None)) is not None:
         rows = given.pop("rows", None)
@@ -178,7 +178,7 @@ def _streams(given: dict[str, Any]) -> dict[str, Stream]:
 
 
 def _plain(value: Any) -> Any:
-    """The value in JSON's types."""
+    """Convert the value to JSON types."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Mapping):

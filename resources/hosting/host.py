@@ -1,4 +1,4 @@
-"""What the author of a model writes: a `Host` that holds the weights, with methods that are `served`."""
+"""What you write for a new model: a `Host` that keeps the weights, with methods marked as `served`."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ Method = Callable[[Any, Sequence[Request]], list[pl.DataFrame]]
 
 
 def served(method: Method) -> Method:
-    """Marks a host's method as callable from outside: from a list of requests to one frame each, in their order."""
+    """Mark a host's method as callable from outside. It takes a list of requests and returns one frame for each."""
     method.__served__ = True  # pyright: ignore[reportFunctionMemberAccess]
     return method
 
@@ -28,12 +28,12 @@ class Host(ABC):
 
     Attributes:
         spec: The model's row in the catalogue.
-        folder: Where the weights' files lie, verified.
+        folder: Folder of the verified weights.
         options: The row's options with the handle's changes, JSON types.
-        cache: Folder for what a host derives from weights and wants to find again, such as quantized checkpoints.
-        threads: CPU threads that it may use.
-        device: Where it computes; `load` sets it where it is not the CPU.
-        precision: What it computes in; `load` sets it where it differs from the catalogue's.
+        cache: Folder for data derived from weights and used again, such as quantized checkpoints.
+        threads: Number of CPU threads that it may use.
+        device: Where it computes; `load` sets it if it is not the CPU.
+        precision: Precision of computing; `load` sets it if it differs from the catalogue's.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class Host(ABC):
 
     @abstractmethod
     def load(self) -> None:
-        """Brings the weights into memory and does what the first call would otherwise pay for.
+        """Load the weights into memory and do the one-time work that would otherwise slow down the first call.
 
         Raises:
-            ModelUnavailable: A package or file that it needs is not here.
+            ModelUnavailable: A required package or file is missing.
         """
 
     def method(self, name: str) -> Callable[[Sequence[Request]], list[pl.DataFrame]]:
-        """The served method of that name.
+        """Return the served method of that name.
 
         Raises:
-            AttributeError: There is none.
+            AttributeError: There is no such method.
         """
         found = getattr(self, name, None)
         if not getattr(found, "__served__", False):
@@ -68,12 +68,12 @@ class Host(ABC):
 
 
 def make_host(spec: ModelSpec, folder: Path, options: Mapping[str, Any], models: Path) -> Host:
-    """The host of a catalogue row, not loaded yet.
+    """Return the host of a catalogue row, not loaded yet.
 
     Args:
         spec: The row; its ``host`` names the class.
-        folder: Where the weights' files lie, verified.
-        options: As in `Host`.
+        folder: Folder of the verified weights.
+        options: See `Host`.
         models: The folder of fetched weights.
     """
     module, _, name = spec.host.partition(":")

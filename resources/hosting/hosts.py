@@ -1,4 +1,4 @@
-"""The interface of an engine that keeps models in memory and calls them: `ModelHosts`."""
+"""Interface of an engine that keeps models in memory and calls them: `ModelHosts`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from resources.hosting.messages import Stream
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One model as somebody wants it: its catalogue row and the handle's settings.
+    """One requested model: its catalogue row and the handle's settings.
 
     Attributes:
         spec: The catalogue row.
         models: The folder of fetched weights (``VID_MODELS``).
-        options: Settings that the host gets; other settings are another deployment, hence another process.
+        options: Settings for the host. Different settings are a different deployment, so a different process.
     """
 
     spec: ModelSpec
@@ -30,19 +30,19 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """Where a model stands.
+    """State of a model.
 
     Attributes:
         state: ``absent``, ``loading``, ``warm`` or ``failed``.
-        seconds: How long it has been in that state; 0 for absent.
+        seconds: Time in that state; 0 for absent.
         error: Why it failed, one line; None otherwise.
         model: Name in the catalogue.
         pid: Process id of the host; None without one.
         memory_mb: Resident memory of the host in MB.
         calls: Calls answered since its start.
-        p50_ms: Median time of the last calls in the host, in ms; None before the first.
+        p50_ms: Median time of the latest calls in the host, in ms; None before the first.
         device: Where it computes.
-        busy_s: How long the batch in hand has been computing; None when idle.
+        busy_s: Computing time of the current batch so far; None when idle.
     """
 
     state: str
@@ -58,11 +58,11 @@ class ModelStatus:
 
 
 class ModelHosts(ABC):
-    """What handles need from whatever keeps the models: processes on this machine, or a cluster."""
+    """What handles need from an engine that keeps the models: processes on this machine, or a cluster."""
 
     @abstractmethod
     def prewarm(self, deployment: Deployment) -> None:
-        """Sees to it that the model is being loaded, and returns at once."""
+        """Start loading the model if needed, and return at once."""
 
     @abstractmethod
     def call(
@@ -76,31 +76,31 @@ class ModelHosts(ABC):
         deadline_s: float,
         calls: Calls,
     ) -> pl.DataFrame:
-        """Calls a served method, starting the model if need be, and reports to `collect_usage`.
+        """Call a served method, start the model if needed, and report to `collect_usage`.
 
         Args:
             deployment: The model.
             method: Name of the served method.
             streams: Arrays by name.
             args: Everything else, JSON types.
-            video_id: The video that the request is about.
+            video_id: The video of the request.
             deadline_s: Seconds that the call may take once the model is warm.
-            calls: Where the call is registered while it is in flight, so that its owner can give it up.
+            calls: Registers the call while it is in flight, so that its owner can cancel it.
 
         Returns:
-            The method's frame, with ``video_id`` and ``model_revision`` in front.
+            The method's frame, with ``video_id`` and ``model_revision`` as the first columns.
 
         Raises:
             ModelUnavailable: Weights or a package are missing or altered.
             ModelError: The load, the method or the host failed.
-            ModelDeadline: It took too long.
+            ModelDeadline: The call took too long.
             ModelCancelled: ``calls.cancel()`` was called.
         """
 
     @abstractmethod
     def status(self, deployment: Deployment) -> ModelStatus:
-        """Where the model stands; never starts it and never waits long."""
+        """Return the state of the model. This never starts it and never waits long."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Stops every host and leaves nothing behind."""
+        """Stop every host and leave nothing behind."""

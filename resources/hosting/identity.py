@@ -1,8 +1,8 @@
 """What identifies a model's answers, and the host process that gives them.
 
-`model_digest` changes when the same picture or sound may get another answer: another revision, option, precision or
-code of the host. It is part of every analyzer's code version. `identify` names the host process by the same digest and
-by what only the process depends on: the row's costs, the serving code, the versions of libraries.
+`model_digest` changes if the same picture or sound may get another answer: another revision, option, precision or host
+code. It is part of every analyzer's code version. `identify` names the host process by the same digest and by things
+that matter only to the process: the row's costs, the serving code, the versions of libraries.
 """
 
 import ast
@@ -25,19 +25,19 @@ LIBRARIES = (
 )  # fmt: skip
 PACKAGE = __name__.partition(".")[0]
 SERVER = f"{PACKAGE}.hosting.server.process"
-# Fields of a statement that hold statements, or what holds them.
+# Fields of a statement that contain statements, or nodes that contain statements.
 BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# Rooms whose code carries answers and does not make them.
+# Packages whose code transports answers and does not make them.
 CARRIERS = tuple(f"{PACKAGE}.{room}" for room in ("hosting", "catalog", "errors", "fs"))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Names a host process.
+    """Name of a host process.
 
     Attributes:
-        stem: ``<model>-<digest>``: the stem of its files. Another digest is another process, with other files.
+        stem: ``<model>-<digest>``, the stem of its files. Another digest is another process, with other files.
         code: Digest of the code and the libraries.
     """
 
@@ -46,14 +46,14 @@ class Identity:
 
 
 def model_digest(spec: ModelSpec, options: Mapping[str, Any]) -> str:
-    """12 hex digits that change when the model may answer differently; the same on every machine."""
+    """Return 12 hex digits that change if the model may answer differently. They are the same on every machine."""
     place = spec.repo if spec.source == "hub" else Path(spec.repo).name
     facts = [spec.host, spec.source, place, spec.revision, spec.precision, dict(options), answering_code(spec.host)]
     return _short(json.dumps(facts, sort_keys=True))
 
 
 def identify(spec: ModelSpec, options: Mapping[str, Any]) -> Identity:
-    """The identity of the host process that serves this row with these settings, from the code as it is now."""
+    """Return the identity of the host process for this row and these settings, from the current code."""
     code = code_digest(spec.host)
     facts = [model_digest(spec, options), asdict(spec), code]
     return Identity(f"{spec.name}-{_short(json.dumps(facts, sort_keys=True))}", code)
@@ -61,7 +61,9 @@ def identify(spec: ModelSpec, options: Mapping[str, Any]) -> Identity:
 
 @functools.cache
 def answering_code(host: str) -> str:
-    """Digest of the host's module and of the modules of its package that it imports; comments and docstrings aside.
+    """Return the digest of the host's module and the modules that it imports from its package.
+
+    Comments and docstrings do not count.
 
     Args:
         host: Import path of the host class, ``module:Class``. Its package is imported, the module is not.
@@ -72,9 +74,9 @@ def answering_code(host: str) -> str:
 
 @functools.cache
 def code_digest(host: str) -> str:
-    """Digest of all files that a host process can import, and of the versions of the libraries that compute.
+    """Return the digest of all files that a host process can import, and of the versions of the computing libraries.
 
-    So an edited host restarts its own model alone, and an edited warehouse none.
+    So a change in a host restarts only its own model, and a change in the warehouse restarts none.
     """
     files = _reached(f"{SERVER}:", host)
     texts = [f"{name}\0{path.read_text()}" for name, path in sorted(files.items())]
@@ -86,11 +88,11 @@ def _short(text: str) -> str:
 
 
 def _reached(*hosts: str) -> dict[str, Path]:
-    """The files of the hosts' modules, and of all modules of the same packages that they import, directly or not."""
+    """Return the files of the hosts' modules, and of all same-package modules that they import, also indirectly."""
     reached: dict[str, Path] = {}
     waiting = [host.partition(":")[0] for host in hosts]
     packages = {PACKAGE, *(module.partition(".")[0] for module in waiting)}
-    for module in waiting:  # it grows meanwhile; a module comes before the names in it
+    for module in waiting:  # it grows during the loop; a module comes before the names in it
         parent = module.rpartition(".")[0]
         inside = parent in reached and reached[parent].name != "__init__.py"
         if inside or module in reached or module.partition(".")[0] not in packages:
@@ -103,7 +105,7 @@ def _reached(*hosts: str) -> dict[str, Path]:
 
 
 def _found(module: str) -> Path | None:
-    """The file of a module; None for a name inside one."""
+    """Return the file of a module; None for a name inside one."""
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
@@ -112,7 +114,7 @@ def _found(module: str) -> Path | None:
 
 
 def _imports(module: str, path: Path) -> Iterator[str]:
-    """What a file imports, inside functions or not: modules, and names that may be modules."""
+    """Return what a file imports, also inside functions: modules, and names that may be modules."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for level, source, names in _read(path).imports:
         above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
@@ -123,11 +125,11 @@ def _imports(module: str, path: Path) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a file says.
+    """Content of a file.
 
     Attributes:
-        imports: For each import its level, its module, and the names that it takes from there.
-        meaning: A digest of what the file does: neither comments, nor docstrings, nor layout.
+        imports: For each import its level, its module, and the imported names.
+        meaning: Digest of what the file does, without comments, docstrings and layout.
     """
 
     imports: tuple[tuple[int, str, tuple[str, ...]], ...]
@@ -136,7 +138,7 @@ class _Read:
 
 @functools.cache
 def _read(path: Path) -> _Read:
-    """Reads a file once. Its tree is not kept: the garbage collector would look through all of it again and again."""
+    """Read a file once. The tree is not kept, because the garbage collector would scan all of it again and again."""
     tree = ast.parse(path.read_bytes())
     words: list[str] = []
     _spell(tree, words.append)
@@ -146,7 +148,7 @@ def _read(path: Path) -> _Read:
 
 
 def _statements(block: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All statements of a block and of the blocks in it. Walking the expressions too would take ten times as long."""
+    """Return all statements of a block and its nested blocks. Walking expressions too would take ten times as long."""
     for statement in block:
         yield statement
         for name in BLOCKS:
@@ -162,14 +164,14 @@ def _imported(statement: ast.AST) -> Iterator[tuple[int, str, tuple[str, ...]]]:
 
 
 def _spell(node: ast.AST, say: Callable[[str], None]) -> None:
-    """Says the nodes and their values in order, as `ast.dump` does in three times the time.
+    """Yield the nodes and their values in order, like `ast.dump`, which takes three times as long.
 
-    Fields without a value are left out, so that a Python whose trees have more fields gives the same digest.
+    Fields without a value are left out, so that a Python version with more fields gives the same digest.
     """
     say(type(node).__name__)
     for name in node._fields:
         value = getattr(node, name, None)
-        if value is None or name == "ctx":  # a context follows from where the node stands
+        if value is None or name == "ctx":  # a context follows from the place of the node
             continue
         if isinstance(value, list):
             if name == "body" and isinstance(node, DOCUMENTED):

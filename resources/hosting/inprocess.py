@@ -1,4 +1,4 @@
-"""An engine that keeps the models in the caller's own process: for measurements.
+"""An engine that keeps the models in the caller's own process, for measurements.
 
 It has no queue, no deadline and no budget. Calls run in the caller's thread.
 """
@@ -18,7 +18,7 @@ from resources.hosting.messages import Stream
 
 
 class InProcess(ModelHosts):
-    """Models in this process, each loaded when it is first called and kept as long as the process lives."""
+    """Models in this process. Each is loaded at its first call and stays until the process ends."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
@@ -35,7 +35,7 @@ class InProcess(ModelHosts):
         deadline_s: float,
         calls: Calls,
     ) -> pl.DataFrame:
-        """See `ModelHosts.call`. Weights that are not here are fetched first."""
+        """See `ModelHosts.call`. Missing weights are fetched first."""
         calls.check()
         arrays = {name: stream.array for name, stream in streams.items()}
         picked = {name: stream.rows for name, stream in streams.items() if stream.rows is not None}
@@ -45,7 +45,7 @@ class InProcess(ModelHosts):
         return frame.select(*(pl.lit(value, pl.String).alias(name) for name, value in identity.items()), pl.all())
 
     def host(self, deployment: Deployment) -> Host:
-        """The loaded host of a deployment."""
+        """Return the loaded host of a deployment."""
         spec = deployment.spec
         stem = _stem(deployment)
         if stem not in self._hosts:
@@ -55,17 +55,17 @@ class InProcess(ModelHosts):
         return self._hosts[stem]
 
     def prewarm(self, deployment: Deployment) -> None:
-        """Nothing: the first call loads."""
+        """Do nothing: the first call loads."""
 
     def status(self, deployment: Deployment) -> ModelStatus:
-        """``warm`` once loaded, else ``absent``."""
+        """Return ``warm`` if loaded, else ``absent``."""
         return ModelStatus("warm" if _stem(deployment) in self._hosts else "absent", model=deployment.spec.name)
 
     def stop(self) -> None:
-        """Lets go of all models."""
+        """Release all models."""
         self._hosts.clear()
 
 
 def _stem(deployment: Deployment) -> str:
-    """What tells models apart, as it does for processes: other options or another revision are another model."""
+    """Return what distinguishes models, as for processes: other options or another revision are another model."""
     return identify(deployment.spec, deployment.options).stem

@@ -1,4 +1,4 @@
-"""What handles and hosts say to each other: arrays by name and row, and the names of the gRPC service."""
+"""Messages between handles and hosts: arrays by name and row, and the names of the gRPC service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ class Stream:
 
     Attributes:
         array: The array itself, [n, ...].
-        path: The ``.npy`` file behind it. Without one the array is first written to a file in the scratch folder.
-        rows: Which rows the request is about; None for all.
+        path: The ``.npy`` file behind it. Without one, the array is first written to a file in the scratch folder.
+        rows: Rows of the request; None for all.
     """
 
     array: np.ndarray
@@ -31,9 +31,9 @@ class Request:
     """One request, as a host's method sees it.
 
     Attributes:
-        video_id: The video that it is about; empty for arrays that belong to none.
+        video_id: The video of the request; empty for arrays without a video.
         arrays: Whole arrays by name, memory-mapped and read-only.
-        picked: Rows asked for, by name of the array; names that ask for all rows are absent.
+        picked: Requested rows, by name of the array; names that request all rows are absent.
         args: Everything else, JSON types.
     """
 
@@ -43,11 +43,11 @@ class Request:
     args: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, name: str) -> list[int]:
-        """The rows asked for, in the request's order."""
+        """Return the requested rows, in the request's order."""
         return list(self.picked.get(name, range(len(self.arrays[name]))))
 
     def take(self, name: str) -> np.ndarray:
-        """The rows asked for, [len(rows), ...]: a copy of just these rows, or the mapped array itself for all."""
+        """Return the requested rows, [len(rows), ...]: a copy of these rows, or the mapped array itself for all."""
         array = self.arrays[name]
         if name not in self.picked:
             return array

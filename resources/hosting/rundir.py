@@ -1,8 +1,8 @@
-"""The private folder that processes on one machine meet in: locks that die with their holder, sockets, records, logs.
+"""The private folder shared by the processes on one machine: locks that end with their holder, sockets, records, logs.
 
 A host holds an exclusive ``flock`` on ``<stem>.lock`` from before it exists: the client that starts it takes the lock
-and hands the open file down. The kernel drops the lock when the last holder dies, so that a lock file can never be
-stale, and two clients can never start two hosts.
+and passes it the open file. The kernel releases the lock when the last holder ends. So a lock file can never be stale,
+and two clients can never start two hosts.
 """
 
 import fcntl
@@ -28,17 +28,17 @@ CRASH = b"Fatal Python error: "  # of the standard library's faulthandler
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a host's file says about it. It describes a living host only while the host's lock is held.
+    """Content of a host's file. It describes a living host only while the host's lock is held.
 
     Attributes:
         model: Name in the catalogue.
         stem: ``<model>-<identity>``, the stem of its files.
         code: Digest of the code that it was started from.
         pid: Its process id.
-        started: When, in seconds since the epoch; with `pid` it tells one start from the next.
-        memory_mb: What it was granted of the memory budget.
-        gpu_share: What it was granted of the GPU.
-        error: Why the load failed, as culprit, problem and fix, after the class name; None otherwise.
+        started: Start in seconds since the epoch; with `pid` it distinguishes one start from the next.
+        memory_mb: Its share of the memory budget.
+        gpu_share: Its share of the GPU.
+        error: Why the load failed, as class name, culprit, problem and fix; None otherwise.
         ended: When the load failed, in seconds since the epoch.
     """
 
@@ -54,10 +54,10 @@ class Record:
 
 
 def hosts_folder(scratch: Path) -> Path:
-    """The hosts' folder of a scratch folder, made if absent: mode 0700, and nobody else's.
+    """Return the hosts' folder of a scratch folder. It is created if needed, with mode 0700 and no other owner.
 
-    It is ``<scratch>/hosts``; where that path is too long for a unix socket, a folder in the temporary folder whose
-    name has a hash of it.
+    It is ``<scratch>/hosts``. If that path is too long for a unix socket, it is a folder in the temporary folder, with
+    a hash of the path in its name.
 
     Raises:
         HostsFolderError: It belongs to another user, is a link, or is open to others.
@@ -87,20 +87,20 @@ def hosts_folder(scratch: Path) -> Path:
 
 
 def try_lock(path: Path) -> int | None:
-    """Takes an exclusive lock without waiting.
+    """Take an exclusive lock without waiting.
 
     Returns:
-        The open file, which holds the lock until it is closed everywhere; None if somebody else has it.
+        The open file, which holds the lock until it is closed everywhere; None if another process has the lock.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
-        # Somebody stopped all hosts a moment ago and removed the folder.
+        # Another process has just stopped all hosts and removed the folder.
         path.parent.mkdir(mode=0o700, exist_ok=True)
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held it may have removed the file since: then this lock is on a file that nobody else will find.
+        # The previous holder may have removed the file: then this lock is on a file that no other process will find.
         if os.fstat(handle).st_ino == path.stat().st_ino:
             return handle
     except (BlockingIOError, FileNotFoundError):
@@ -111,7 +111,7 @@ def try_lock(path: Path) -> int | None:
 
 @contextmanager
 def locked(path: Path, seconds: float) -> Iterator[None]:
-    """Holds a lock during the block, waiting for it.
+    """Wait for a lock and hold it during the block.
 
     Raises:
         HostsFolderError: It was not free within `seconds`.
@@ -132,13 +132,13 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock."""
+    """Whether a process holds the lock."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two that look at once do not see each other.
+        # A shared lock, so that two simultaneous checks do not see each other.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -148,18 +148,18 @@ def is_held(path: Path) -> bool:
 
 
 def _release(handle: int) -> None:
-    # Closing is not enough: a child forked meanwhile has the open file too.
+    # Closing is not enough: a child process forked in between has the open file too.
     fcntl.flock(handle, fcntl.LOCK_UN)
     os.close(handle)
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Puts a host's record in place, atomically."""
+    """Write a host's record atomically."""
     write_atomically(folder / f"{record.stem}.json", json.dumps(asdict(record)))
 
 
 def read_record(folder: Path, stem: str) -> Record | None:
-    """A host's record; None without one."""
+    """Return a host's record; None without one."""
     try:
         values = json.loads((folder / f"{stem}.json").read_text())
     except FileNotFoundError:
@@ -169,25 +169,25 @@ def read_record(folder: Path, stem: str) -> Record | None:
 
 
 def live_record(folder: Path, stem: str) -> Record | None:
-    """The record of a living host; None if it does not live, or is not yet far enough to have one."""
+    """Return the record of a living host; None if it is not alive, or has no record yet."""
     return read_record(folder, stem) if is_held(folder / f"{stem}.lock") else None
 
 
 def living(folder: Path) -> list[Record]:
-    """All living hosts, oldest first."""
+    """Return all living hosts, oldest first."""
     stems = sorted(path.stem for path in folder.glob("*-*.lock"))
     found = (live_record(folder, stem) for stem in stems)
     return sorted((record for record in found if record is not None), key=lambda record: record.started)
 
 
 def crashed(log: Path) -> bool:
-    """Whether the host's log says that it crashed by itself; one that was killed had no time to say anything."""
+    """Whether the host's log says that it crashed by itself. A killed host has no time to log anything."""
     with suppress(FileNotFoundError):
         return CRASH in log.read_bytes()
     return False
 
 
 def clear(folder: Path, stem: str, *endings: str) -> None:
-    """Removes a host's files with these endings. Only for who holds its lock."""
+    """Remove a host's files with these endings. Call it only while holding its lock."""
     for ending in endings:
         (folder / f"{stem}.{ending}").unlink(missing_ok=True)

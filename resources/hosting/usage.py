@@ -1,4 +1,4 @@
-"""What the model calls of one piece of work cost: who asked, how long it waited, and whether a load was paid for."""
+"""Cost of the model calls in one piece of work: the caller, its waiting time, and whether it paid for a load."""
 
 import threading
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
-    """How a model came into memory, as the caller saw it.
+    """How a model came into memory, as seen by the caller.
 
     Attributes:
         kind: ``cold`` (at least half of the weights came from storage), ``warm_disk`` (most were in the page cache), or
-            ``hit`` (somebody else had loaded it, or this process had already reported its load).
+            ``hit`` (another process had loaded it, or this process had already reported its load).
         load_s: Seconds that the load took in the host; 0 for a hit.
         bytes: Size of the weights' files.
     """
@@ -25,7 +25,7 @@ class LoadRecord:
 
 @dataclass(slots=True)
 class Usage:
-    """Sums over the model calls made inside one `collect_usage` block; fields of one model, as a block uses one.
+    """Sums over the model calls in one `collect_usage` block. The model's fields are those of one model per block.
 
     Attributes:
         wait_s: Seconds spent until the model was warm.
@@ -38,7 +38,7 @@ class Usage:
         device: Such as ``cpu`` or ``cuda:0``.
         source: ``hub``, ``wheel``, ``package`` or ``vendored``.
         host_pid: Process id of the host that answered last.
-        load: The costliest load seen: a real one rather than a hit.
+        load: The most expensive load seen: a real one rather than a hit.
     """
 
     wait_s: float = 0.0
@@ -55,7 +55,7 @@ class Usage:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, part: "Usage") -> None:
-        """Adds the figures of one call; calls may come from several threads."""
+        """Add the figures of one call. Calls may come from several threads."""
         with self._lock:
             self.wait_s += part.wait_s
             self.queue_s += part.queue_s
@@ -73,7 +73,7 @@ _current: ContextVar[Usage | None] = ContextVar("vid_assets_usage", default=None
 
 @contextmanager
 def collect_usage() -> Iterator[Usage]:
-    """Sums what the model calls inside the block cost, in this thread or in contexts copied from it.
+    """Sum the cost of the model calls inside the block, in this thread or in contexts copied from it.
 
     Yields:
         The sums, complete when the block ends. An inner block's calls count in the inner block only.
@@ -87,7 +87,7 @@ def collect_usage() -> Iterator[Usage]:
 
 
 def report(part: Usage) -> None:
-    """Adds one call's figures to the block that it was made in, if any."""
+    """Add one call's figures to its block, if any."""
     usage = _current.get()
     if usage is not None:
         usage.add(part)

@@ -1,4 +1,4 @@
-"""What travels between a handle and a host: names of mapped files, row numbers, and small tables. Never pictures."""
+"""Data sent between a handle and a host: names of mapped files, row numbers, and small tables. Never pictures."""
 
 import io
 import json
@@ -35,7 +35,7 @@ class Answer:
 def packed(
     method: str, streams: Mapping[str, Stream], args: Mapping[str, Any], video_id: str, deadline_s: float, spill: Path
 ) -> Iterator[bytes]:
-    """The bytes of a request. Arrays without a file lie in one, under `spill`, during the block."""
+    """Yield the bytes of a request. Arrays without a file are in a temporary file under `spill` during the block."""
     spilled: list[Path] = []
     try:
         arrays = {}
@@ -60,10 +60,10 @@ def packed(
 
 
 def opened(order: Mapping[str, Any]) -> Request:
-    """The request with its arrays mapped.
+    """Return the request with its arrays mapped.
 
     Raises:
-        ModelError: A file is gone, or is not the one that the caller had, or a row is not in it.
+        ModelError: A file is gone or differs from the caller's file, or a row is not in it.
     """
     arrays, picked = {}, {}
     for name, ask in order["arrays"].items():
@@ -86,10 +86,10 @@ def opened(order: Mapping[str, Any]) -> Request:
 
 
 def stamped(frame: pl.DataFrame, request: Request, revision: str) -> bytes:
-    """The frame with the request's identity in front, as Arrow IPC.
+    """Return the frame with the request's identity as the first columns, as Arrow IPC.
 
     Raises:
-        ModelError: A ``row`` of the frame was not asked for: the host mixed up its batch.
+        ModelError: A ``row`` of the frame was not requested: the host mixed up its batch.
     """
     if "row" in frame.columns and len(request.picked) == 1:
         (asked,) = request.picked.values()
@@ -109,20 +109,20 @@ def stamped(frame: pl.DataFrame, request: Request, revision: str) -> bytes:
 
 
 def to_bytes(answer: Answer) -> bytes:
-    """Header length, header as JSON, then the table."""
+    """Return the header length, the header as JSON, then the table."""
     header = json.dumps({"meta": dict(answer.meta), "error": answer.error}).encode()
     return len(header).to_bytes(4, "big") + header + answer.frame
 
 
 def from_bytes(data: bytes) -> Answer:
-    """The reverse of `to_bytes`."""
+    """Reverse `to_bytes`."""
     size = int.from_bytes(data[:4], "big")
     header = json.loads(data[4 : 4 + size])
     return Answer(header["meta"], data[4 + size :], tuple(header["error"]) if header["error"] else None)
 
 
 def read_frame(answer: Answer, video_id: str) -> pl.DataFrame:
-    """The table of an answer.
+    """Return the table of an answer.
 
     Raises:
         ResourceError: The answer is an error.

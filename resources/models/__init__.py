@@ -1,4 +1,4 @@
-"""The hosts: each holds one kind of model and computes.
+"""The hosts: each keeps one kind of model and computes.
 
-Nothing here imports dagster, and nothing heavy is imported at module level.
+Nothing here imports dagster, and no heavy package is imported at module level.
 """

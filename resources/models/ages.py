@@ -1,8 +1,8 @@
 """Ages of faces, as distributions over the years 0 to 99.
 
 Profile ``offline`` uses HSE_FaceRec's age network (Savchenko, "Efficient facial representations for age, gender and
-identity recognition in organizing photo albums using multi-output ConvNet", 2019). The others use a vision transformer
-that tells age brackets; the years within a bracket share its probability.
+identity recognition in organizing photo albums using multi-output ConvNet", 2019). The other profiles use a vision
+transformer that returns age brackets. The years within a bracket share its probability equally.
 """
 
 import re
@@ -23,13 +23,13 @@ class FaceResHost(OnnxHost):
     """HSE_FaceRec's network."""
 
     def load(self) -> None:
-        """Loads the network and runs it once."""
+        """Load the network and run it once."""
         self._session = self.session("faceres.onnx")
         self._ages(np.zeros((INPUT, INPUT, 3), np.uint8))
 
     @served
     def ages(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The ages of each request's faces."""
+        """Return the ages of each request's faces."""
         return [_table(request, self._ages) for request in requests]
 
     def _ages(self, face: np.ndarray) -> np.ndarray:
@@ -41,10 +41,10 @@ class FaceResHost(OnnxHost):
 
 
 class AgeBracketsHost(TransformersHost):
-    """Any image classifier of the transformers library whose labels are age brackets: ``20-29``, ``more than 70``."""
+    """Any image classifier of the transformers library with age brackets as labels: ``20-29``, ``more than 70``."""
 
     def load(self) -> None:
-        """Loads model and image processor."""
+        """Load the model and the image processor."""
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
         self._model, self._processor = self.open(AutoModelForImageClassification, AutoImageProcessor)
@@ -53,7 +53,7 @@ class AgeBracketsHost(TransformersHost):
 
     @served
     def ages(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The ages of each request's faces."""
+        """Return the ages of each request's faces."""
         return [_table(request, self._ages) for request in requests]
 
     def _ages(self, face: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ class AgeBracketsHost(TransformersHost):
 
 
 def bracket(label: str) -> tuple[int, int]:
-    """First and last year of an age bracket, from its label."""
+    """Return the first and last year of an age bracket from its label."""
     first, *more = (min(int(number), YEARS - 1) for number in re.findall(r"\d+", label))
     return first, more[0] if more else YEARS - 1
 

@@ -1,6 +1,6 @@
-"""BLIP-2 (Li et al., 2023) answers prompts about single pictures.
+"""BLIP-2 (Li et al., 2023): answers prompts about single pictures.
 
-The vision tower and the Q-Former see each picture once, whatever the number of prompts. The language model then
+The vision tower and the Q-Former process each picture once, for any number of prompts. The language model then
 continues every prompt from the picture's few query tokens, greedily.
 """
 
@@ -22,10 +22,10 @@ SCHEMA = CAPTIONS.schema
 
 
 class Blip2Host(Host):
-    """The weights: `Blip2ForConditionalGeneration`, as large or as small as its folder says."""
+    """The weights: `Blip2ForConditionalGeneration`, in the size that its folder declares."""
 
     def load(self) -> None:
-        """Loads processor and model, quantizing once if need be; a small one answers a blank picture, to be warm."""
+        """Load the processor and the model, quantizing once if needed. A small model answers a blank picture to warm up."""
         import torch
         from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
@@ -46,7 +46,7 @@ class Blip2Host(Host):
 
     @served
     def caption(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """One table for each request. Pictures of requests with the same prompts share batches."""
+        """Return one table per request. Pictures of requests with the same prompts share batches."""
         tables: list[list[tuple[Any, ...]]] = [[] for _ in requests]
         for prompts, numbers in by_argument(requests, "prompts", PROMPTS):
             places = [(number, row) for number in numbers for row in requests[number].rows("frames")]
@@ -60,7 +60,7 @@ class Blip2Host(Host):
     def _answer(
         self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], prompts: Mapping[str, str]
     ) -> list[list[tuple[Any, ...]]]:
-        """For each picture the answer to each prompt: prompt, text, confidence, refused."""
+        """Return for each picture the answer to each prompt: prompt, text, confidence, refused."""
         import torch
 
         with torch.inference_mode():
@@ -77,11 +77,11 @@ class Blip2Host(Host):
         return answers
 
     def _understands(self, prompt: str) -> bool:
-        """Whether the model can be asked this: one with a rule of refusal knows only the prompts that it learnt."""
+        """Whether the model accepts this question. With a refusal rule, it knows only the prompts from its training."""
         return self.refusal.phrase is None or prompt in PROMPTS.values()
 
     def features(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the rule of refusal compares: the Q-Former's output, [n, queries * width]."""
+        """Return the input of the refusal rule: the Q-Former's output, [n, queries * width]."""
         import torch
 
         with torch.inference_mode():
@@ -92,17 +92,17 @@ class Blip2Host(Host):
         return queries.flatten(1).float().cpu().numpy()
 
     def see(self, pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple[Any, Any]:
-        """Features of the pictures, once for all prompts.
+        """Compute the features of the pictures, once for all prompts.
 
         Returns:
-            What the Q-Former makes of them, [n, queries, width], and the same in the language model's space.
+            The Q-Former's output, [n, queries, width], and the same in the language model's space.
         """
         pixels = self.processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
         features = self.model.get_image_features(pixels.to(self.device))
         return features.qformer_outputs.last_hidden_state, features.pooler_output
 
     def _say(self, seen: Any, prompts: list[str]) -> tuple[list[str], list[float]]:
-        """Texts and confidences, pictures outermost, prompts within."""
+        """Return texts and confidences, pictures in the outer order, prompts in the inner."""
         import torch
 
         tokens = self.processor.tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt").to(

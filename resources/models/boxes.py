@@ -1,4 +1,4 @@
-"""Boxes around things in pictures, and which of several are the same thing. Runs only inside hosts."""
+"""Boxes around things in pictures, and removal of duplicates. Runs only inside hosts."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def strongest(items: Sequence[T], score: Callable[[T], Any], same: Callable[[T, T], bool]) -> list[T]:
-    """Greedy non-maximum suppression: the items that are the same as none with a higher score, the best first."""
+    """Greedy non-maximum suppression: keep each item that duplicates none with a higher score, best first."""
     kept: list[T] = []
     for item in sorted(items, key=score, reverse=True):
         if not any(same(item, other) for other in kept):
@@ -23,7 +23,7 @@ def strongest(items: Sequence[T], score: Callable[[T], Any], same: Callable[[T, 
 
 
 def intersection_over_union(one: Sequence[float], two: Sequence[float]) -> float:
-    """Share that two boxes, x0 y0 x1 y1, have in common of what they cover together."""
+    """Return the intersection of two boxes, x0 y0 x1 y1, as a share of their union."""
     wide, tall = min(one[2], two[2]) - max(one[0], two[0]), min(one[3], two[3]) - max(one[1], two[1])
     if wide <= 0 or tall <= 0:
         return 0.0
@@ -32,7 +32,7 @@ def intersection_over_union(one: Sequence[float], two: Sequence[float]) -> float
 
 
 def table_of(request: Request, find: Callable[[np.ndarray], list[Found]]) -> pl.DataFrame:
-    """What `find` finds in each of the request's rows of ``frames``, with the columns of the tasks about boxes."""
+    """Return what `find` finds in each requested row of ``frames``, with the columns of the box tasks."""
     pictures = request.arrays["frames"]
     lines = [(row, *item) for row in request.rows("frames") for item in find(np.ascontiguousarray(pictures[row]))]
     return pl.DataFrame(lines, OBJECTS.schema, orient="row")

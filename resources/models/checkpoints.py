@@ -1,7 +1,7 @@
-"""Loads transformers checkpoints in the precision asked for; what must be quantized is quantized once and kept.
+"""Loads transformers checkpoints in the requested precision. Quantized checkpoints are made once and kept.
 
 Quantizing with bitsandbytes needs the whole checkpoint in memory and most of a minute for 2.7 billion parameters. Saved
-quantized weights are mapped instead: they cost disk reads on first touch and nothing else. Runs only inside hosts.
+quantized weights are mapped instead. They only cost disk reads at first access. Runs only inside hosts.
 """
 
 import gc
@@ -23,9 +23,9 @@ LIBRARIES = ("bitsandbytes", "torch", "transformers")
 
 
 def prefetch(folder: Path) -> None:
-    """Has the weights read from storage into the page cache, front to back, while the caller imports and builds.
+    """Read the weights from storage into the page cache, front to back, while the caller imports and builds.
 
-    Mapped weights are else read page by page, in the order in which they happen to be touched.
+    Otherwise mapped weights are read page by page, in the order of first access.
     """
 
     def read() -> None:
@@ -42,7 +42,7 @@ def is_small(model: Any) -> bool:
 
 
 def pick_device(wanted: str) -> str:
-    """``auto`` is the first CUDA device, else the CPU; anything else is taken as it is."""
+    """Return the device. ``auto`` is the first CUDA device, else the CPU; other values stay unchanged."""
     import torch
 
     if wanted != "auto":
@@ -51,21 +51,21 @@ def pick_device(wanted: str) -> str:
 
 
 def load_checkpoint(model_class: Any, folder: Path, *, precision: str, device: str, cache: Path, name: str) -> Any:
-    """Loads a checkpoint for inference.
+    """Load a checkpoint for inference.
 
     Args:
         model_class: A transformers class with ``from_pretrained``.
         folder: Config and safetensors files.
         precision: One of `PRECISIONS`.
         device: Such as ``cpu`` or ``cuda:0``.
-        cache: Where quantized checkpoints are kept.
+        cache: Folder of quantized checkpoints.
         name: Model and revision, part of the cache key.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
-        ModelUnavailable: Unknown precision, or the folder holds no such checkpoint.
+        ModelUnavailable: The precision is unknown, or the folder has no such checkpoint.
     """
     if precision not in PRECISIONS:
         raise ModelUnavailable(name, f"unknown precision {precision!r}", f"use one of {', '.join(PRECISIONS)}")
@@ -90,7 +90,7 @@ def load_checkpoint(model_class: Any, folder: Path, *, precision: str, device: s
 
 
 def compute_dtype(precision: str, device: str) -> Any:
-    """Type of all that is not quantized: of activations, embeddings and norms."""
+    """Return the type of everything that is not quantized: activations, embeddings and norms."""
     import torch
 
     named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -101,7 +101,7 @@ def compute_dtype(precision: str, device: str) -> Any:
 
 
 def quantized_folder(cache: Path, name: str, precision: str, device: str) -> Path:
-    """Where the quantized checkpoint lies: keyed by model, revision, precision, kind of device and library versions."""
+    """Return the folder of the quantized checkpoint, by model, revision, precision, kind of device and library versions."""
     versions = " ".join(f"{library}=={importlib.metadata.version(library)}" for library in LIBRARIES)
     kind = device.partition(":")[0]
     digest = hashlib.sha256(f"{name} {precision} {kind} {versions}".encode()).hexdigest()[:12]
@@ -110,10 +110,10 @@ def quantized_folder(cache: Path, name: str, precision: str, device: str) -> Pat
 
 
 def quantized_once(model_class: Any, folder: Path, *, precision: str, device: str, cache: Path, name: str) -> Path:
-    """The folder of the quantized checkpoint, made now if it is not there yet.
+    """Return the folder of the quantized checkpoint. Make it now if it does not exist.
 
-    Any number of processes may ask at once: one quantizes, the others wait for it. The folder appears whole or not at
-    all.
+    Any number of processes can call this at once: one quantizes, the others wait. The folder appears completely or not
+    at all.
     """
     target = quantized_folder(cache, name, precision, device)
     if target.is_dir():
@@ -132,7 +132,7 @@ def quantized_once(model_class: Any, folder: Path, *, precision: str, device: st
                 local_files_only=True,
             )
             model.save_pretrained(staged)
-            # The caller maps what was saved; holding both would double the memory.
+            # The caller maps what was saved; keeping both would double the memory.
             del model
             gc.collect()
             staged.rename(target)

@@ -1,6 +1,6 @@
-"""How near the places of a picture are, relative to each other: Depth Anything V2 (Yang et al., 2024).
+"""Relative nearness of the places in a picture: Depth Anything V2 (Yang et al., 2024).
 
-Profile ``offline`` has no such model: no ordinary package carries weights for it.
+Profile ``offline`` has no such model, because no ordinary package contains weights for it.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ SCHEMA = DEPTH.schema
 
 
 class DepthHost(TransformersHost):
-    """Any model of the transformers library that estimates relative inverse depth."""
+    """Any transformers model that estimates relative inverse depth."""
 
     def load(self) -> None:
-        """Loads model and image processor."""
+        """Load the model and the image processor."""
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
         self._model, self._processor = self.open(AutoModelForDepthEstimation, AutoImageProcessor)
 
     @served
     def nearness(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The maps of each request's rows of ``frames``."""
+        """Return the maps of each request's rows of ``frames``."""
         import cv2
 
         answers = []

@@ -1,8 +1,8 @@
 """Objects in pictures: boxes with COCO's eighty class names.
 
-Profile ``offline`` uses a small CenterNet (Zhou et al., "Objects as Points", 2019) that looks at the whole picture and,
-where that is wide, at its two halves as well. The others use RT-DETRv2 (Lv et al., "RT-DETRv2", 2024) as the
-transformers library has it.
+Profile ``offline`` uses a small CenterNet (Zhou et al., "Objects as Points", 2019). It looks at the whole picture and,
+if the picture is wide, also at its two halves. The other profiles use RT-DETRv2 (Lv et al., "RT-DETRv2", 2024) from
+the transformers library.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from resources.tasks.objects import OBJECTS
 SCHEMA = OBJECTS.schema
 LEAST_SCORE = 0.2
 SIDE = 512  # px, of CenterNet's input
-WIDE = 1.3  # aspect ratio from which the halves are looked at
-OVERLAP = 0.5  # of boxes of one class, from which they are one object
-EDGE = 0.01  # share of a half within which a box at its inner edge is a cut-off object
+WIDE = 1.3  # aspect ratio from which the halves are used
+OVERLAP = 0.5  # between boxes of one class, from which they are one object
+EDGE = 0.01  # share of a half; an object whose box is this close to the inner edge is cut off
 COCO = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
     "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
@@ -37,13 +37,13 @@ class CenterNetHost(OnnxHost):
     """The small CenterNet."""
 
     def load(self) -> None:
-        """Loads the network and runs it once."""
+        """Load the network and run it once."""
         self._session = self.session("centernet.onnx")
         self._look(np.zeros((SIDE, SIDE, 3), np.uint8))
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The objects in each request's rows of ``frames``."""
+        """Return the objects in each request's rows of ``frames``."""
         return [table_of(request, self._find) for request in requests]
 
     def _find(self, picture: np.ndarray) -> list[Found]:
@@ -59,7 +59,7 @@ class CenterNetHost(OnnxHost):
         return without_doubles(found)
 
     def _look(self, picture: np.ndarray) -> list[Found]:
-        """The objects of one picture, in shares of it; it is fitted into a square without distortion."""
+        """Return the objects of one picture, in shares of it. The picture is fitted into a square without distortion."""
         import cv2
 
         height, width = picture.shape[:2]
@@ -80,17 +80,17 @@ class CenterNetHost(OnnxHost):
 
 
 class RtDetrHost(TransformersHost):
-    """Any detector of the transformers library that answers with COCO's classes."""
+    """Any transformers detector that returns COCO's classes."""
 
     def load(self) -> None:
-        """Loads model and image processor."""
+        """Load the model and the image processor."""
         from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
         self._model, self._processor = self.open(AutoModelForObjectDetection, AutoImageProcessor)
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The objects in each request's rows of ``frames``."""
+        """Return the objects in each request's rows of ``frames``."""
         return [table_of(request, self._find) for request in requests]
 
     def _find(self, picture: np.ndarray) -> list[Found]:
@@ -99,7 +99,7 @@ class RtDetrHost(TransformersHost):
         inputs = self._processor(images=[picture], return_tensors="pt").to(self.device)
         with torch.inference_mode():
             outputs = self._model(**inputs)
-        # In shares: the library multiplies by the size that it is told.
+        # In shares: the library multiplies by the given size.
         (answer,) = self._processor.post_process_object_detection(
             outputs, threshold=LEAST_SCORE, target_sizes=torch.ones(1, 2)
         )
@@ -113,7 +113,7 @@ class RtDetrHost(TransformersHost):
 
 
 def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
-    """The best-scored of boxes of one class, or `across` the classes, that overlap."""
+    """Keep the best of the boxes of one class, or `across` the classes, that overlap."""
 
     def same(one: Found, two: Found) -> bool:
         return (across or one[0] == two[0]) and _overlap(one[2:], two[2:]) >= OVERLAP
@@ -122,7 +122,7 @@ def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
 
 
 def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
-    """Intersection over union, or over the smaller box where that lies nearly wholly in the other."""
+    """Return intersection over union, or over the smaller box if it is almost completely inside the other."""
     wide = min(one[2], two[2]) - max(one[0], two[0])
     tall = min(one[3], two[3]) - max(one[1], two[1])
     if wide <= 0 or tall <= 0:

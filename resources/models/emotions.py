@@ -1,6 +1,6 @@
 """Emotions in the voice, by a wav2vec 2.0 classifier (Baevski et al., 2020; Yang et al., "SUPERB", 2021).
 
-Profile ``offline`` has no such model: no ordinary package carries weights for it.
+Profile ``offline`` has no such model, because no ordinary package contains weights for it.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from resources.tasks.emotions import EMOTIONS
 
 SCHEMA = EMOTIONS.schema
 SAMPLE_RATE = 16000
-SHORTEST_S = 0.1  # less makes no frame
-# What the checkpoint's short labels mean.
+SHORTEST_S = 0.1  # fewer give no frame
+# Meaning of the checkpoint's short labels.
 NAMES = {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
 
 
 class EmotionHost(TransformersHost):
-    """Any audio classifier of the transformers library whose labels are emotions."""
+    """Any transformers audio classifier with emotions as labels."""
 
     def load(self) -> None:
-        """Loads model and feature extractor."""
+        """Load the model and the feature extractor."""
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
         self._model, self._extractor = self.open(AutoModelForAudioClassification, AutoFeatureExtractor)
@@ -32,7 +32,7 @@ class EmotionHost(TransformersHost):
 
     @served
     def emotions(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The emotions of each request's spans."""
+        """Return the emotions of each request's spans."""
         answers = []
         for request in requests:
             samples, lines = request.arrays["audio"], []

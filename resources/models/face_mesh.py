@@ -1,9 +1,9 @@
 """Faces: boxes, a mesh of 468 points, and both irises, by MediaPipe's three networks.
 
-BlazeFace (Bazarevsky et al., 2019) finds faces of at least about a sixth of what it looks at, so it looks at the whole
-picture and at overlapping squares of its height and of half of it. The mesh (Kartynnik et al., "Real-time Facial
-Surface Geometry from Monocular Video on Mobile GPUs", 2019) is read from the face turned upright, and the irises
-(Ablavatski et al., "Real-time Pupil Tracking from Monocular Video for Digital Puppetry", 2020) from each eye.
+BlazeFace (Bazarevsky et al., 2019) finds faces of at least about a sixth of its input. So it gets the whole picture and
+overlapping squares of the full and half height. The mesh (Kartynnik et al., "Real-time Facial Surface Geometry from
+Monocular Video on Mobile GPUs", 2019) is read from the face turned upright, and the irises (Ablavatski et al.,
+"Real-time Pupil Tracking from Monocular Video for Digital Puppetry", 2020) from each eye.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ LEAST_SCORE, LEAST_PRESENCE = 0.5, 0.5
 SAME_FACE = 0.3  # intersection over union
 DETECTOR, MESH, IRIS = 128, 192, 64  # px, of the inputs
 FACE_MARGIN, EYE_MARGIN = 1.5, 2.3  # of the crops, as in MediaPipe's graphs
-# Corners of the eyes in the mesh; the iris network knows the first, and sees the second in a mirror.
+# Corners of the eyes in the mesh. The iris network is trained on the first eye and sees the second one mirrored.
 EYES = ((33, 133), (362, 263))
 SMALLEST_TILE = 96  # px
 
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A face as BlazeFace sees it, in px of the picture: box x0 y0 x1 y1, and where the two eyes are, [2, 2]."""
+    """A face found by BlazeFace, in px of the picture: box x0 y0 x1 y1, and the two eyes, [2, 2]."""
 
     score: float
     box: Array
@@ -44,7 +44,7 @@ class FaceMeshHost(OnnxHost):
     """The three networks."""
 
     def load(self) -> None:
-        """Loads all three and runs them once."""
+        """Load all three networks and run them once."""
         self._detector = self.session("mp_face_detection_short_range.onnx")
         self._mesh = self.session("mp_face_landmark.onnx")
         self._iris = self.session("mp_iris_landmark.onnx")
@@ -53,7 +53,7 @@ class FaceMeshHost(OnnxHost):
 
     @served
     def faces(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The faces in each request's rows of ``frames``."""
+        """Return the faces in each request's rows of ``frames``."""
         answers = []
         for request in requests:
             pictures = request.arrays["frames"]
@@ -77,7 +77,7 @@ class FaceMeshHost(OnnxHost):
             yield (row, face.score, *box, mesh.ravel().tolist(), np.concatenate(irises).ravel().tolist())
 
     def _look(self, picture: np.ndarray) -> list[Detection]:
-        """The faces of one picture, fitted into a square without distortion."""
+        """Return the faces of one picture, fitted into a square without distortion."""
         import cv2
 
         height, width = picture.shape[:2]
@@ -100,7 +100,7 @@ class FaceMeshHost(OnnxHost):
         return without_doubles(found)
 
     def _mesh_of(self, picture: np.ndarray, face: Detection) -> Array | None:
-        """The mesh in px of the picture, [468, 3]; None if the network sees no face there."""
+        """Return the mesh in px of the picture, [468, 3]; None if the network finds no face there."""
         middle, size = (face.box[:2] + face.box[2:]) / 2, face.box[2:] - face.box[:2]
         across = face.eyes[1] - face.eyes[0]
         turn = float(np.arctan2(across[1], across[0]))
@@ -113,7 +113,7 @@ class FaceMeshHost(OnnxHost):
         return np.column_stack([mesh[:, :2] @ back[:, :2].T + back[:, 2], mesh[:, 2] * scale])
 
     def _iris_of(self, picture: np.ndarray, mesh: Array, side: int) -> Array:
-        """Five points of one iris in px of the picture, the centre first, [5, 2]."""
+        """Return five points of one iris in px of the picture, the centre first, [5, 2]."""
         first, second = (mesh[at, :2] for at in EYES[side])
         across = second - first
         turn = float(np.arctan2(across[1], across[0]))
@@ -129,7 +129,7 @@ class FaceMeshHost(OnnxHost):
 
 
 def anchors() -> Array:
-    """Middles of BlazeFace's 896 anchors in shares of its input: two on a grid of 16, six on a grid of 8, [896, 2]."""
+    """Return the centres of BlazeFace's 896 anchors in shares of its input: two per cell of a grid of 16, six of 8, [896, 2]."""
     found = []
     for cells, times in ((16, 2), (8, 6)):
         middles = (np.arange(cells) + 0.5) / cells
@@ -139,7 +139,7 @@ def anchors() -> Array:
 
 
 def search_squares(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Left, top and side of the squares to look at; a side of 0 stands for the whole picture."""
+    """Return left, top and side of the squares to look at. A side of 0 means the whole picture."""
     found = [(0, 0, 0)]
     short = min(width, height)
     for side in (short, short // 2):
@@ -151,13 +151,13 @@ def search_squares(width: int, height: int) -> list[tuple[int, int, int]]:
 
 
 def _steps(length: int, side: int) -> list[int]:
-    """Starts of squares that cover a length and overlap by a third at least."""
+    """Return the starts of squares that cover a length and overlap by at least a third."""
     count = max(1, int(np.ceil((length - side) / (side * 2 / 3))) + 1)
     return np.unique(np.linspace(0, length - side, count).round().astype(int)).tolist()
 
 
 def without_doubles(found: list[Detection]) -> list[Detection]:
-    """One detection for each face, the surest; of two equally sure ones the larger."""
+    """Keep one detection per face, the one with the best score; of two equal ones the larger."""
     return strongest(
         found,
         lambda face: (round(face.score, 1), float(face.box[2] - face.box[0])),
@@ -166,14 +166,14 @@ def without_doubles(found: list[Detection]) -> list[Detection]:
 
 
 def upright(picture: np.ndarray, middle: Array, size: float, turn: float, side: int) -> tuple[np.ndarray, Array]:
-    """A square of the picture, turned back.
+    """Return a square of the picture, turned upright.
 
     Args:
         picture: uint8 RGB.
-        middle: Of the square, in px.
-        size: Of its side, in px.
+        middle: Centre of the square, in px.
+        size: Side of the square, in px.
         turn: Angle of its upper edge, in radians, clockwise.
-        side: Of the result, in px.
+        side: Side of the result, in px.
 
     Returns:
         The square, float32 [side, side, 3] in 0..1, and the matrix [2, 3] from its px to the picture's.

@@ -1,4 +1,4 @@
-"""Greedy decoding with a confidence, as the captioners use it. Runs only inside hosts."""
+"""Greedy decoding with a confidence, for the captioners. Runs only inside hosts."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from typing import Any
 def greedy(
     model: Any, tokenizer: Any, embeds: Any, mask: Any, *, eos: int | list[int], max_new_tokens: int
 ) -> tuple[list[str], list[float]]:
-    """Continues sequences of embeddings with the likeliest tokens.
+    """Continue sequences of embeddings with the most likely tokens.
 
     Args:
         model: A transformers language model that generates.
@@ -14,10 +14,10 @@ def greedy(
         embeds: [n, length, width], padded on the left.
         mask: [n, length], 0 at the padding.
         eos: The token, or tokens, that end an answer.
-        max_new_tokens: Most tokens of an answer.
+        max_new_tokens: Maximum number of tokens in an answer.
 
     Returns:
-        The answers, and of each the geometric mean probability of its tokens, the ending one included.
+        The answers, and for each the geometric mean probability of its tokens, including the final one.
     """
     import torch
 

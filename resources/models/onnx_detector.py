@@ -43,12 +43,12 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("NCHW", "NHWC"), "channels": ("RGB", "BGR"), "fit": ("letterbox", "stretch"),
     "activation": ("sigmoid", "softmax"), "decoder": ("boxes6", "yolo", "yolo5", "detr"),
 }  # fmt: skip
-GREY = 114  # of the bars, as YOLO's own letterbox
+GREY = 114  # of the bars, as in YOLO's own letterbox
 
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """What a decoder reads: corners x0 y0 x1 y1 in px of the input [n, 4], scores [n], class numbers [n]."""
+    """Result of a decoder: corners x0 y0 x1 y1 in px of the input [n, 4], scores [n], class numbers [n]."""
 
     corners: Array
     scores: Array
@@ -59,7 +59,7 @@ class OnnxDetectorHost(OnnxHost):
     """The network, and the layout that its row declares."""
 
     def load(self) -> None:
-        """Checks the options, loads the network, and looks at a grey picture."""
+        """Check the options, load the network, and run it on a grey picture."""
         self._layout = checked(self.options, self.spec.name)
         labels = tuple(self._layout["labels"])
         self._labels = COCO if labels == ("coco",) else labels
@@ -69,7 +69,7 @@ class OnnxDetectorHost(OnnxHost):
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The objects in each request's rows of ``frames``."""
+        """Return the objects in each request's rows of ``frames``."""
         return [table_of(request, self._look) for request in requests]
 
     def _look(self, picture: NDArray[np.uint8]) -> list[Found]:
@@ -79,7 +79,7 @@ class OnnxDetectorHost(OnnxHost):
         return self._kept(found, offset, scale, picture.shape[:2])
 
     def _kept(self, found: Boxes, offset: Array, scale: Array, size: tuple[int, ...]) -> list[Found]:
-        """Good boxes, in shares of the picture."""
+        """Return the good boxes, in shares of the picture."""
         good = found.scores >= self._layout["least_score"]
         corners = (found.corners[good].reshape(-1, 2, 2) - offset) / scale / np.array([size[1], size[0]])
         boxes = corners.clip(0, 1).reshape(-1, 4).tolist()
@@ -103,10 +103,10 @@ class OnnxDetectorHost(OnnxHost):
 
 
 def checked(options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The options with their defaults.
+    """Return the options with their defaults.
 
     Raises:
-        ModelUnavailable: One is missing, unknown or not valid.
+        ModelUnavailable: An option is missing, unknown or invalid.
     """
     known = {*DEFAULTS, *CHOICES, "file", "labels"}
     if strange := sorted(set(options) - known):
@@ -122,10 +122,10 @@ def checked(options: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def fitted(picture: NDArray[np.uint8], layout: Mapping[str, Any]) -> tuple[NDArray[np.uint8], Array, Array]:
-    """The picture at the size of the input.
+    """Return the picture at the size of the input.
 
     Returns:
-        uint8 [height, width, 3], and the offset (x, y) in px and the scale (x, y) that its px have in it.
+        uint8 [height, width, 3], and the offset (x, y) in px and the scale (x, y) of the picture's px in it.
     """
     import cv2
 
@@ -144,7 +144,7 @@ def fitted(picture: NDArray[np.uint8], layout: Mapping[str, Any]) -> tuple[NDArr
 
 
 def tensor(square: NDArray[np.uint8], layout: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The input of the network, [1, 3, height, width] or [1, height, width, 3]."""
+    """Return the input of the network, [1, 3, height, width] or [1, height, width, 3]."""
     values = square[..., ::-1] if layout["channels"] == "BGR" else square
     mean, std = np.asarray(layout["mean"], np.float32), np.asarray(layout["std"], np.float32)
     scaled = (values.astype(np.float32) / np.float32(layout["divide"]) - mean) / std
@@ -188,12 +188,12 @@ def _class_count(layout: Mapping[str, Any]) -> int:
 
 
 def _corners(middles: Array) -> Array:
-    """x0 y0 x1 y1 of boxes given as middle and size, [n, 4]."""
+    """Return x0 y0 x1 y1 of boxes given as centre and size, [n, 4]."""
     half = middles[:, 2:] / 2
     return np.concatenate([middles[:, :2] - half, middles[:, :2] + half], axis=1)
 
 
 def _best(corners: Array, scores: Array) -> Boxes:
-    """Each box with its best class."""
+    """Return each box with its best class."""
     classes = scores.argmax(axis=1)
     return Boxes(corners, scores[np.arange(len(scores)), classes], classes.astype(np.int64))

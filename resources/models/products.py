@@ -1,8 +1,8 @@
-"""Products in pictures: boxes of goods as shops sell them.
+"""Products in pictures: boxes of goods as sold in shops.
 
-Profile ``offline`` has no weights that know products by name: the small CenterNet looks at overlapping parts of the
-picture, enlarged, where it finds goods that are too small for it in the whole picture, and its classes that are goods
-count. The others ask OWLv2 (Minderer et al., "Scaling Open-Vocabulary Object Detection", 2023) for each of `PROMPTS`.
+Profile ``offline`` has no weights that know products by name. Its small CenterNet looks at enlarged, overlapping parts
+of the picture, where it finds goods that are too small in the whole picture. Its classes that are goods count. The
+other profiles ask OWLv2 (Minderer et al., "Scaling Open-Vocabulary Object Detection", 2023) for each of `PROMPTS`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ GOODS = frozenset({
     "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "refrigerator", "book",
     "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 })  # fmt: skip
-# COCO's names where it has one, so that both models call a thing the same.
+# COCO's names if it has one, so that both models use the same name for a thing.
 PROMPTS = (
     "bottle", "drink can", "cup", "wine glass", "jar", "food package", "cereal box", "bag of snacks", "milk carton",
     "cosmetics tube", "perfume bottle", "lipstick", "spray can", "shoe", "hat", "sunglasses", "watch", "jewellery",
@@ -31,9 +31,9 @@ PROMPTS = (
     "teddy bear", "sports ball", "tennis racket", "skateboard", "helmet", "coffee machine", "microwave", "toaster",
     "hair drier", "toothbrush", "clock", "vase",
 )  # fmt: skip
-LEAST_TILE_SCORE = 0.4  # enlarged parts look like many things
+LEAST_TILE_SCORE = 0.4  # in enlarged parts, detections are less reliable
 LEAST_OWL_SCORE = 0.2
-TILE = 2 / 3  # side of a part, share of the picture's shorter side
+TILE = 2 / 3  # side of a part, as a share of the picture's shorter side
 
 
 class TiledCenterNetHost(CenterNetHost):
@@ -41,7 +41,7 @@ class TiledCenterNetHost(CenterNetHost):
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The products in each request's rows of ``frames``: `GOODS`, or the prompts that are among COCO's classes."""
+        """Return the products in each request's rows of ``frames``: `GOODS`, or the prompts that are COCO classes."""
         return [
             table_of(request, partial(self._find_of, frozenset(request.args.get("prompts") or GOODS)))
             for request in requests
@@ -64,14 +64,14 @@ class Owlv2Host(TransformersHost):
     """OWLv2 of the transformers library, asked for `PROMPTS`."""
 
     def load(self) -> None:
-        """Loads model and processor."""
+        """Load the model and the processor."""
         from transformers import AutoProcessor, Owlv2ForObjectDetection
 
         self._model, self._processor = self.open(Owlv2ForObjectDetection, AutoProcessor)
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The products in each request's rows of ``frames``: those of its prompts, or `PROMPTS`."""
+        """Return the products in each request's rows of ``frames``: those of its prompts, or `PROMPTS`."""
         return [
             table_of(request, partial(self._find, tuple(request.args.get("prompts") or PROMPTS)))
             for request in requests
@@ -98,7 +98,7 @@ class Owlv2Host(TransformersHost):
 
 
 def tiles(height: int, width: int) -> list[tuple[int, int, int]]:
-    """Top, left and side of overlapping squares that cover a picture: two across its shorter side."""
+    """Return top, left and side of overlapping squares that cover a picture: two across its shorter side."""
     short = min(height, width)
     side = max(1, round(TILE * short))
     downs, rights = ([0, *_steps(length, side)] for length in (height, width))
@@ -111,7 +111,7 @@ def _steps(length: int, side: int) -> list[int]:
 
 
 def _cut_off(box: Sequence[float], top: int, left: int, side: int, height: int, width: int) -> bool:
-    """Whether the part ends at an edge of the box where the picture goes on."""
+    """Whether the part ends at an edge of the box inside the picture."""
     x0, y0, x1, y1 = box
     return bool(
         (x0 < EDGE and left > 0)

@@ -1,4 +1,4 @@
-"""Text in pictures: PP-OCR detection and recognition on ONNX Runtime, by RapidOCR (Apache-2.0, weights too).
+"""Text in pictures: PP-OCR detection and recognition on ONNX Runtime, by RapidOCR (Apache-2.0, including the weights).
 
 Method: DB text detection (Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", 2020) and the
 PP-OCR recogniser (Cui et al., "PaddleOCR 3.0 Technical Report", 2025).
@@ -13,8 +13,8 @@ from resources.hosting.host import Host, Request, served
 from resources.tasks.text import TEXT
 
 SCHEMA = TEXT.schema
-# The detector enlarges pictures whose shorter side is below this. RapidOCR's own 736 takes five times as long on
-# pictures of 640 x 360 px and reads nothing more in them: lines 10 px high are read at their own size.
+# The detector enlarges pictures with a shorter side below this. RapidOCR's own 736 takes five times as long on pictures
+# of 640 x 360 px and reads nothing more: it reads lines 10 px high at their own size.
 SMALLEST_SIDE = 352
 
 Box = tuple[float, float, float, float]
@@ -25,7 +25,7 @@ class TextReaderHost(Host):
     """The detector, the direction classifier and the recogniser."""
 
     def load(self) -> None:
-        """Loads all three; the first picture would otherwise."""
+        """Load all three; otherwise the first picture would."""
         from rapidocr import RapidOCR
 
         self._reader = RapidOCR(
@@ -33,7 +33,7 @@ class TextReaderHost(Host):
                 "Global.log_level": "critical",
                 "Global.model_root_dir": str(self.folder),
                 "Det.limit_type": "min",
-                "Det.limit_side_len": 32,  # `_read` enlarges small pictures itself: parts must not grow beyond them
+                "Det.limit_side_len": 32,  # `_read` enlarges small pictures itself: parts must not grow more
                 "EngineConfig.onnxruntime.intra_op_num_threads": self.threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -42,7 +42,7 @@ class TextReaderHost(Host):
 
     @served
     def read_text(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The lines of text in each request's rows of ``frames``."""
+        """Return the lines of text in each request's rows of ``frames``."""
         answers = []
         for request in requests:
             pictures, rows = request.arrays["frames"], request.rows("frames")
@@ -59,7 +59,7 @@ class TextReaderHost(Host):
         height, width = picture.shape[:2]
         left, top = int(part[0] * width), int(part[1] * height)
         right, bottom = max(int(np.ceil(part[2] * width)), left + 1), max(int(np.ceil(part[3] * height)), top + 1)
-        # RapidOCR takes pictures as OpenCV reads them: blue first.
+        # RapidOCR takes pictures in OpenCV's order: blue first.
         seen = np.ascontiguousarray(picture[top:bottom, left:right, ::-1])
         scale = max(SMALLEST_SIDE / min(height, width), 1.0)
         if scale > 1:

@@ -1,8 +1,8 @@
-"""Tells pictures that a model knows nothing about from those that it can caption. Runs only inside hosts.
+"""Separates pictures that a model knows nothing about from pictures that it can caption. Runs only inside hosts.
 
-Three signs, any of which is enough: the model was taught an answer for "I do not know" and gives it; it is unsure of
-its words; or the picture's features lie far from those of the pictures that it learnt from, in Mahalanobis distance
-(Lee et al., 2018, "A simple unified framework for detecting out-of-distribution samples").
+Any one of three signs is enough. The model gives its trained answer for "I do not know". Its words are unsure. The
+picture's features are far from those of its training pictures, in Mahalanobis distance (Lee et al., 2018, "A simple
+unified framework for detecting out-of-distribution samples").
 """
 
 import json
@@ -21,9 +21,9 @@ class Refusal:
     """When to refuse.
 
     Attributes:
-        phrase: The taught answer; None if the model has none.
-        min_confidence: Below this mean probability a token of the answers is too unsure, 0..1.
-        max_distance: Largest distance of the features; None if there are no features to compare with.
+        phrase: The trained answer; None if the model has none.
+        min_confidence: If a token of the answers has a mean probability below this, it is too unsure, 0..1.
+        max_distance: Maximum distance of the features; None if there are no features to compare with.
         mean: float32 [d], mean features of pictures that the model knows.
         whitening: float32 [d, k]; the distance is the norm of ``(features - mean) @ whitening``.
     """
@@ -36,7 +36,7 @@ class Refusal:
 
     @classmethod
     def beside(cls, folder: Path, min_confidence: float) -> "Refusal":
-        """The rule that lies beside the weights; without one, `min_confidence` alone decides."""
+        """Return the rule stored beside the weights. Without one, `min_confidence` alone decides."""
         if not (folder / FILE).is_file():
             return cls(min_confidence=min_confidence)
         from safetensors.numpy import load_file
@@ -48,7 +48,7 @@ class Refusal:
         )
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Distance of each row, [n], from features [n, d]; zeros if there is nothing to compare with."""
+        """Return the distance of each row, [n], from features [n, d]; zeros if there is nothing to compare with."""
         if self.mean is None or self.whitening is None:
             return np.zeros(len(features), np.float32)
         return np.linalg.norm((features - self.mean) @ self.whitening, axis=1)
@@ -57,9 +57,9 @@ class Refusal:
         """Whether to refuse one picture, given all its answers.
 
         Args:
-            texts: One a prompt.
+            texts: One per prompt.
             confidences: Geometric mean token probability of each.
-            distance: Of its features.
+            distance: Distance of its features.
         """
         sure = float(np.exp(np.mean(np.log(np.maximum(confidences, 1e-12)))))
         far = self.max_distance is not None and distance > self.max_distance

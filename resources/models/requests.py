@@ -1,4 +1,4 @@
-"""Sorting requests that a host answers together. Runs only inside hosts."""
+"""Sorts requests that a host answers together. Runs only inside hosts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,12 +7,12 @@ from resources.hosting.host import Request
 
 
 def by_argument(requests: Sequence[Request], name: str, default: Any) -> Iterator[tuple[Any, list[int]]]:
-    """Each value that the requests give an argument, with the numbers of the requests that give it.
+    """Return each value of an argument, with the numbers of the requests that have it.
 
     Args:
         requests: The requests.
         name: The argument.
-        default: What a request without it means.
+        default: Value for a request without it.
     """
     groups: dict[str, tuple[Any, list[int]]] = {}
     for number, request in enumerate(requests):

@@ -1,4 +1,4 @@
-"""What hosts of ordinary models have in common: ONNX sessions, and transformers classes at full precision."""
+"""What hosts of ordinary models share: ONNX sessions, and transformers classes at full precision."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ from resources.hosting.host import Host
 
 
 class OnnxHost(Host):
-    """A host whose weights are ONNX files, run by ONNX Runtime on the CPU."""
+    """A host with ONNX files as weights, run by ONNX Runtime on the CPU."""
 
     def session(self, name: str) -> Any:
-        """An inference session of one of the host's files."""
+        """Return an inference session of one of the host's files."""
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -21,14 +21,14 @@ class OnnxHost(Host):
 
 
 class TransformersHost(Host):
-    """A host whose weights are a checkpoint of the transformers library, in the precision that it was saved in."""
+    """A host with a transformers checkpoint as weights, in its saved precision."""
 
     def open(self, model_class: Any, processor_class: Any) -> tuple[Any, Any]:
-        """Model and processor of the host's folder, ready for inference on the device that the machine has.
+        """Return the model and processor of the host's folder, ready for inference on this machine's device.
 
         Args:
             model_class: A class with ``from_pretrained``.
-            processor_class: Likewise.
+            processor_class: A class with ``from_pretrained``.
         """
         import torch
 

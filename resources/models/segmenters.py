@@ -1,7 +1,7 @@
-"""Foreground in pictures: how likely each place belongs to a person, or to whatever else moves by itself.
+"""Foreground in pictures: how likely each place belongs to a person, or to another thing that moves by itself.
 
-Profile ``offline`` uses MediaPipe's selfie segmentation, which knows people near the camera. The others use SegFormer
-(Xie et al., "SegFormer", 2021) on ADE20K's classes: people, animals and vehicles are foreground.
+Profile ``offline`` uses MediaPipe's selfie segmentation, which knows people near the camera. The other profiles use
+SegFormer (Xie et al., "SegFormer", 2021) on ADE20K's classes: people, animals and vehicles are foreground.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from resources.tasks.segmentation import SEGMENTATION, SIDE
 
 SCHEMA = SEGMENTATION.schema
 INPUT = 256  # px, of the selfie model
-# ADE20K's names of what moves by itself.
+# ADE20K's names of things that move by themselves.
 MOVING = ("person", "animal", "car", "bus", "truck", "van", "bicycle", "minibike", "boat", "ship", "airplane")
 
 
@@ -23,13 +23,13 @@ class SelfieHost(OnnxHost):
     """MediaPipe's selfie segmentation."""
 
     def load(self) -> None:
-        """Loads the network and runs it once."""
+        """Load the network and run it once."""
         self._session = self.session("selfie.onnx")
         self._foreground(np.zeros((INPUT, INPUT, 3), np.uint8))
 
     @served
     def segment(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The masks of each request's rows of ``frames``."""
+        """Return the masks of each request's rows of ``frames``."""
         return [_table(request, self._foreground) for request in requests]
 
     def _foreground(self, picture: np.ndarray) -> np.ndarray:
@@ -40,10 +40,10 @@ class SelfieHost(OnnxHost):
 
 
 class SegformerHost(TransformersHost):
-    """Any model of the transformers library for semantic segmentation with ADE20K's classes."""
+    """Any transformers model for semantic segmentation with ADE20K's classes."""
 
     def load(self) -> None:
-        """Loads model and image processor."""
+        """Load the model and the image processor."""
         from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
         self._model, self._processor = self.open(AutoModelForSemanticSegmentation, AutoImageProcessor)
@@ -52,7 +52,7 @@ class SegformerHost(TransformersHost):
 
     @served
     def segment(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The masks of each request's rows of ``frames``."""
+        """Return the masks of each request's rows of ``frames``."""
         return [_table(request, self._foreground) for request in requests]
 
     def _foreground(self, picture: np.ndarray) -> np.ndarray:

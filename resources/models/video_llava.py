@@ -20,7 +20,7 @@ SCHEMA = DESCRIPTIONS.schema
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:
-    """`count` of the rows, evenly spread, the first and the last among them; repeated where there are too few.
+    """Return `count` of the rows, evenly spread, including the first and the last. Rows repeat if there are too few.
 
     Raises:
         ModelError: There are no rows.
@@ -32,10 +32,10 @@ def spread(rows: Sequence[int], count: int) -> list[int]:
 
 
 class VideoLlavaHost(Host):
-    """The weights: `VideoLlavaForConditionalGeneration`, as large or as small as its folder says."""
+    """The weights: `VideoLlavaForConditionalGeneration`, in the size that its folder declares."""
 
     def load(self) -> None:
-        """Loads processor files and model, quantizing once if need be; a small one describes a blank span."""
+        """Load the processor files and the model, quantizing once if needed. A small model describes a blank span."""
         import torch
         from transformers import AutoTokenizer, VideoLlavaForConditionalGeneration, VideoLlavaImageProcessor
 
@@ -49,7 +49,7 @@ class VideoLlavaHost(Host):
             cache=self.cache,
             name=f"{self.spec.name}-{self.spec.revision}",
         )
-        # The processor class insists on torchvision for videos; its image processor does the same without.
+        # The processor class requires torchvision for videos; its image processor gives the same result without it.
         self.images = VideoLlavaImageProcessor.from_pretrained(self.folder, local_files_only=True)
         self.tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
@@ -59,7 +59,7 @@ class VideoLlavaHost(Host):
 
     @served
     def describe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """One table for each request. Spans of requests with the same prompt share batches."""
+        """Return one table per request. Spans of requests with the same prompt share batches."""
         tables: list[list[tuple[Any, ...]]] = [[] for _ in requests]
         for prompt, numbers in by_argument(requests, "prompt", PROMPT):
             places = [
@@ -77,15 +77,15 @@ class VideoLlavaHost(Host):
         return [pl.DataFrame(rows, schema=SCHEMA, orient="row") for rows in tables]
 
     def _moves(self, rows: Sequence[int]) -> bool:
-        """Whether a model with a rule of refusal may speak: it knows motion only, and one picture shows none."""
+        """Whether a model with a refusal rule may answer: it knows only motion, and one picture shows none."""
         return self.refusal.phrase is None or len(set(rows)) > 1
 
     def _understands(self, prompt: str) -> bool:
-        """Whether the model can be asked this: one with a rule of refusal knows only the prompt that it learnt."""
+        """Whether the model accepts this question. With a refusal rule, it knows only the prompt from its training."""
         return self.refusal.phrase is None or prompt == PROMPT
 
     def _answer(self, clips: Sequence[NDArray[np.uint8]], prompt: str) -> list[tuple[str, float, bool]]:
-        """Text, confidence and refusal of each clip, [pictures, h, w, 3]."""
+        """Return text, confidence and refusal of each clip, [pictures, h, w, 3]."""
         import torch
 
         with torch.inference_mode():
@@ -98,11 +98,11 @@ class VideoLlavaHost(Host):
         ]
 
     def see(self, clips: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], Any]:
-        """Features of the clips.
+        """Return the features of the clips.
 
         Returns:
-            The tower's class token, mean over a clip's pictures, [n, width], and the tokens that the language model
-            sees, [n, tokens, width].
+            The tower's class token, mean over a clip's pictures, [n, width], and the tokens for the language model, [n,
+            tokens, width].
         """
         import torch
 
@@ -119,7 +119,7 @@ class VideoLlavaHost(Host):
         )
 
     def _say(self, seen: Any, question: str) -> tuple[list[str], list[float]]:
-        """Texts and confidences of clips, [n, tokens, width]."""
+        """Return texts and confidences of clips, [n, tokens, width]."""
         marker = self.tokenizer.convert_ids_to_tokens(self.model.config.video_token_index)
         prompt = TEMPLATE.format(prompt=question).replace(marker, marker * seen.shape[1])
         tokens = self.tokenizer([prompt] * len(seen), return_tensors="pt").to(self.device)

@@ -1,7 +1,7 @@
-"""The questions that models answer: one file each, with the method, its inputs and the table that it answers with.
+"""The questions that models answer, one file each, with the method, its inputs and the columns of the answer.
 
-An analyzer names a task, a row of the catalogue names the task that its model answers. So a model can be exchanged
-without touching an analyzer. Nothing here imports dagster or a model library.
+An analyzer names a task, and a catalogue row names the task that its model answers. So you can replace a model without
+changing an analyzer. Nothing here imports dagster or a model library.
 """
 
 from resources.tasks.inputs import AudioLike, FramesLike

@@ -17,12 +17,12 @@ class AgeModel(Protocol):
     def ages(
         self, frames: FramesLike, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]]
     ) -> pl.DataFrame:
-        """One row for each face, in order; faces that are too small to be cut out are left out.
+        """Return one row per face, in order. Faces that are too small to crop are left out.
 
         Args:
             frames: The pictures.
-            rows: For each face the index of its picture in `frames`.
-            boxes: For each face its box, x0 y0 x1 y1, as shares of the picture's width and height.
+            rows: For each face, the index of its picture in `frames`.
+            boxes: For each face, its box x0 y0 x1 y1, as shares of the picture's width and height.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -20,7 +20,7 @@ class CaptionModel(Protocol):
     """Answers prompts about single pictures."""
 
     def caption(self, frames: FramesLike, rows: Sequence[int], prompts: Mapping[str, str] = PROMPTS) -> pl.DataFrame:
-        """One row for each picture and prompt, pictures in the order of `rows`.
+        """Return one row per picture and prompt, pictures in the order of `rows`.
 
         Args:
             frames: The pictures.

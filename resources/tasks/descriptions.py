@@ -15,7 +15,7 @@ class VideoModel(Protocol):
     """Describes spans of a video from several pictures each."""
 
     def describe(self, frames: FramesLike, spans: Sequence[Sequence[int]], prompt: str = PROMPT) -> pl.DataFrame:
-        """One row for each span.
+        """Return one row per span.
 
         Args:
             frames: The pictures.

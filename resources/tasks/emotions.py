@@ -13,7 +13,7 @@ class EmotionModel(Protocol):
     """Classifies emotions of voices."""
 
     def emotions(self, audio: AudioLike, spans: Sequence[tuple[float, float]]) -> pl.DataFrame:
-        """One row for each span and emotion; spans that are too short have none.
+        """Return one row per span and emotion; spans that are too short have none.
 
         Args:
             audio: The sound.

@@ -13,7 +13,7 @@ class FaceModel(Protocol):
     """Finds faces and reads their mesh and irises."""
 
     def faces(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row for each face in ``frames.array[rows]``.
+        """Return one row per face in ``frames.array[rows]``.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

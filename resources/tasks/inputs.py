@@ -1,4 +1,4 @@
-"""What models see of a video: pictures or sound, and the files behind them."""
+"""What models get from a video: pictures or sound, and the files behind them."""
 
 from pathlib import Path
 from typing import Protocol

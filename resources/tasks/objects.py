@@ -13,7 +13,7 @@ class ObjectModel(Protocol):
     """Finds objects in pictures."""
 
     def detect(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row for each object in ``frames.array[rows]``.
+        """Return one row per object in ``frames.array[rows]``.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -10,10 +10,10 @@ from resources.tasks.task import BOX, ROW, Field, Task
 
 
 class ProductModel(Protocol):
-    """Finds products, such as shops sell them, in pictures."""
+    """Finds products, as sold in shops, in pictures."""
 
     def detect(self, frames: FramesLike, rows: Sequence[int], prompts: Sequence[str] = ()) -> pl.DataFrame:
-        """One row for each product in ``frames.array[rows]``.
+        """Return one row per product in ``frames.array[rows]``.
 
         Args:
             frames: The pictures.

@@ -1,4 +1,4 @@
-"""What is foreground in pictures."""
+"""The foreground in pictures."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,14 +8,14 @@ import polars as pl
 from resources.tasks.inputs import FramesLike
 from resources.tasks.task import ROW, Field, Task
 
-SIDE = 64  # of the answered masks
+SIDE = 64  # of the returned masks
 
 
 class SegmentationModel(Protocol):
     """Separates foreground and background."""
 
     def segment(self, frames: FramesLike, rows: Sequence[int]) -> pl.DataFrame:
-        """One row for each picture of ``frames.array[rows]``.
+        """Return one row per picture of ``frames.array[rows]``.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

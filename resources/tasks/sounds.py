@@ -1,4 +1,4 @@
-"""What sounds, and when."""
+"""Which sounds occur, and when."""
 
 from typing import Protocol
 
@@ -9,13 +9,13 @@ from resources.tasks.task import Field, Task
 
 
 class SoundModel(Protocol):
-    """Tells speech, singing and music apart, and what else it knows."""
+    """Distinguishes speech, singing and music, and other sounds that it knows."""
 
     def tag(self, audio: AudioLike) -> pl.DataFrame:
-        """One row for each stretch and label.
+        """Return one row per stretch and label.
 
-        Stretches follow each other without gaps. ``speech``, ``singing`` and ``music`` stand in every one; other labels
-        are the model's own.
+        Stretches follow each other without gaps. Each has ``speech``, ``singing`` and ``music``; other labels depend on
+        the model.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -12,7 +12,7 @@ class SpeechModel(Protocol):
     """Turns speech into words with times."""
 
     def transcribe(self, audio: AudioLike, language: str = "", beam_size: int = 5) -> pl.DataFrame:
-        """One row for each word, in order, and one with an empty word for each passage of speech without words.
+        """Return one row per word, in order, and one with an empty word for each passage of speech without words.
 
         Args:
             audio: The sound.

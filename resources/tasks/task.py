@@ -1,4 +1,4 @@
-"""What a task is: a question with a typed answer."""
+"""A task: a question with a typed answer."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -29,14 +29,14 @@ class Task:
     """A question that a model answers about pictures or sound.
 
     Attributes:
-        name: An identifier; rows of the catalogue name it.
+        name: An identifier; catalogue rows name it.
         question: The question, in one sentence.
         model: The Protocol that every model of the task follows. Its only public method is the one that hosts serve.
-            Its parameters are ``frames`` with ``rows``, or ``audio``, and further arguments of JSON types.
+            The parameters are ``frames`` with ``rows``, or ``audio``, and further arguments of JSON types.
         answer: The columns of the answer, in order.
-        each: The parameter with one entry for each thing asked about. If it is empty, so is the answer, without a call.
-        slowest_s: Seconds that a call may take for each entry of `each`, or for each second of sound.
-        resource: Key of the Dagster resource; the task's name unless the model has a resource of its own.
+        each: The parameter with one entry per thing asked about. If it is empty, the answer is empty, without a call.
+        slowest_s: Seconds that a call may take per entry of `each`, or per second of sound.
+        resource: Key of the Dagster resource. The default is the task's name; set it if the model has its own resource.
     """
 
     name: str
@@ -49,37 +49,37 @@ class Task:
 
     @cached_property
     def key(self) -> str:
-        """Key of the Dagster resource."""
+        """Return the key of the Dagster resource."""
         return self.resource or self.name
 
     @cached_property
     def function(self) -> Callable[..., Any]:
-        """The method that a model of this task has."""
+        """Return the method that a model of this task has."""
         (found,) = (value for name, value in vars(self.model).items() if not name.startswith("_") and callable(value))
         return found
 
     @property
     def method(self) -> str:
-        """Name of that method."""
+        """Return the name of that method."""
         return self.function.__name__
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        """Its parameters, without ``self``."""
+        """Return its parameters, without ``self``."""
         whole = inspect.signature(self.function)
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """Column name to polars data type, in order."""
+        """Return the polars data type of each column, in order."""
         return {name: field.dtype for name, field in self.answer.items()}
 
     def empty(self) -> pl.DataFrame:
-        """An answer without rows."""
+        """Return an answer without rows."""
         return pl.DataFrame(schema=self.schema)
 
 
-# What answers about pictures have in common.
+# Shared by answers about pictures.
 ROW = Field(pl.Int64, "1", "Index of the picture in `frames`.")
 BOX = {
     "x0": Field(pl.Float64, "1", "Left edge, share of the picture's width."),

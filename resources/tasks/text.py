@@ -15,7 +15,7 @@ class TextModel(Protocol):
     def read_text(
         self, frames: FramesLike, rows: Sequence[int], boxes: Sequence[tuple[float, float, float, float]] | None = None
     ) -> pl.DataFrame:
-        """One row for each line of text in ``frames.array[rows]``, or in one part of each.
+        """Return one row per line of text in ``frames.array[rows]``, or in one part of each.
 
         Args:
             frames: The pictures.

@@ -1,1 +1,1 @@
-"""Results as Parquet files with DuckDB views over them: start at resource.py."""
+"""Results as Parquet files with DuckDB views over them. Start with resource.py."""

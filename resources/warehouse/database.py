@@ -12,17 +12,17 @@ from resources.warehouse.versions import STALE_S, locked, remove_stale, temporar
 if TYPE_CHECKING:
     import duckdb
 
-# DuckDB 1.3 is the first that knows what the views use, and it can open files of this version.
+# The views need at least DuckDB 1.3, which can open files of this version.
 _STORAGE_VERSION = "v1.2.0"
 
 
 class Database:
-    """The database files of the warehouse at the absolute folder `root`; they hold definitions, no rows.
+    """The database files of the warehouse in the absolute folder `root`. They contain definitions, no rows.
 
-    ``results.sql`` holds the statements that ``results.duckdb`` was built with: what is built can be known without
-    opening it. The private copy is there because DuckDB lets nobody else in while one process has a file open for
-    writing, and a person's session must not stop a run. It is named by the statements' digest, so that a process that
-    has an older copy open cannot be handed that one for the newer.
+    ``results.sql`` contains the statements that built ``results.duckdb``, so the content is known without opening it.
+    The private copy exists because DuckDB locks out all other processes while one process has a file open for writing,
+    and a person's session must not stop a run. The digest of the statements names the copy, so that a process with
+    an older copy open cannot get that copy instead of the newer one.
     """
 
     def __init__(self, root: Path) -> None:
@@ -31,7 +31,7 @@ class Database:
         self._sql = root / "results.sql"
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
-        """A read-only connection to the private copy, with times in UTC.
+        """Return a read-only connection to the private copy, with times in UTC.
 
         Raises:
             WarehouseError: Nothing has been published here.
@@ -50,19 +50,19 @@ class Database:
         return self._published() == script and self._copy(script).exists() and self._opens()
 
     def build(self, script: str, prepare: Callable[[], None]) -> None:
-        """Builds the files with `script`, after `prepare` has made what its views read; one publisher at a time.
+        """Build the files with `script`, after `prepare` has made what the views read. One publisher runs at a time.
 
-        Two at once could leave the views of one beside the statements of the other.
+        With two at once, the views of one could end up beside the statements of the other.
         """
         with locked(self._root, "results.duckdb"):
-            # Before the new copy is there: whoever is about to open the one in force still finds it afterwards.
+            # Before the new copy exists: a process that is about to open the current copy still finds it afterwards.
             self.sweep(STALE_S)
             prepare()
             if not self.is_current(script):
                 self._build(script)
 
     def sweep(self, older_than_s: float) -> int:
-        """Removes copies of this age that are no longer in force, and says how many."""
+        """Remove outdated copies of at least this age, and return their number."""
         script = self._published()
         keep = self._copy(script) if script else None
         return remove_stale((f for f in self._root.glob(".catalog/*") if f != keep), older_than_s)
@@ -81,7 +81,7 @@ class Database:
             shutil.copyfile(built, twin)
             text.write_text(script)
             built.replace(copy)
-            # The log first: it belongs to the file that goes.
+            # The log first, because it belongs to the file that is removed.
             self._log().unlink(missing_ok=True)
             twin.replace(self._results)
             text.replace(self._sql)
@@ -99,10 +99,10 @@ class Database:
         return self._results.with_name("results.duckdb.wal")
 
     def _opens(self) -> bool:
-        """Whether people can open ``results.duckdb``, were it not for each other.
+        """Whether people can open ``results.duckdb``, apart from being locked out by each other.
 
-        A session that has an older file of this name open, and writes to it, leaves its write-ahead log beside the
-        newer file, and DuckDB replays it into that or fails to, with one of several errors.
+        A session that has an older file of this name open and writes to it leaves its write-ahead log beside the newer
+        file. DuckDB replays the log into the newer file, or fails with one of several errors.
         """
         if not self._log().exists():
             return self._results.exists()
@@ -111,7 +111,7 @@ class Database:
         try:
             duckdb.connect(self._results, read_only=True).close()
         except duckdb.ConnectionException:
-            return True  # open for writing in this very process
+            return True  # open for writing in this process
         except duckdb.Error as error:
             return "Could not set lock" in str(error)
         return True

@@ -1,4 +1,4 @@
-"""The tables that are the pipeline's own: files, videos, runs of analyzers, loads of models."""
+"""The pipeline's own tables: files, videos, runs of analyzers, loads of models."""
 
 import polars as pl
 

@@ -1,20 +1,20 @@
 """Results as Parquet files, with DuckDB views over them.
 
-Writers take no lock and know nothing of each other: each write of a partition makes a new file that takes the place of
-the older one and never changes. ``results.duckdb`` holds no rows, only views, macros and comments; no writer opens it,
-so whoever has it open holds up nobody::
+Writers take no lock and do not depend on each other. Each write of a partition makes a new file that replaces the
+older one and never changes. ``results.duckdb`` contains no rows, only views, macros and comments. No writer opens it,
+so an open session blocks nobody::
 
     <path>/
       results.duckdb                       for people: any DuckDB client from 1.3 on, any working directory
       results.sql                          the statements that it was built with
       <table>/@schema.parquet              no rows, the declared types
-      <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link says that the partition is gone
+      <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link marks a removed partition
       .catalog/<digest>.duckdb             the same views, for this code
       .swept/<table>                       when a writer last removed its superseded versions
       .tmp/                                files being written
 
-A query through the views sees every partition of every table as it was at one moment, `views.SETTLE_S` before its
-transaction began. The other reads of this class see the newest version.
+A query through the views sees every partition of every table at one moment, `views.SETTLE_S` before its transaction
+began. The other reads of this class see the newest version.
 """
 
 import math
@@ -59,31 +59,31 @@ _written_at: dict[Path, float] = {}
 
 
 class Warehouse(dg.ConfigurableResource):
-    """The warehouse at one folder, for any number of readers and writers at once.
+    """The warehouse in one folder, for any number of simultaneous readers and writers.
 
     Attributes:
-        path: The folder; it is made when first written to.
+        path: The folder. The first write creates it.
     """
 
     path: str
 
     @property
     def root(self) -> Path:
-        """The folder, absolute; links in it stay, so that an operator may move what they point at."""
+        """Return the absolute folder. Links in it are not resolved, so that an operator can move their targets."""
         return Path(self.path).expanduser().absolute()
 
     def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> Path:
-        """Makes `frame` the rows of one partition, whatever was there.
+        """Replace the rows of one partition with `frame`.
 
-        Atomic and idempotent: the file is written elsewhere, forced to disk, and then given its name. Of several
-        writers of the same partition the last one wins. Writing the rows that are there already changes nothing.
+        The write is atomic and idempotent: the file is written elsewhere, flushed to disk, and then renamed. If several
+        writers write the same partition, the last one wins. Writing identical rows changes nothing.
 
         Returns:
             The partition's file.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be in a file name, or a column has a type that cannot be stored or
-                is not the one that the table was published with.
+            WarehouseError: `table` or `key` cannot be in a file name, or the type of a column cannot be stored or
+                differs from the published type.
         """
         folder = self._folder(table, key)
         self._check(table, frame.schema)
@@ -94,16 +94,17 @@ class Warehouse(dg.ConfigurableResource):
         return file
 
     def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> Path:
-        """Adds the rows of `frame` to a partition, in place of those there with the same value in column `on`.
+        """Add the rows of `frame` to a partition, replacing rows with the same value in column `on`.
 
-        For rows that come one by one but belong into one file, as a table of many small files is slow to query. Writers
-        of the same partition take turns; the lock is the operating system's and ends with the process that holds it.
+        Use it for rows that come one by one but belong in one file, because a table of many small files is slow to
+        query. Writers of the same partition take turns. The lock belongs to the operating system and ends with its
+        process.
 
         Returns:
             The partition's file.
 
         Raises:
-            WarehouseError: As in `replace_partition`.
+            WarehouseError: See `replace_partition`.
         """
         with locked(self.root, f"{table}/{key}"):
             there = self.read_partition(table, key)
@@ -113,7 +114,7 @@ class Warehouse(dg.ConfigurableResource):
             return self.replace_partition(table, key, frame)
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """The rows of one partition as they were written last; None where there is none.
+        """Return the latest rows of one partition; None if it does not exist.
 
         Raises:
             WarehouseError: `table` or `key` cannot be in a file name.
@@ -125,11 +126,10 @@ class Warehouse(dg.ConfigurableResource):
         return pl.read_parquet(file_of(folder, found[-1]), glob=False, hive_partitioning=False)
 
     def remove_partition(self, table: str, key: str) -> None:
-        """Takes one partition out of the table; one that is not there is fine.
+        """Remove one partition from the table. A missing partition is not an error.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be in a file name, or there is such a partition in a table that is
-                not published.
+            WarehouseError: `table` or `key` cannot be in a file name, or the partition exists in an unpublished table.
         """
         folder = self._folder(table, key)
         found = versions(folder, key)
@@ -139,15 +139,15 @@ class Warehouse(dg.ConfigurableResource):
             _written_at[self.root] = time.monotonic()
 
     def partitions(self, table: str) -> list[str]:
-        """The keys of the table's partitions, sorted."""
+        """Return the keys of the table's partitions, sorted."""
         return list(latest(self._folder(table)))
 
     def newest(self, table: str, count: int) -> list[str]:
-        """The keys of the partitions that were written last, newest first, at most so many."""
+        """Return the keys of the latest written partitions, newest first, up to a limit."""
         return newest(self._folder(table), count)
 
     def read_table(self, table: str) -> pl.LazyFrame:
-        """All rows of a published table, in the declared types: columns that a file lacks are null, others left out.
+        """Return all rows of a published table in the declared types. Missing columns are null; others are left out.
 
         Raises:
             WarehouseError: No table of this name was published.
@@ -164,10 +164,10 @@ class Warehouse(dg.ConfigurableResource):
         )
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
-        """A read-only connection to the published views, with times in UTC; close it after use.
+        """Return a read-only connection to the published views, with times in UTC. Close it after use.
 
-        It shows all that this process has written so far: where that is too fresh for the views, it waits until it is
-        not, `views.SETTLE_S` at most. It works also while a person has ``results.duckdb`` open for writing.
+        It shows everything that this process has written so far. If a write is too recent for the views, it waits, for
+        `views.SETTLE_S` at most. It also works while a person has ``results.duckdb`` open for writing.
 
         Raises:
             WarehouseError: Nothing has been published here.
@@ -182,17 +182,17 @@ class Warehouse(dg.ConfigurableResource):
         views: Sequence[ViewSpec] = (),
         macros: Sequence[str] = (),
     ) -> bool:
-        """Makes the tables, the pipeline's own among them, and the views over them known to readers.
+        """Publish the tables, including the pipeline's own, and the views over them.
 
-        ``results.duckdb`` is built anew only when the definitions or the location have changed, beside the old one and
-        by a rename: sessions that have the old one open go on with it. Do not keep tables of your own in it; attach it
-        to a database of yours instead.
+        ``results.duckdb`` is rebuilt only if the definitions or the location have changed. The new file is built beside
+        the old one and renamed; sessions with the old file open continue with it. Do not keep your own tables in it.
+        Attach it to your own database instead.
 
         Args:
             tables: The analyzers' tables.
-            analyzers: What `video_quality` expects of every video, and the view `analyzers` lists.
-            views: Further views over these, in an order in which they can be made.
-            macros: Statements that make macros over all of them.
+            analyzers: What `video_quality` expects of every video, and what the view `analyzers` lists.
+            views: Further views over these, in an order in which they can be created.
+            macros: Statements that create macros over all of them.
 
         Returns:
             Whether anything had to be built.
@@ -214,16 +214,16 @@ class Warehouse(dg.ConfigurableResource):
         return True
 
     def sweep(self, older_than_s: float = STALE_S) -> int:
-        """Clears away superseded versions, and what killed writers and earlier definitions have left behind.
+        """Remove superseded versions, and leftovers of killed writers and earlier definitions.
 
-        Queries open the versions that are out of force too, so call it now and then, when few are under way: one that
-        has listed the files and not yet opened them all fails with an IO error.
+        Queries also open superseded versions. So call this occasionally, when few queries run: a query that has listed
+        the files but not yet opened them all fails with an IO error.
 
         Args:
-            older_than_s: Time out of force, or unfinished: more than the longest transaction and write take.
+            older_than_s: Minimum time superseded or unfinished; longer than the longest transaction and write.
 
         Returns:
-            How many files went.
+            The number of removed files.
         """
         removed = Database(self.root).sweep(older_than_s) + remove_stale(self.root.glob(".tmp/*"), older_than_s)
         folders = [folder for folder in self.root.glob("[!.]*") if folder.is_dir()]
@@ -247,7 +247,7 @@ class Warehouse(dg.ConfigurableResource):
         return file
 
     def _check(self, table: str, schema: pl.Schema) -> None:
-        # One file of the wrong type would break every query over its table, so it is stopped here.
+        # A file of the wrong type breaks every query over its table, so the write fails here.
         declared = _schema_of(self._folder(table) / SCHEMA_FILE)
         for name, dtype in schema.items():
             kind = sql_type(dtype, f"{table}.{name}")
@@ -269,7 +269,7 @@ class Warehouse(dg.ConfigurableResource):
 
 
 def _schema_of(file: Path) -> pl.Schema:
-    """The schema of a Parquet file; empty where there is none."""
+    """Return the schema of a Parquet file; empty if there is no file."""
     try:
         stat = file.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How a table of the warehouse is declared: names, types, units, descriptions."""
+"""Declaration of a warehouse table: names, types, units, descriptions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ColumnSpec:
 
     Attributes:
         name: An identifier.
-        dtype: Polars data type, exact; `sql_type` says which can be stored.
+        dtype: Polars data type, exact; `sql_type` lists the types that can be stored.
         unit: ``s``, ``px``, ``1`` (a share or ratio), ``text``, ...
         description: What the value means, in one sentence.
     """
@@ -38,15 +38,15 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table: a folder with a Parquet file a partition, and a view of the same name.
+    """One table: a folder with one Parquet file per partition, and a view of the same name.
 
     Attributes:
         name: An identifier.
         description: What one row is, in one sentence.
-        columns: In the order in which the view shows them.
+        columns: In the order of the view.
 
     Raises:
-        WarehouseError: A name is no identifier or stands twice, or a type cannot be stored.
+        WarehouseError: A name is not an identifier or occurs twice, or a type cannot be stored.
     """
 
     name: str
@@ -54,7 +54,7 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what would only fail later, in the middle of a run."""
+        """Refuse declarations that would otherwise fail in the middle of a run."""
         _check_names("table", [self.name])
         _check_names(f"table {self.name}, column", [column.name for column in self.columns])
         if not self.columns:
@@ -64,14 +64,14 @@ class TableSpec:
 
     @cached_property
     def schema(self) -> pl.Schema:
-        """Column name to data type, in order."""
+        """Return the data type of each column, in order."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
     def frame(self, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-        """A typed frame of these rows; a key that a row lacks is null.
+        """Return a typed frame of these rows. A key that a row lacks is null.
 
         Raises:
-            WarehouseError: A row has a key that is no column.
+            WarehouseError: A row has a key that is not a column.
         """
         rows = list(rows)
         if unknown := {key for row in rows for key in row} - set(self.schema):
@@ -83,10 +83,10 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True)
 class AnalyzerSpec:
-    """What the view `analyzers` shows of one analyzer; `video_quality` counts over these.
+    """One analyzer in the view `analyzers`; `video_quality` counts over these.
 
     Attributes:
-        name: The analyzer's name, which is its table's.
+        name: Name of the analyzer and of its table.
         group: Asset group.
         version: Version of its code.
         model: Name in the model catalogue, or None.
@@ -101,10 +101,10 @@ class AnalyzerSpec:
 
 
 def sql_type(dtype: DType, where: str) -> str:
-    """The DuckDB type of a column of polars type `dtype`; `where` names the column in errors.
+    """Return the DuckDB type for polars type `dtype`. `where` names the column in errors.
 
     Raises:
-        WarehouseError: Parquet and DuckDB would not give the same type back.
+        WarehouseError: Parquet and DuckDB do not return the same type.
     """
     if isinstance(dtype, pl.List):
         return f"{sql_type(dtype.inner, where)}[]"
@@ -126,12 +126,12 @@ def sql_type(dtype: DType, where: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """`name` as an SQL identifier."""
+    """Return `name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _check_names(what: str, names: list[str]) -> None:
-    # DuckDB does not tell upper from lower case in names, and quotes are a burden to those who type queries.
+    # DuckDB ignores case in names, and quotes are inconvenient to type in queries.
     for name in names:
         if not (name.isidentifier() and name.isascii() and name.islower()) or name.startswith("_"):
             raise WarehouseError(f"{what} {name!r}", "not a plain name", "use a-z, 0-9 and _, a letter first")

@@ -1,9 +1,9 @@
-"""Files that come into being whole, and versions of them that never change.
+"""Files that appear complete, and versions of them that never change.
 
-DuckDB opens a Parquet file twice in one scan, for its footer and then for its rows, by its path both times. Were a file
-renamed over in between, the old footer would be read against the new rows. So a partition is never written over: each
-write makes a file ``<key>@<stamp>.parquet`` of its own, the newest counts, and older ones stay for a while. They lie in
-256 folders by the key's checksum, so that finding the newest version of a key does not slow down as a table grows.
+DuckDB opens a Parquet file twice per scan by its path: first for the footer, then for the rows. If the file were
+replaced in between, the old footer would be used with the new rows. So a partition is never overwritten. Each write
+makes its own file ``<key>@<stamp>.parquet``. The newest file counts, and older files stay for a while. The files are
+in 256 folders by the key's checksum, so that finding the newest version stays fast as a table grows.
 """
 
 import heapq
@@ -24,8 +24,8 @@ from resources import fs
 
 SCHEMA_FILE = "@schema.parquet"  # no key is empty, so this is no version
 STALE_S = 600.0
-# A query lists a table's files and then opens them all, those out of force too, which takes it a moment: were a few
-# removed with every write, it would often find one gone. So they go in one go, and seldom.
+# A query lists a table's files and then opens them all, including superseded ones. This takes a moment. If every write
+# removed a few, the query would often find one gone. So they are removed all at once, and seldom.
 SWEEP_EVERY_S = 24 * 3600.0
 _NAME = re.compile(r"([^@]+)@(\d{16})\.parquet")
 
@@ -37,7 +37,7 @@ class Version:
     Attributes:
         key: The partition.
         stamp: When it took effect, in microseconds since 1970: 16 digits until the year 2286.
-        removes: Whether it says that the partition is gone: a symbolic link to the schema file, which has no rows.
+        removes: Whether it marks the partition as removed: a symbolic link to the schema file, which has no rows.
     """
 
     key: str
@@ -46,42 +46,42 @@ class Version:
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """Return the name of the file."""
         return f"{self.key}@{self.stamp:016}.parquet"
 
 
 def versions(table: Path, key: str | None = None) -> list[Version]:
-    """All files of the partitions in the folder `table`, or of one of them, sorted by key and stamp."""
+    """Return all files of the partitions in the folder `table`, or of one partition, sorted by key and stamp."""
     shards = [f"{number:02x}" for number in range(256)] if key is None else [_shard(key)]
     return sorted(version for shard in shards for version in _listed(table / shard) if key in (None, version.key))
 
 
 def latest(table: Path) -> dict[str, Path]:
-    """Key and file of the version in force of each partition, sorted by key; removed partitions are left out."""
+    """Return the key and file of each partition's current version, sorted by key, without removed partitions."""
     newest = {version.key: version for version in versions(table)}
     return {key: file_of(table, version) for key, version in newest.items() if not version.removes}
 
 
 def newest(table: Path, count: int) -> list[str]:
-    """The keys of the partitions that were written last, newest first, at most so many; removed ones are left out."""
+    """Return the keys of the latest written partitions, newest first, up to a limit, without removed partitions."""
     in_force = {version.key: version for version in versions(table)}.values()
     written = (version for version in in_force if not version.removes)
     return [version.key for version in heapq.nlargest(count, written, key=lambda version: version.stamp)]
 
 
 def file_of(table: Path, version: Version) -> Path:
-    """The path of a version's file."""
+    """Return the path of a version's file."""
     return table / _shard(version.key) / version.name
 
 
 def add_version(table: Path, key: str, written: Path | None) -> Path:
-    """Puts the finished file `written` in force as `key`'s newest version; None says that the partition is gone.
+    """Make the finished file `written` the newest version of `key`. None marks the partition as removed.
 
-    The newest version stays where it has the same content. Of two writers at once either may come last. Once a day the
-    table's versions that have been out of force for `STALE_S` go.
+    If the newest version has the same content, it stays. If two writers run at once, either may come last. Once a day,
+    versions of the table that have been superseded for `STALE_S` are removed.
 
     Returns:
-        The file in force.
+        The current file.
     """
     folder = table / _shard(key)
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def add_version(table: Path, key: str, written: Path | None) -> Path:
         if current.stat().st_size == written.stat().st_size and current.read_bytes() == written.read_bytes():
             return current
     _sweep_daily(table)
-    # A clock that was set back must not make the new version the older one.
+    # If the clock was set back, the new version must still be newer than the old one.
     stamp = max(time.time_ns() // 1000, before[-1].stamp + 1 if before else 0)
     while True:
         target = folder / Version(key, stamp).name
@@ -107,7 +107,7 @@ def add_version(table: Path, key: str, written: Path | None) -> Path:
 
 
 def remove_superseded(table: Path, older_than_s: float) -> int:
-    """Removes the versions of a table's partitions that have been out of force for so long; says how many."""
+    """Remove versions of a table's partitions that have been superseded for this long, and return their number."""
     return sum(_remove_superseded(shard, older_than_s) for shard in table.glob("[0-9a-f]?"))
 
 
@@ -147,7 +147,7 @@ def _remove_superseded(shard: Path, older_than_s: float) -> int:
         ordered = list(group)
         gone = [older for older, newer in pairwise(ordered) if newer.stamp <= before]
         if ordered[-1].removes and ordered[-1].stamp <= before:
-            gone.append(ordered[-1])  # the last, or the rows that it hides would be back for a moment
+            gone.append(ordered[-1])  # remove the last one last, otherwise the rows that it hides reappear for a moment
         for version in gone:
             (shard / version.name).unlink(missing_ok=True)
         removed += len(gone)
@@ -156,9 +156,9 @@ def _remove_superseded(shard: Path, older_than_s: float) -> int:
 
 @contextmanager
 def temporary(root: Path) -> Iterator[Path]:
-    """A free name in ``<root>/.tmp``, to write to; a file still there afterwards is removed.
+    """Yield an unused path in ``<root>/.tmp`` to write to. A file that still exists afterwards is removed.
 
-    There is one such folder for all tables, so that what killed writers leave is found without looking through these.
+    All tables share this folder, so that files of killed writers can be found without searching the tables.
     """
     folder = root / ".tmp"
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def temporary(root: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(root: Path, name: str) -> Iterator[None]:
-    """Keeps other threads and processes out of the blocks of the same name; a killed holder's lock is free at once."""
+    """Keep other threads and processes out of blocks with the same name. A killed holder's lock is free at once."""
     folder = root / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     with fs.locked(folder / _shard(name)):
@@ -179,7 +179,7 @@ def locked(root: Path, name: str) -> Iterator[None]:
 
 
 def write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """Writes `frame` to `path` and waits until it is on disk."""
+    """Write `frame` to `path` and wait until it is on disk."""
     with path.open("wb") as file:
         frame.write_parquet(file, compression="zstd")
         file.flush()
@@ -187,7 +187,7 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
 
 
 def remove_stale(files: Iterable[Path], older_than_s: float) -> int:
-    """Removes those not written to for so long; says how many. Several processes may do so at once."""
+    """Remove files not written to for this long, and return their number. Several processes may do so at once."""
     before = time.time() - older_than_s
     removed = 0
     for file in files:

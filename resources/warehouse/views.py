@@ -1,4 +1,4 @@
-"""The SQL of ``results.duckdb``: views over the Parquet files, views over those, and what their columns mean."""
+"""The SQL of ``results.duckdb``: views over the Parquet files, views over those, and the meaning of their columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ class ViewSpec:
     Attributes:
         name: An identifier.
         description: What one row is, in one sentence.
-        query: The SELECT behind it; it may use the tables' views, and the views before it.
-        columns: Unit and description of each column, by name, all of them.
+        query: The SELECT behind it. It may use the tables' views and the views before it.
+        columns: Unit and description of every column, by name.
     """
 
     name: str
@@ -27,20 +27,20 @@ class ViewSpec:
 
 SETTLE_S = 0.25
 
-# A table's folder holds every version of every partition, ``<partition>@<stamp>.parquet``; the stamp is the time of
-# writing, 16 digits of microseconds since the epoch. The newest version of a partition is in force.
+# A table's folder contains every version of every partition, ``<partition>@<stamp>.parquet``. The stamp is the time of
+# writing, 16 digits of microseconds since the epoch. The newest version of a partition is the current one.
 #
-# The scan and `glob` list the folder one after the other, in either order, and a version may come in between. So that
-# both agree on what is in force, only settled versions count: those from before the transaction, with time to spare for
+# The scan and `glob` list the folder one after the other, in either order, and a version may appear in between. So that
+# both agree on the current version, only settled versions count: those from before the transaction, with a margin for
 # one that has its stamp but not yet its name. For a transaction that begins at ...900000 (and SETTLE_S = 250000 us):
 #
 #   file                      settled    superseded                             read
 #   a@...100000.parquet       yes        yes: a@...500000 is settled and newer  no
 #   a@...500000.parquet       yes        no: a@...800000 does not count yet     yes
-#   a@...800000.parquet       no         -                                      no, but by a later transaction
+#   a@...800000.parquet       no         -                                      no, but in a later transaction
 #
-# Superseded files are left out, rather than those in force picked: there are few of them, and a join with next to
-# nothing costs next to nothing.
+# The query excludes superseded files instead of selecting current ones: superseded files are few, and a join with a
+# nearly empty table costs almost nothing.
 _STAMP = len("@0123456789012345.parquet")
 _IS_SETTLED = f"[-{_STAMP}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
 _AT_ONE_MOMENT = """
@@ -55,10 +55,10 @@ SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = 
 ANTI JOIN superseded ON scanned.filename = superseded.file
 WHERE scanned.filename{is_settled}"""
 
-# A run's wall time is shared out over its videos by the seconds that their steps took, because the steps of one run
-# overlap: the shares add up to the run's wall time, the steps' seconds do not. Steps of no measurable length share
-# alike. The record of a file that was refused names no run, and shares with nobody. Differences are taken in whole
-# microseconds: exact, and free of DuckDB's time zone extension.
+# A run's wall time is divided among its videos in proportion to the seconds of their steps. Steps of one run overlap,
+# so the shares add up to the run's wall time, but the steps' seconds do not. Steps of no measurable length get equal
+# shares. The record of a refused file names no run and shares with no other. Differences are in whole microseconds,
+# which is exact and does not need DuckDB's time zone extension.
 _REALTIME_FACTOR = """
 WITH steps AS (
     SELECT *, epoch_us(ended_at) - epoch_us(started_at) AS busy_us,
@@ -194,7 +194,7 @@ def statements(
     more: Sequence[ViewSpec] = (),
     macros: Sequence[str] = (),
 ) -> list[str]:
-    """The SQL that builds an empty database into views over the tables below the absolute folder `root`, and macros."""
+    """Return the SQL for an empty database: views over the tables below the absolute folder `root`, and macros."""
     views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *DERIVED, *more]
     script = [_TIMECODE]
     for view in views:
@@ -208,14 +208,14 @@ def statements(
 
 
 def _table_view(root: Path, table: TableSpec) -> ViewSpec:
-    # `schema` fixes names, order and types whatever the files hold: a column that a file lacks is null, one that the
-    # table has no longer is left out. Unlike `union_by_name` it opens no file before the scan.
+    # `schema` fixes names, order and types whatever the files contain: a column missing in a file is null, and a column
+    # no longer in the table is left out. Unlike `union_by_name` it opens no file before the scan.
     fields = ", ".join(
         f"{_literal(c.name)}: {{name: {_literal(c.name)}, type: "
         f"{_literal(sql_type(c.dtype, f'{table.name}.{c.name}'))}, default_value: NULL}}"
         for c in table.columns
     )
-    # A folder's own name may hold what a glob takes for a pattern: each such character goes into brackets.
+    # A folder's own name may contain glob characters: each goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
     files = _literal(f"{folder}/**/*@*.parquet")
     query = _AT_ONE_MOMENT.format(files=files, fields=fields, stamp=_STAMP, is_settled=_IS_SETTLED)

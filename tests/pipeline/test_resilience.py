@@ -128,13 +128,13 @@ def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
     killed = []
 
     def done(file):
-        return "text_overlay" in read_records(ids[file], store)
+        return "speech_transcription" in read_records(ids[file], store)
 
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(analyse, home, files, only=["text_overlay"]) for files in (first, second)]
+        runs = [pool.submit(analyse, home, files, only=["speech_transcription"]) for files in (first, second)]
         for _ in range(2):
             # A call is sent again once, so the second kill waits for those that the first one hit.
-            killed.append(kill_when_busy(handles["text"], lambda: all(run.done() for run in runs)))
+            killed.append(kill_when_busy(handles["speech"], lambda: all(run.done() for run in runs)))
             pending = [next((file for file in files if not done(file)), files[-1]) for files in (first, second)]
             while not all(done(file) or run.done() for file, run in zip(pending, runs, strict=True)):
                 time.sleep(0.02)
@@ -142,11 +142,14 @@ def test_two_runs_at_once_get_over_two_kills(home, handles, videos):
     assert None not in killed
     answers = [video for run in ended for video in run]
     assert [video["success"] for video in answers] == [True] * 4
-    for number, video in enumerate(answers):
-        texts = tables(home, "warehouse", video)["text_overlay"]["text"].to_list()
-        # the reader loses a space now and then; what counts here is whose text it is
-        assert [text.replace(" ", "") for text in texts] == [f"VIDEO{1000 + 37 * number}"]
-    assert not set(killed) & pids(home, "warehouse", answers[1])[handles["text"].spec().name]
+    disturbed = [tables(home, "warehouse", video) for video in answers]
+    assert not set(killed) & pids(home, "warehouse", answers[1])[handles["speech"].spec().name]
+    # The same again without kills, and each phrase belongs to its own video.
+    quiet = analyse(home, first, only=["speech_transcription"]) + analyse(home, second, only=["speech_transcription"])
+    for left, video in zip(disturbed, quiet, strict=True):
+        assert_same(left, tables(home, "warehouse", video))
+    said = [" ".join(found["speech_transcription"]["word"]) for found in disturbed]
+    assert len(set(said)) == len(said)
 
 
 @pytest.mark.slow

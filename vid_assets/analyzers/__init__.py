@@ -1,1 +1,1 @@
-"""The analyzers: one file each."""
+"""The analyzers, one file each."""

@@ -1,12 +1,12 @@
-"""How old the people look: one row for each face that `eye_tracking` follows.
+"""Apparent age of the people in the video: one row per face track of `eye_tracking`.
 
-A model gives each face a distribution over the years 0 to 99; up to twelve pictures of a face are averaged, the larger
-and straighter ones of its track. The age is the mean of that distribution, the interval reaches from its 5th to its
-95th percentile.
+A model returns a distribution over the years 0 to 99 for each face. Up to twelve pictures per face are averaged; the
+larger and straighter ones of the track are preferred. The age is the mean of that distribution. The interval spans its
+5th to 95th percentile.
 
-It tells how old a face looks to the model, which was trained on portraits: children and people over seventy look closer
-to forty to it, make-up, light and blur shift it by ten years, and it is less right for groups that its training
-pictures had few of. Faces of less than 24 px or turned away by more than 45 degrees are left out.
+The result is the age that the model sees, not the real age. The model was trained on portraits. It places children and
+people over seventy closer to forty. Make-up, light and blur shift the age by ten years. It is less accurate for groups
+that are rare in its training pictures. Faces smaller than 24 px, or turned away by more than 45 degrees, are left out.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ BOX = ("x0", "y0", "x1", "y1")
 
 
 def chosen(faces: pl.DataFrame, height: int, least_score: float) -> pl.DataFrame:
-    """The faces to look at: sure, large and straight enough, at most `MOST_PICTURES` of each track, the best first."""
+    """The faces to look at: certain, large and straight enough, at most `MOST_PICTURES` per track, best first."""
     tall = (pl.col("y1") - pl.col("y0")) * height
     worth = tall * pl.col("head_yaw_deg").radians().cos()
     return (
@@ -38,7 +38,7 @@ def chosen(faces: pl.DataFrame, height: int, least_score: float) -> pl.DataFrame
 
 
 def percentile(distribution: NDArray[np.float64], share: float) -> float:
-    """The age below which so much of the distribution lies; a year's share is spread evenly over it."""
+    """The age below which the given share of the distribution lies; each year's share is spread evenly over it."""
     sums = np.cumsum(distribution)
     wanted = share * float(sums[-1])
     year = min(int(np.searchsorted(sums, wanted)), len(distribution) - 1)
@@ -47,9 +47,9 @@ def percentile(distribution: NDArray[np.float64], share: float) -> float:
 
 
 class Settings(Config):
-    """Which faces are looked at."""
+    """Selects the faces to look at."""
 
-    min_face_score: float = setting(0.7, "1", "Score from which a box is a face whose age is told", ge=0.5, le=1)
+    min_face_score: float = setting(0.7, "1", "Score from which a box is a face for age estimation", ge=0.5, le=1)
 
 
 def run(
@@ -58,12 +58,12 @@ def run(
     model: AgeModel,
     config: Settings = Settings(),
 ) -> pl.DataFrame:
-    """One row for each face track, by number; none where there is no face to tell the age of.
+    """One row per face track, ordered by number; no rows if there is no usable face.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
-        eye_tracking: Faces, their tracks and poses.
-        model: Tells ages.
+        eye_tracking: Faces with their tracks and poses.
+        model: Estimates ages.
         config: The settings.
     """
     faces = chosen(eye_tracking, frames.array.shape[1], config.min_face_score)
@@ -91,7 +91,7 @@ def run(
 
 
 def preview(table: pl.DataFrame, frames: Frames, eye_tracking: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The best picture of up to nine faces, with the age."""
+    """The best picture of each of up to nine faces, with the age."""
     if table.is_empty():
         return None
     shown = table.sort("pictures", descending=True).head(9)
@@ -106,14 +106,14 @@ def preview(table: pl.DataFrame, frames: Frames, eye_tracking: pl.DataFrame) -> 
 
 
 TABLE = {
-    "track": Column(pl.Int64, "1", "The face's number in eye_tracking.", ge=0),
-    "start_s": Column(pl.Float64, "s", "Where the face is first seen.", ge=0),
-    "end_s": Column(pl.Float64, "s", "Where it is last seen.", ge=0),
+    "track": Column(pl.Int64, "1", "Number of the face in eye_tracking.", ge=0),
+    "start_s": Column(pl.Float64, "s", "Time at which the face first appears.", ge=0),
+    "end_s": Column(pl.Float64, "s", "Time at which the face last appears.", ge=0),
     "age": Column(pl.Float64, "years", "Mean of the age distribution.", ge=0, le=100),
-    "age_low": Column(pl.Float64, "years", "Its 5th percentile.", ge=0, le=100),
-    "age_high": Column(pl.Float64, "years", "Its 95th percentile.", ge=0, le=100),
-    "pictures": Column(pl.Int64, "1", "Pictures of the face that were looked at.", ge=1, le=MOST_PICTURES),
-    "best_frame": Column(pl.Int64, "frame", "The best of them among all frames of the video, from 0.", ge=0),
+    "age_low": Column(pl.Float64, "years", "5th percentile of the age distribution.", ge=0, le=100),
+    "age_high": Column(pl.Float64, "years", "95th percentile of the age distribution.", ge=0, le=100),
+    "pictures": Column(pl.Int64, "1", "Number of pictures of the face that were used.", ge=1, le=MOST_PICTURES),
+    "best_frame": Column(pl.Int64, "frame", "Frame number of the best picture in the video, from 0.", ge=0),
 }
 
 ANALYZER = Analyzer(

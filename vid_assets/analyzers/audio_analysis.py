@@ -1,19 +1,19 @@
-"""Loudness, spectrum, pitch and tempo of the sound, a row every 0.4 s.
+"""Loudness, spectrum, pitch and tempo of the sound, one row per 0.4 s.
 
 - Loudness: ITU-R BS.1770-4 with EBU R 128 gating, range after EBU Tech 3342, true peak by fourfold oversampling. The
   K-weighting is the standard's analogue prototype, transformed to 16 kHz (within 0.07 dB of the filter for 48 kHz). A
   sine of 997 Hz at 0 dBFS peak reads -3.0 LUFS.
 - Spectrum: mean of five Hann windows of 128 ms: strongest frequency, centroid, 85 % roll-off, flatness.
 - Pitch: YIN (de Cheveigne & Kawahara 2002), 60..1000 Hz, median of eight windows if at least three are voiced.
-- Tempo: autocorrelation of the spectral flux with a preference for 120 beats a minute (Ellis 2007), sharpened on its
+- Tempo: autocorrelation of the spectral flux with a preference for 120 beats per minute (Ellis 2007), refined on its
   multiples.
 
-It hears one mono channel up to 8 kHz, so that stereo programmes read up to 3 LU lower than on a meter for two
-channels. Pitch is that of the strongest voice. One tempo stands for the whole track, and may be half or twice what a
-listener would tap.
+The analyzer uses one mono channel up to 8 kHz, so stereo programmes read up to 3 LU lower than on a two-channel meter.
+Pitch is that of the strongest voice. The whole track has one tempo, which may be half or twice what a listener would
+tap.
 """
 
-# scipy comes without types.
+# scipy has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import numpy as np
@@ -37,7 +37,7 @@ FEWEST_VOICED = 3
 ONSET_HOP, ONSET_WINDOW, ONSET_RATE = 160, 512, 100.0
 SLOWEST, FASTEST = 40.0, 240.0
 LEAST_TEMPO_STRENGTH = 0.3
-LEAST_ONSET = 0.01  # a steady tone has under a tenth of it, steady noise twice as much
+LEAST_ONSET = 0.01  # a steady tone has less than a tenth of this, steady noise twice as much
 ROWS_AT_ONCE = 300
 
 Array = NDArray[np.float64]
@@ -78,19 +78,19 @@ def block_powers(samples: NDArray[np.float32]) -> Array:
         last = min(first + 600, count)
         weighted, state = sosfilt(sections, samples[first * BLOCK : last * BLOCK].astype(np.float64), zi=state)
         powers[first:last] = (np.asarray(weighted).reshape(-1, BLOCK) ** 2).mean(axis=1)
-    # In digital silence the filter rings on, ever fainter.
+    # In digital silence the filter keeps ringing with decreasing level.
     return np.where(powers > SILENT_POWER, powers, 0)
 
 
 def _moving(powers: Array, blocks: int) -> Array:
-    """Mean of each run of so many blocks, by its first; float64 [n - blocks + 1]."""
+    """Mean of each run of `blocks` blocks, indexed by its first block; float64 [n - blocks + 1]."""
     if len(powers) < blocks:
         return np.empty(0)
     return np.lib.stride_tricks.sliding_window_view(powers, blocks).mean(axis=1)
 
 
 def integrated_loudness(powers: Array) -> float | None:
-    """Gated loudness of the whole in LUFS; None if all of it is below the absolute gate of -70 LUFS."""
+    """Gated loudness of the whole track in LUFS; None if all of it is below the absolute gate of -70 LUFS."""
     momentary = _moving(powers, 4)
     heard = momentary[_lufs(momentary) > -70]
     if not len(heard):
@@ -100,7 +100,7 @@ def integrated_loudness(powers: Array) -> float | None:
 
 
 def loudness_range(powers: Array) -> float | None:
-    """Spread of the short-term loudness in LU, 10th to 95th percentile, gated; None if it never leaves silence."""
+    """Spread of the short-term loudness in LU, 10th to 95th percentile, gated; None if all of it is silent."""
     short = _moving(powers, SHORT_TERM_BLOCKS)
     heard = short[_lufs(short) > -70]
     if not len(heard):
@@ -111,7 +111,7 @@ def loudness_range(powers: Array) -> float | None:
 
 
 def true_peak(samples: NDArray[np.float32]) -> float | None:
-    """Highest magnitude between and on the samples in dBTP; None for digital silence."""
+    """Highest magnitude at and between the samples in dBTP; None for digital silence."""
     from scipy.signal import resample_poly
 
     peak, step, edge = 0.0, 60 * RATE, 64
@@ -157,9 +157,9 @@ def _row_pitch(rows: NDArray[np.float32]) -> Array:
 
 
 def onsets(samples: NDArray[np.float32]) -> Array:
-    """Spectral flux on a logarithmic scale (nepers a bin), 100 values a second, without its slow part.
+    """Spectral flux on a logarithmic scale (nepers per bin), 100 values per second, without its slow part.
 
-    The level of the sound as a whole has no influence.
+    The overall level of the sound has no influence.
     """
     count = max(0, (len(samples) - ONSET_WINDOW) // ONSET_HOP + 1)
     loudest = float(np.abs(samples).max(initial=0))
@@ -174,7 +174,7 @@ def onsets(samples: NDArray[np.float32]) -> Array:
         rise = np.diff(level, axis=0, prepend=before if first else level[:1])
         flux[first : first + 6000] = np.maximum(rise, 0).mean(axis=1)
         before = level[-1:]
-    # A beat between two values leaves its mark on both.
+    # A beat between two values affects both.
     bell = np.exp(-0.5 * (np.arange(-8, 9) / 2) ** 2)
     smooth = np.convolve(np.pad(flux, 8, "edge"), bell / bell.sum(), "valid")
     reach = round(ONSET_RATE / 2)
@@ -183,7 +183,7 @@ def onsets(samples: NDArray[np.float32]) -> Array:
 
 
 def tempo(samples: NDArray[np.float32]) -> tuple[float, float] | None:
-    """Beats a minute and how regular they are, 0..1; None without a beat or under 4 s."""
+    """Beats per minute and their regularity, 0..1; None without a beat or for less than 4 s."""
     rise = onsets(samples)
     if len(rise) < 4 * ONSET_RATE or np.percentile(rise, 99) < LEAST_ONSET:
         return None
@@ -214,7 +214,7 @@ def tempo(samples: NDArray[np.float32]) -> tuple[float, float] | None:
 
 
 def _sharpen(values: Array, at: int) -> float:
-    """Place of the top of a parabola through the value at `at` and its neighbours."""
+    """Position of the peak of a parabola through the value at `at` and its neighbours."""
     left, middle, right = values[at - 1 : at + 2]
     curve = left - 2 * middle + right
     return at + float(np.clip(0.5 * (left - right) / curve, -0.5, 0.5)) if curve < 0 else float(at)
@@ -228,17 +228,17 @@ TABLE = {
     "start_s": Column(pl.Float64, "s", "Start of the window of 0.4 s.", ge=0),
     "end_s": Column(pl.Float64, "s", "End of the window; the last may be shorter.", ge=0),
     "momentary_lufs": _level("Loudness of the window; null if it is silent or shorter."),
-    "short_term_lufs": _level("Loudness of the 3 s that end with the window; null before 3 s and in silence."),
-    "rms_dbfs": _level("RMS against full scale 1.0; a sine of full scale has -3.0; null for digital silence.", "dBFS"),
+    "short_term_lufs": _level("Loudness of the last 3 s up to the window's end; null before 3 s and in silence."),
+    "rms_dbfs": _level("RMS against full scale 1.0; a full-scale sine has -3.0; null for digital silence.", "dBFS"),
     "peak_hz": Column(pl.Float64, "Hz", "Strongest frequency; null in silence.", 0, 8000, nullable=True),
     "centroid_hz": Column(pl.Float64, "Hz", "Centroid of the magnitudes; null in silence.", 0, 8000, nullable=True),
-    "rolloff_hz": Column(pl.Float64, "Hz", "85 % of the power lie below; null in silence.", 0, 8000, nullable=True),
+    "rolloff_hz": Column(pl.Float64, "Hz", "85 % of the power is below it; null in silence.", 0, 8000, nullable=True),
     "flatness": Column(
         pl.Float64, "1", "Geometric over arithmetic mean of the power, 0 tone to 1 noise.", 0, 1, nullable=True
     ),
     "zero_crossing_rate": Column(pl.Float64, "1", "Share of samples that change sign.", 0, 1, nullable=True),
     "pitch_hz": Column(
-        pl.Float64, "Hz", "Fundamental frequency; null where nothing is voiced.", 60, HIGHEST_HZ, nullable=True
+        pl.Float64, "Hz", "Fundamental frequency; null if nothing is voiced.", 60, HIGHEST_HZ, nullable=True
     ),
     "integrated_lufs": _level("Gated loudness of the whole track; null if it is silent."),
     "loudness_range_lu": _level("Loudness range of the whole track; null under 3 s or if it is silent.", "LU"),
@@ -249,7 +249,7 @@ TABLE = {
 
 
 def _rows(samples: NDArray[np.float32]) -> pl.DataFrame:
-    """Everything about windows that needs no other window; the last is padded with silence."""
+    """Measures that need one window only; the last window is padded with silence."""
     count = -(-len(samples) // ROW)
     lengths = np.full(count, ROW)
     lengths[-1] = len(samples) - (count - 1) * ROW
@@ -263,7 +263,7 @@ def _rows(samples: NDArray[np.float32]) -> pl.DataFrame:
 
 
 def run(audio: Audio) -> pl.DataFrame:
-    """One row every 0.4 s; what describes the whole track stands in each."""
+    """One row per 0.4 s; values for the whole track repeat in each row."""
     samples = audio.samples
     rest = len(samples) % ROW
     if rest < SHORTEST_ROW and len(samples) > ROW:

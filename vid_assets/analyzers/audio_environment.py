@@ -1,14 +1,14 @@
-"""What kind of sound there is over time: speech, singing, music, noise or silence.
+"""The kind of sound over time: speech, singing, music, noise or silence.
 
-A model gives the probabilities of speech, singing and music; silence is a level below -60 dB against full scale, and
-noise is whatever else sounds. Of several kinds at once the first of speech, singing, music with a probability of at
-least 0.5 counts, for singing and music in the mean over a second. Stretches shorter than 0.3 s go to the likelier of
-their neighbours. The level is the root mean square, in dB against a full-scale square wave. Tags are the model's own
-words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``); the model of profile ``offline`` has none,
-and tags are null.
+A model returns the probabilities of speech, singing and music. Silence is a level below -60 dB against full scale.
+Noise is every other sound. If several kinds occur at once, the first of speech, singing and music with a probability of
+at least 0.5 counts. Singing and music use the mean over a second. Stretches shorter than 0.3 s take the kind of the
+likelier neighbour. The level is the root mean square, in dB against a full-scale square wave. Tags are the model's own
+words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``). The model of profile ``offline`` has none,
+so tags are null there.
 
-Speech over music is speech. Steady tones, alarms and engines are noise. Quiet rooms recorded with gain are noise, not
-silence.
+Speech over music counts as speech. Steady tones, alarms and engines count as noise. Quiet rooms recorded with gain
+count as noise, not silence.
 """
 
 from itertools import groupby
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 STEP_S = 0.1
 KINDS = ("speech", "singing", "music")
 ALL_KINDS = (*KINDS, "noise", "silence")
-SLOW, SLOW_S = ("singing", "music"), 1.0  # these last, so that their probability is taken over a second
+SLOW, SLOW_S = ("singing", "music"), 1.0  # these last longer, so their probability is averaged over a second
 LEAST = 0.5
 SILENCE_DBFS = -60.0
 SHORTEST_S = 0.3
@@ -34,7 +34,7 @@ FLOOR_DBFS = -120.0
 
 
 def levels(audio: Audio) -> Array:
-    """Level of each tenth of a second in dBFS, the last one shorter, [n]; -120 for digital silence."""
+    """Level of each tenth of a second in dBFS, [n]; the last may be shorter; -120 for digital silence."""
     step = round(STEP_S * audio.sample_rate)
     count = -(-len(audio.samples) // step)
     edges = np.arange(count) * step
@@ -44,7 +44,7 @@ def levels(audio: Audio) -> Array:
 
 
 def on_grid(tags: pl.DataFrame, count: int) -> dict[str, Array]:
-    """Probability of each of `KINDS` in each step; steps behind the model's last stretch are like it."""
+    """Probability of each of `KINDS` in each step; steps after the model's last stretch repeat it."""
     middle = (np.arange(count) + 0.5) * STEP_S
     found: dict[str, Array] = {}
     for kind in KINDS:
@@ -61,7 +61,7 @@ def on_grid(tags: pl.DataFrame, count: int) -> dict[str, Array]:
 
 
 def choose(scores: dict[str, Array], level: Array) -> tuple[list[str], Array]:
-    """Kind of each step and how sure that is, [n] each."""
+    """Kind of each step and its confidence, [n] each."""
     kinds = ["noise"] * len(level)
     sure = 1 - np.max([scores[kind] for kind in KINDS], axis=0)
     for at in range(len(level)):
@@ -74,7 +74,7 @@ def choose(scores: dict[str, Array], level: Array) -> tuple[list[str], Array]:
 
 
 def runs_of(kinds: list[str]) -> list[tuple[str, int, int]]:
-    """Kind, first step and step after of each stretch of one kind."""
+    """Kind, first step and end step (exclusive) of each stretch of one kind."""
     found: list[tuple[str, int, int]] = []
     first = 0
     for kind, group in groupby(kinds):
@@ -85,7 +85,7 @@ def runs_of(kinds: list[str]) -> list[tuple[str, int, int]]:
 
 
 def smoothed(kinds: list[str], scores: dict[str, Array]) -> list[str]:
-    """The same without stretches shorter than `SHORTEST_S`: each goes to the likelier of its neighbours."""
+    """The stretches without those shorter than `SHORTEST_S`; each joins the likelier neighbour."""
     runs, result = runs_of(kinds), list(kinds)
     shortest = round(SHORTEST_S / STEP_S)
     for place, (_, first, end) in enumerate(runs):
@@ -98,7 +98,7 @@ def smoothed(kinds: list[str], scores: dict[str, Array]) -> list[str]:
 
 
 def run(audio: Audio, model: SoundModel) -> Answer:
-    """One row a stretch of one kind, in order and without gaps."""
+    """One row per stretch of one kind, in order and without gaps."""
     duration_s = len(audio.samples) / audio.sample_rate
     level = levels(audio)
     if not len(level):
@@ -125,7 +125,7 @@ def run(audio: Audio, model: SoundModel) -> Answer:
 
 
 def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
-    """The waveform, and below it one lane a kind."""
+    """The waveform, and below it one lane per kind."""
     if table.is_empty():
         return None
     lanes = {
@@ -138,11 +138,11 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
 
 TABLE = {
     "start_s": Column(pl.Float64, "s", "Start of the stretch.", ge=0),
-    "end_s": Column(pl.Float64, "s", "End of the stretch, where the next one starts.", ge=0),
-    "kind": Column(pl.String, "text", f"What sounds: {', '.join(ALL_KINDS)}."),
+    "end_s": Column(pl.Float64, "s", "End of the stretch; the next one starts here.", ge=0),
+    "kind": Column(pl.String, "text", f"Kind of sound: {', '.join(ALL_KINDS)}."),
     "confidence": Column(pl.Float64, "1", "Mean probability of the kind.", ge=0, le=1),
     "level_db": Column(pl.Float64, "dBFS", "Root mean square level.", ge=FLOOR_DBFS, le=1),
-    "tags": Column(pl.List(pl.String), "text", "The model's own words, the likeliest first.", nullable=True),
+    "tags": Column(pl.List(pl.String), "text", "The model's own words, the most likely first.", nullable=True),
 }
 
 ANALYZER = Analyzer(

@@ -1,17 +1,17 @@
-"""How late the sound is against the picture, from events that are both seen and heard.
+"""Delay between sound and picture, from events that are both seen and heard.
 
-Seen events are sudden changes of the picture from one frame to the next, cuts aside; heard events are onsets by the
-spectral flux of log energy in bands (Bello et al., "A tutorial on onset detection in music signals", 2005), a value
-every 2 ms. For each offset between -1 and 1 s the seen events that have a sound are counted. The offset with most of
-them is the answer, if
+Seen events are sudden changes of the picture from one frame to the next, without cuts. Heard events are onsets, found
+by the spectral flux of log energy in bands (Bello et al., "A tutorial on onset detection in music signals", 2005), with
+one value per 2 ms. For each offset between -1 and 1 s, the analyzer counts the seen events that have a sound. The
+offset with the highest count is the result, if
 
 - at least three events and half of them agree,
 - no other offset has two thirds as many,
-- chance gives as many in less than one video of three hundred (binomial, over all offsets that were tried).
+- chance gives as many in less than one video in three hundred (binomial, over all offsets tried).
 
-Offset is sound minus picture: positive where the sound is late. One offset is taken to hold for the whole video. It
-needs things that start suddenly in both, such as claps, hits, flashes or doors: speaking faces are too smooth at
-48 x 27 px. Pictures that were cut to music look in step, and are, whatever their own offset was.
+Offset is sound minus picture: positive if the sound is late. One offset applies to the whole video. The method needs
+things that start suddenly in both, such as claps, hits, flashes or doors; speaking faces are too smooth at 48 x 27 px.
+Pictures cut to music appear in sync, whatever their original offset.
 """
 
 import math
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 STEP_S = 0.002
 LONGEST_S = 1.0
-SLACK_S = 0.012  # by which sounds of the same event may differ
+SLACK_S = 0.012  # maximum difference between sounds of the same event
 BANDS = 12
 WINDOW = 160  # 10 ms
 PROMINENT = 0.3  # share of the strongest event
@@ -42,9 +42,9 @@ SHORTEST_S = 4.0
 
 
 def seen(thumbs: Frames, cut_analysis: pl.DataFrame) -> tuple[Array, Array]:
-    """Moments between frames, and how suddenly the picture changes there; 0 across boundaries of shots, [n - 1] each.
+    """Moments between frames and the suddenness of the change there; 0 across shot boundaries, [n - 1] each.
 
-    Suddenness is the rise of the mean difference above that of the steps around it.
+    Suddenness is the rise of the mean difference above that of the surrounding steps.
     """
     pictures = thumbs.array
     change = np.zeros(max(len(pictures) - 1, 0))
@@ -60,7 +60,7 @@ def seen(thumbs: Frames, cut_analysis: pl.DataFrame) -> tuple[Array, Array]:
 
 
 def heard(audio: Audio) -> Array:
-    """How suddenly the sound grows, a value every `STEP_S`; value k is about the moment ``k * STEP_S``."""
+    """Suddenness of the sound's rise, one value per `STEP_S`; value k belongs to the moment ``k * STEP_S``."""
     hop = round(STEP_S * audio.sample_rate)
     samples = np.concatenate([np.zeros(WINDOW // 2, np.float32), audio.samples, np.zeros(WINDOW, np.float32)])
     count = len(audio.samples) // hop
@@ -75,10 +75,10 @@ def heard(audio: Audio) -> Array:
         power = np.abs(np.fft.rfft(frames * window)) ** 2
         energy[start:stop] = np.add.reduceat(power, edges[:-1], axis=1)
     level = np.log10(energy + 1e-3 * energy.mean() + 1e-9)
-    lag = 4  # rows: the window's own length, over which an onset rises
+    lag = 4  # rows: the length of the window, during which an onset rises
     flux = np.zeros(count)
     flux[lag:] = np.maximum(level[lag:] - level[:-lag], 0.0).mean(axis=1)
-    # the flux peaks when the window is half into the event
+    # the flux peaks when half of the window covers the event
     return np.maximum(flux - 2 * _around(flux, 100), 0.0)
 
 
@@ -93,7 +93,7 @@ def _around(values: Array, reach: int) -> Array:
 
 
 def peaks(values: Array, least: float, apart: int) -> NDArray[np.int64]:
-    """Places of local maxima of at least `least`, the highest first where two are closer than `apart`; ascending."""
+    """Positions of local maxima of at least `least`, ascending; of two closer than `apart`, the higher one."""
     inner = values[1:-1]
     found = np.flatnonzero((inner >= least) & (inner > values[:-2]) & (inner >= values[2:])) + 1
     kept: list[int] = []
@@ -107,13 +107,13 @@ def find_offset(seen_s: Array, heard_s: Array, half_frame_s: float) -> tuple[flo
     """The offset on which most events agree.
 
     Args:
-        seen_s: Moments of what is seen, ascending.
-        heard_s: Moments of what is heard, ascending.
-        half_frame_s: How exactly the seen moments are known.
+        seen_s: Moments of the seen events, ascending.
+        heard_s: Moments of the heard events, ascending.
+        half_frame_s: Accuracy of the seen moments.
 
     Returns:
-        Offset in seconds, the logarithm (base 10) of how often chance would give as good a one, and how many events
-        agree; None if too few agree, or on another offset nearly as many.
+        Offset in seconds, the logarithm (base 10) of the probability that chance gives one as good, and the number of
+        events that agree. None if too few events agree, or if another offset has nearly as many.
     """
     reach = half_frame_s + SLACK_S
     gaps = (heard_s[:, None] - seen_s)[..., None]
@@ -131,7 +131,7 @@ def find_offset(seen_s: Array, heard_s: Array, half_frame_s: float) -> tuple[flo
     if len(others) and others.max() > RUNNER_UP * most:
         return None
     near = gaps[np.abs(gaps - lag) <= reach]
-    # the moment of a sound is known best by those that agree best
+    # the sounds that agree best give the best estimate of the moment
     offset = float(np.median(near))
     span = max(float(heard_s[-1] - heard_s[0]), float(seen_s[-1] - seen_s[0]), 1.0)
     chance = min(2 * reach * max(len(seen_s), len(heard_s)) / span, 1.0)
@@ -141,7 +141,7 @@ def find_offset(seen_s: Array, heard_s: Array, half_frame_s: float) -> tuple[flo
 
 
 def run(video: Video, thumbs: Frames, audio: Audio, cut_analysis: pl.DataFrame) -> Answer:
-    """One row with the offset; undefined where sound and picture have too little in common to tell.
+    """One row with the offset; undefined if sound and picture have too little in common.
 
     Args:
         video: Facts of the video.
@@ -191,7 +191,7 @@ def _heard_events(audio: Audio) -> Array:
 def preview(
     table: pl.DataFrame, video: Video, thumbs: Frames, audio: Audio, cut_analysis: pl.DataFrame
 ) -> NDArray[np.uint8] | None:
-    """What is seen and what is heard, one above the other."""
+    """Seen and heard events, one above the other."""
     if table.is_empty():
         return None
     times_s, rise = seen(thumbs, cut_analysis)
@@ -202,9 +202,9 @@ def preview(
 
 
 TABLE = {
-    "offset_ms": Column(pl.Float64, "ms", "Sound minus picture: positive where the sound is late.", -1000, 1000),
-    "confidence": Column(pl.Float64, "1", "How far the offset stands out: 0.5 just enough, 1 beyond doubt.", 0, 1),
-    "events": Column(pl.Int64, "1", "Seen events whose sound agrees.", ge=FEWEST_EVENTS),
+    "offset_ms": Column(pl.Float64, "ms", "Sound minus picture: positive if the sound is late.", -1000, 1000),
+    "confidence": Column(pl.Float64, "1", "Clarity of the offset: 0.5 is just enough, 1 is certain.", 0, 1),
+    "events": Column(pl.Int64, "1", "Number of seen events whose sound agrees.", ge=FEWEST_EVENTS),
 }
 
 ANALYZER = Analyzer(

@@ -1,15 +1,16 @@
-"""Foreground and background of each sampled picture: share, mask, and how much the background changes.
+"""Foreground and background of each sampled picture: share, mask, and change of the background.
 
-A model says how likely each of 64 x 64 places belongs to the foreground; from 0.5 on it does. A foreground of less than
-half a percent is taken for none. Masks are run-length encoded as COCO does it, but row by row: lengths of runs of
-background and foreground in turns, background first, 64 x 64 places in all whatever the picture's aspect ratio.
+A model returns the probability of foreground for each of 64 x 64 places. A place is foreground from 0.5 on. A
+foreground of less than half a percent counts as none. Masks are run-length encoded as in COCO, but row by row: they
+list the lengths of alternating background and foreground runs, background first. They always cover 64 x 64 places,
+whatever the picture's aspect ratio.
 
-Background change compares a picture with the one before where neither has foreground: mean difference of luma, after
-the change of light that both have in common is taken off. It is null at cuts, for the first picture, and where less
-than a tenth of the picture is background in both. A camera that moves changes its background all the time.
+Background change compares a picture with the previous one in places where neither has foreground. It is the mean
+difference of luma, without the change of light that both share. It is null at cuts, for the first picture, and if less
+than a tenth of the picture is background in both. A moving camera changes its background all the time.
 
-In profile ``offline`` foreground means people near the camera: a car or a dog is background to it, and so are people in
-the distance. The mask is coarse; hair and fingers are lost.
+In profile ``offline``, foreground means people near the camera. Cars, dogs and distant people count as background. The
+mask is coarse and loses hair and fingers.
 """
 
 import numpy as np
@@ -30,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 
 def encode(mask: Mask) -> list[int]:
-    """Lengths of its runs in row order, those of False first: the first is 0 if the mask starts with True."""
+    """Run lengths of the mask in row order, False first; the first is 0 if the mask starts with True."""
     flat = mask.ravel()
     if not len(flat):
         return []
@@ -40,18 +41,18 @@ def encode(mask: Mask) -> list[int]:
 
 
 def decode(lengths: list[int], shape: tuple[int, int]) -> Mask:
-    """The mask that `encode` was given."""
+    """The mask that was passed to `encode`."""
     values = np.arange(len(lengths)) % 2 == 1
     return np.repeat(values, lengths).reshape(shape)
 
 
 def run(frames: Frames, cut_analysis: pl.DataFrame, model: SegmentationModel) -> pl.DataFrame:
-    """One row a sampled picture, in order.
+    """One row per sampled picture, in order.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         cut_analysis: Shot boundaries.
-        model: Says where the foreground is.
+        model: Finds the foreground.
     """
     import cv2
 
@@ -88,7 +89,7 @@ def _change(before: tuple[NDArray[np.float32], Mask], luma: NDArray[np.float32],
 
 
 def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Eight pictures with the background greyed."""
+    """Eight pictures with a grey background."""
     import cv2
 
     if table.is_empty():
@@ -108,11 +109,11 @@ def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> 
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
-    "frame": Column(pl.Int64, "frame", "The picture among all frames of the video, from 0.", ge=0),
+    "frame": Column(pl.Int64, "frame", "Frame number of the picture in the video, from 0.", ge=0),
     "foreground": Column(pl.Float64, "1", "Share of the picture that is foreground.", ge=0, le=1),
     "mask": Column(pl.List(pl.Int64), "places", "Run lengths of 64 x 64 places, background first.", ge=0),
     "background_change": Column(
-        pl.Float64, "1", "Mean change of luma in the background since the picture before; null if unknown.", 0, 1,
+        pl.Float64, "1", "Mean change of luma in the background since the last picture; null if unknown.", 0, 1,
         nullable=True,
     ),
 }  # fmt: skip

@@ -1,12 +1,12 @@
 """Captions of single pictures and of shots by BLIP-2, with four prompts: scene, objects, actions, setting.
 
-Each shot gives one picture for every two seconds of it, at least one (Li et al., "BLIP-2: Bootstrapping
-Language-Image Pre-training with Frozen Image Encoders and Large Language Models", 2023). The caption of a shot is the
-text that most of its pictures agree on, weighted by confidence. A picture that is unlike what the model knows keeps its
-row, without a text.
+Each shot supplies one picture per two seconds, and at least one (Li et al., "BLIP-2: Bootstrapping Language-Image
+Pre-training with Frozen Image Encoders and Large Language Models", 2023). The caption of a shot is the text on which
+most of its pictures agree, weighted by confidence. A picture that is unlike the model's training data keeps its row,
+without a text.
 
-A caption says what one picture shows: motion, order and sound are beyond it. Between the chosen pictures something may
-appear that no caption names.
+A caption describes one picture. It does not cover motion, order or sound. Things that appear between the chosen
+pictures are missed.
 """
 
 import polars as pl
@@ -18,27 +18,25 @@ from vid_assets.measures.shots import rows_within, shot_spans, subsample
 
 TABLE = {
     "level": Column(
-        pl.String, "text", "frame: the caption of one picture; shot: what the pictures of a shot agree on."
+        pl.String, "text", "frame: caption of one picture; shot: text on which the pictures of a shot agree."
     ),
     "shot": Column(pl.Int64, "1", "Number of the shot, from 0.", ge=0),
     "start_s": Column(pl.Float64, "s", "Time of the picture, or start of the shot."),
     "end_s": Column(pl.Float64, "s", "Time of the picture, or end of the shot."),
-    "frame_index": Column(pl.Int64, "1", "Frame of the video; null for shots.", ge=0, nullable=True),
+    "frame_index": Column(pl.Int64, "1", "Frame number in the video; null for shots.", ge=0, nullable=True),
     "prompt": Column(pl.String, "text", "Name of the question: scene, objects, actions or setting, unless configured."),
-    "text": Column(
-        pl.String, "text", "The answer; null where the picture is unlike what the model knows.", nullable=True
-    ),
+    "text": Column(pl.String, "text", "The answer; null if the picture is unlike the training data.", nullable=True),
     "confidence": Column(
-        pl.Float64, "1", "Geometric mean probability of the answer's tokens; for shots, of those that agree.", 0, 1
+        pl.Float64, "1", "Geometric mean probability of the answer's tokens; for shots, of the agreeing answers.", 0, 1
     ),
 }
 
 
 class Settings(Config):
-    """What is asked, and how often."""
+    """Questions to ask, and how often."""
 
-    prompts: dict[str, str] = setting(PROMPTS, "text", "Name of each question, and how the model is asked")
-    picture_every_s: float = setting(2.0, "s", "Time of a shot for which one picture is captioned", ge=0.5)
+    prompts: dict[str, str] = setting(PROMPTS, "text", "Name of each question, and its text for the model")
+    picture_every_s: float = setting(2.0, "s", "Interval within a shot for which one picture is captioned", ge=0.5)
 
 
 def run(
@@ -74,7 +72,7 @@ def run(
 
 
 def _agreed(answers: pl.DataFrame) -> pl.DataFrame:
-    """One row a shot and prompt: the text with the most confidence behind it."""
+    """One row per shot and prompt: the text with the highest total confidence."""
     return (
         answers.drop_nulls("text")
         .group_by("shot", "prompt", "text")

@@ -1,14 +1,15 @@
-"""Camera work: stretches of panning, tilting, zooming or standing still, with signed rates.
+"""Camera work: stretches of pan, tilt, zoom or a static camera, with signed rates.
 
-In each shot, shift and scale of the picture are measured from frame to frame (`measures.camera`). The curve is cut
-into stretches of steady rates (`measures.changepoints`), and each stretch is measured once more over several px,
-because shifts far below one px are biased in pictures of 48 x 27 px.
+For each shot, shift and scale of the picture are measured from frame to frame (`measures.camera`). The curve is cut
+into stretches of steady rates (`measures.changepoints`). Each stretch is then measured again over several px, because
+shifts far below one px are biased in pictures of 48 x 27 px.
 
-Rates: pan in screen widths a second, positive to the right; tilt in screen heights a second, positive downwards; zoom
-as the natural logarithm of the scale a second, positive inwards. In generated clips 98 of 100 hold within 10 % or 0.02.
+Rates: pan in screen widths per second, positive to the right; tilt in screen heights per second, positive downwards;
+zoom as the natural logarithm of the scale per second, positive inwards. In generated clips, 98 of 100 rates are within
+10 % or 0.02.
 
-It cannot tell a pan from a sideways drive, nor a zoom from a forward one, and does not measure rolls. Where the picture
-is mostly plain, or filled by things that move by themselves, the answer is unclear or wrong. Pans above three widths a
+The analyzer cannot separate a pan from a sideways drive, or a zoom from a forward drive. It does not measure rolls. If
+the picture is mostly plain, or filled by moving things, the result is unclear or wrong. Pans above three widths per
 second are unclear.
 """
 
@@ -39,14 +40,14 @@ STILL = 0.02  # rates below this are noise
 
 
 def rates(motion: Motion, gap_s: Array, width: int, height: int) -> Array:
-    """Pan, tilt and zoom of the camera from what the picture does, [n, 3]."""
+    """Pan, tilt and zoom of the camera from the motion of the picture, [n, 3]."""
     shift = -motion.shift / np.array([width, height])
     return np.column_stack([shift, motion.scale]) / gap_s[:, None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Samples `start` to `end` (exclusive) of a shot's curve; `rate` is pan, tilt and zoom, None where unclear."""
+    """Samples `start` to `end` (exclusive) of a shot's curve; `rate` is pan, tilt and zoom, None if unclear."""
 
     start: int
     end: int
@@ -56,7 +57,7 @@ class _Stretch:
 
 
 def _runs(clear: NDArray[np.bool_], shortest: int) -> list[tuple[int, int, bool]]:
-    """Stretches of clear and unclear samples; a gap shorter than `shortest` inside clear ones is bridged."""
+    """Stretches of clear and unclear samples; gaps shorter than `shortest` between clear samples are bridged."""
     edges = np.flatnonzero(np.diff(clear.astype(np.int8))) + 1
     runs = [(a, b, bool(clear[a])) for a, b in pairwise([0, *edges.tolist(), len(clear)]) if b > a]
     inner = {n for n in range(1, len(runs) - 1) if not runs[n][2] and runs[n][1] - runs[n][0] < shortest}
@@ -71,19 +72,19 @@ def _runs(clear: NDArray[np.bool_], shortest: int) -> list[tuple[int, int, bool]
 
 
 def _unrest(shift: Array, window: int) -> float:
-    """Root mean square of what is left of pan and tilt when their running mean is taken off."""
+    """Root mean square of pan and tilt after their running mean is subtracted."""
     mean = np.stack([_running_mean(shift[:, axis], window) for axis in (0, 1)], axis=1)
     return float(np.sqrt(((shift - mean) ** 2).sum(axis=1).mean()))
 
 
 def _running_mean(values: Array, window: int) -> Array:
-    """Mean over `window` values around each, over fewer at the ends, [n]."""
+    """Mean over `window` values around each value, [n]; fewer values at the ends."""
     ones = np.ones(min(window, len(values)))
     return np.convolve(values, ones, "same") / np.convolve(np.ones(len(values)), ones, "same")
 
 
 def _kind(rate: Array | None) -> str:
-    """The move that shifts the picture most on the average; a zoom shifts its edges by half its rate."""
+    """The move with the largest average shift of the picture; a zoom shifts the edges by half its rate."""
     if rate is None:
         return "unclear"
     strength = np.abs(rate) * (1.0, 0.5625, 0.5)
@@ -92,7 +93,7 @@ def _kind(rate: Array | None) -> str:
 
 
 def _merged(stretches: list[_Stretch]) -> list[_Stretch]:
-    """The stretches, those joined that turned out to be alike."""
+    """The stretches, with similar neighbours joined."""
     merged: list[_Stretch] = []
     for new in stretches:
         old = merged[-1] if merged else None
@@ -110,7 +111,7 @@ def _merged(stretches: list[_Stretch]) -> list[_Stretch]:
 
 
 class _Shot:
-    """One shot of at least two frames, and its stretches of camera work."""
+    """A shot of at least two frames and its stretches of camera work."""
 
     def __init__(self, pictures: NDArray[np.uint8], times_s: Array) -> None:
         self.pictures, self.times_s = pictures, times_s
@@ -131,7 +132,7 @@ class _Shot:
         """All stretches, in order and without gaps."""
         shortest = max(2, round(SHORTEST_S * self.fps / self.lag))
         support = self.motion.support
-        # It flickers while something large moves through the picture.
+        # It flickers while a large object moves through the picture.
         clear = (support >= SUPPORT) | ((support >= LEAST_SUPPORT) & (_running_mean(support, 7) >= SUPPORT))
         found: list[_Stretch] = []
         for start, end, known in _runs(clear, shortest):
@@ -148,7 +149,7 @@ class _Shot:
         return _merged(found)
 
     def _measure(self, start: int, end: int, curve: Array) -> _Stretch:
-        """Measure the samples `start` to `end` once more, over a distance that is large against the bias."""
+        """Measure the samples `start` to `end` again, over a distance that is large compared to the bias."""
         height, width = self.pictures.shape[1:]
         first, last = int(self.pairs[start, 0]), int(self.pairs[end - 1, 1])
         rough = curve.mean(axis=0)
@@ -169,12 +170,12 @@ class _Shot:
 
 
 def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFrame:
-    """One row a stretch of camera work, in order; gradual transitions and shots under 3 frames have none.
+    """One row per stretch of camera work, in order; none for gradual transitions and shots under 3 frames.
 
     Args:
         video: Facts of the video.
         thumbs: Every frame, [n, 27, 48, 3].
-        cut_analysis: Its shot boundaries.
+        cut_analysis: Shot boundaries.
     """
     rows: list[dict[str, object]] = []
     pictures = grey(thumbs.array)
@@ -210,7 +211,7 @@ def preview(table: pl.DataFrame, video: Video, thumbs: Frames, cut_analysis: pl.
     if not table.height:
         return None
     edges = table.select("start_s", "end_s").to_numpy()
-    # Each stretch is drawn as a level; the gap after it keeps it from being joined to the next.
+    # Each stretch is drawn as a level; the gap after it separates it from the next.
     times = np.column_stack([edges, edges[:, 1]]).ravel()
     series: dict[str, Array] = {}
     for name in ("pan_rate", "tilt_rate", "zoom_rate"):
@@ -224,11 +225,11 @@ TABLE = {
     "kind": Column(pl.String, "text", "static, pan, tilt, zoom (the strongest if several), or unclear."),
     "start_s": Column(pl.Float64, "s", "Start of the stretch.", ge=0),
     "end_s": Column(pl.Float64, "s", "End of the stretch.", ge=0),
-    "pan_rate": Column(pl.Float64, "widths/s", "Screen widths a second, positive to the right.", nullable=True),
-    "tilt_rate": Column(pl.Float64, "heights/s", "Screen heights a second, positive downwards.", nullable=True),
-    "zoom_rate": Column(pl.Float64, "ln/s", "Logarithm of the scale a second, positive inwards.", nullable=True),
+    "pan_rate": Column(pl.Float64, "widths/s", "Screen widths per second, positive to the right.", nullable=True),
+    "tilt_rate": Column(pl.Float64, "heights/s", "Screen heights per second, positive downwards.", nullable=True),
+    "zoom_rate": Column(pl.Float64, "ln/s", "Logarithm of the scale per second, positive inwards.", nullable=True),
     "shake": Column(pl.Float64, "screens/s", "Deviation of pan and tilt from their running mean.", ge=0, nullable=True),
-    "support": Column(pl.Float64, "1", "Share of the picture that moved with the camera.", ge=0, le=1),
+    "support": Column(pl.Float64, "1", "Share of the picture that moves with the camera.", ge=0, le=1),
 }
 
 ANALYZER = Analyzer(

@@ -1,17 +1,16 @@
 """Colour of each sampled picture: luma, contrast, saturation, colourfulness, colour temperature and palette.
 
 - Luma and contrast: mean and standard deviation of BT.709 luma (ITU-R BT.709-6), on gamma-coded values.
-- Saturation: HSV saturation, weighted by value, so that black has no say.
+- Saturation: HSV saturation, weighted by value, so that black has no influence.
 - Colourfulness: Hasler & Suesstrunk, "Measuring colourfulness in natural images", 2003 (0 grey, 109 extremely
   colourful).
-- Colour temperature: McCamy 1992 on the mean of linear light; null where the colour lies farther than 0.05 in u, v
-  from the black-body locus (CIE 15:2018 calls it meaningless there; locus after Krystek 1985) or outside 2000..12500
-  K.
+- Colour temperature: McCamy 1992 on the mean of linear light. It is null if the colour is more than 0.05 in u, v away
+  from the black-body locus (CIE 15:2018 calls it meaningless there; locus after Krystek 1985) or outside 2000..12500 K.
 - Palette: k-means in CIE Lab over a colour histogram, seeded as in Chang et al., "Palette-based photo recoloring",
-  2015: no random numbers. Colours closer than 10 (CIE 1976 difference) are one.
+  2015, without random numbers. Colours closer than 10 (CIE 1976 difference) are merged.
 
-It takes the pictures for sRGB: log and HDR footage reads flatter than it was meant. The temperature is that of the
-picture as a whole, not of the light: a red wall in daylight looks warm to it.
+The analyzer treats all pictures as sRGB, so log and HDR footage appears flatter than intended. The temperature
+describes the picture as a whole, not its light: a red wall in daylight appears warm.
 """
 
 import numpy as np
@@ -67,7 +66,7 @@ def _histogram(pixels: NDArray[np.uint8]) -> tuple[Array, Array]:
 
 
 def _seeds(lab: Array, weights: Array) -> Array:
-    """Heavy colours far from each other: each choice lowers the weight of its neighbours."""
+    """Heavy colours that are far apart: each choice lowers the weight of its neighbours."""
     left = weights.astype(np.float64)
     chosen: list[int] = []
     while len(chosen) < PALETTE_SIZE and (not chosen or left.max() > SMALLEST_SHARE):
@@ -102,7 +101,7 @@ def palette(pixels: NDArray[np.uint8]) -> Palette:
         if len(moved) == len(centres) and np.abs(moved - centres).max() < 0.1:
             break
         centres = moved
-    # One colour with noise falls into several clusters; fold each into a heavier one that looks alike.
+    # A noisy colour splits into several clusters; merge each into a heavier one that looks similar.
     groups = np.arange(len(centres))
     order = np.argsort(-np.bincount(nearest, weights, len(centres)), kind="stable")
     for place, one in enumerate(order):
@@ -126,7 +125,7 @@ def colour_name(rgb: Array) -> str:
 
 
 def colour_temperature(linear: NDArray[np.float64]) -> float | None:
-    """Correlated colour temperature in K of a colour in linear sRGB, shape [3]; None where it has no meaning."""
+    """Correlated colour temperature in K of a colour in linear sRGB, shape [3]; None if it is meaningless."""
     xyz = XYZ @ linear
     if xyz[1] < 1e-3:
         return None
@@ -148,7 +147,7 @@ def colour_temperature(linear: NDArray[np.float64]) -> float | None:
 
 
 def _measure(picture: NDArray[np.uint8]) -> dict[str, float | str | list[str] | list[float] | None]:
-    # Colour statistics of a quarter of a million pixels and of every third row and column agree to under a level.
+    # Statistics of a quarter of a million pixels and of every third row and column differ by less than a level.
     step = max(1, round(max(picture.shape[:2]) / 213))
     pixels = np.ascontiguousarray(picture[step // 2 :: step, step // 2 :: step]).reshape(-1, 3)
     rgb = pixels.astype(np.float32)
@@ -174,7 +173,7 @@ def _measure(picture: NDArray[np.uint8]) -> dict[str, float | str | list[str] | 
 
 
 def _linear_light() -> NDArray[np.float64]:
-    """The sRGB decoding curve (IEC 61966-2-1), one entry a level."""
+    """The sRGB decoding curve (IEC 61966-2-1), one entry per level."""
     level = np.arange(256) / 255
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
 
@@ -188,17 +187,17 @@ TABLE = {
     "saturation": Column(pl.Float64, "1", "Mean HSV saturation weighted by value; null if black.", 0, 1, nullable=True),
     "colourfulness": Column(pl.Float64, "levels", "Hasler & Suesstrunk's M3: 0 grey, 109 extremely colourful.", ge=0),
     "temperature_k": Column(
-        pl.Float64, "K", "Correlated colour temperature of the mean; null where it has no meaning.",
+        pl.Float64, "K", "Correlated colour temperature of the mean; null if it is meaningless.",
         *TEMPERATURES, nullable=True,
     ),
     "colour_name": Column(pl.String, "text", "Basic colour term of the most frequent colour."),
     "palette": Column(pl.List(pl.String), "text", "Up to five dominant colours as #rrggbb, the most frequent first."),
-    "palette_shares": Column(pl.List(pl.Float64), "1", "Share of the pixels that each palette colour stands for."),
+    "palette_shares": Column(pl.List(pl.Float64), "1", "Share of the pixels that each palette colour represents."),
 }  # fmt: skip
 
 
 def run(frames: Frames) -> pl.DataFrame:
-    """One row a sampled picture, in order."""
+    """One row per sampled picture, in order."""
     rows = [
         {"time_s": float(time), **_measure(picture)} for time, picture in zip(frames.times_s, frames.array, strict=True)
     ]

@@ -1,18 +1,18 @@
-"""How each sampled picture is composed: what draws the eye and where, symmetry, clutter, empty space, horizon.
+"""Composition of each sampled picture: salient point, symmetry, clutter, empty space, horizon.
 
 - Saliency: colour distance from the picture's four borders (the backgroundness map of Zhang et al., "Minimum barrier
-  salient object detection at 80 FPS", 2015), on 64 px wide pictures; what is below its mean, or within two
-  standard deviations of the borders' colours, is background. The salient point is its centre of mass.
+  salient object detection at 80 FPS", 2015), on pictures 64 px wide. Places below the mean, or within two standard
+  deviations of the borders' colours, are background. The salient point is the centre of mass.
 - Thirds: distance of that point from the nearest of the four crossings of the thirds, in picture diagonals.
 - Symmetry: correlation of the luma with its own mirror image, left to right.
-- Edge density: share of pixels on Canny edges. Negative space: share of 1/32-width cells without an edge in or beside
-  them.
-- Horizon: the length-weighted median angle of straight edges at least 0.35 of the width long and within 20 degrees of
-  level (probabilistic Hough transform), if together they are at least half as long as the picture is wide and at
-  least half of that length agrees within 2.5 degrees.
+- Edge density: share of pixels on Canny edges.
+- Negative space: share of 1/32-width cells with no edge in or beside them.
+- Horizon: length-weighted median angle of straight edges (probabilistic Hough transform). Edges count if they are at
+  least 0.35 of the width long and within 20 degrees of level. Their total length must be at least half the picture's
+  width, and at least half of it must agree within 2.5 degrees.
 
-It knows colours and edges, not meaning: a face that has the colours of the walls is not salient to it, a bright
-window is. The horizon may be a table edge.
+The analyzer knows colours and edges, not meaning. A face with the colours of the walls is not salient; a bright window
+is. The horizon may be the edge of a table.
 """
 
 import numpy as np
@@ -24,12 +24,12 @@ from vid_assets.drawing import contact_sheet
 from vid_assets.measures.luma import BLACK, luma_of
 
 SALIENCY_WIDTH = 64
-# Below this colour distance (CIE 1976 units) a border's own variation is no variation: coding noise, grain.
+# Below this colour distance (CIE 1976 units), variation of a border is coding noise or grain.
 NOISE = 2.0
-# A plain picture has no salient point: its most unusual colour must stand out by this many standard deviations.
+# A plain picture has no salient point: the most unusual colour must differ by this many standard deviations.
 STANDS_OUT = 4.0
-# So few are the borders' own variation. Beside a small subject the mean is less than that, and specks all over the
-# picture would count as salient.
+# Fewer standard deviations than this are variation of the borders themselves. Beside a small subject the mean is below
+# this value, and specks all over the picture would count as salient.
 BACKGROUND = 2.0
 EDGE_THRESHOLDS = (30, 80)
 LEVEL_DEGREES = 20.0
@@ -40,14 +40,14 @@ Array = NDArray[np.float32]
 
 
 def saliency(picture: NDArray[np.uint8]) -> Array:
-    """How unlike the picture's borders each place is, in standard deviations of the borders' colours.
+    """Distance of each place from the picture's borders, in standard deviations of the borders' colours.
 
     Args:
         picture: uint8 RGB [h, w, 3].
 
     Returns:
-        float32, 64 px wide with the picture's aspect: the sum over the borders without the one most unlike it, over 3,
-        so that a subject may touch one border.
+        float32, 64 px wide with the picture's aspect: the sum over the borders, without the most different one, divided
+        by 3. This allows a subject to touch one border.
     """
     import cv2
 
@@ -66,7 +66,7 @@ def saliency(picture: NDArray[np.uint8]) -> Array:
 
 
 def _centres(count: int) -> NDArray[np.float64]:
-    """Middles of so many equal parts of 0..1."""
+    """Middles of `count` equal parts of 0..1."""
     return (np.arange(count).astype(np.float64) + 0.5) / count
 
 
@@ -101,13 +101,13 @@ def symmetry(luma: Array) -> float | None:
     small = cv2.resize(luma, (64, 36), interpolation=cv2.INTER_AREA).astype(np.float64)
     deviation = small - small.mean()
     energy = float((deviation**2).sum())
-    if energy < small.size:  # less than one level of contrast
+    if energy < small.size:  # contrast of less than one level
         return None
     return float(np.clip((deviation * deviation[:, ::-1]).sum() / energy, -1, 1))
 
 
 def negative_space(edges: NDArray[np.bool_]) -> float:
-    """Share of cells, 1/32 of the width on a side, that have no edge in them nor in the eight around them."""
+    """Share of cells, 1/32 of the width on each side, with no edge inside or in the eight cells around."""
     import cv2
 
     cell = max(1, edges.shape[1] // 32)
@@ -119,10 +119,10 @@ def negative_space(edges: NDArray[np.bool_]) -> float:
 
 
 def horizon_tilt(luma: Array) -> float | None:
-    """Angle of the near-level straight edges in degrees, positive where the right end is higher; None without any.
+    """Angle of the near-level straight edges in degrees, positive if the right end is higher; None without any.
 
     Args:
-        luma: Levels 0..255, shape [h, w]; edges along black bars at top and bottom are left out.
+        luma: Levels 0..255, shape [h, w]; edges along black bars at top and bottom do not count.
     """
     import cv2
 
@@ -135,15 +135,15 @@ def horizon_tilt(luma: Array) -> float | None:
     edges = np.asarray(cv2.Canny(half.astype(np.uint8), *EDGE_THRESHOLDS), np.uint8)
     height, width = edges.shape
     top, bottom = int(lit[0]), int(lit[-1]) + 1
-    # The picture's own rim is no edge, the rim of a black bar is: leave a strip there.
+    # The rim of the picture is no edge, but the rim of a black bar is: leave out a strip there.
     top, bottom = top + (3 if top else 0), bottom - (3 if bottom < height else 0)
-    # An edge within 20 degrees of level has a slope within 20 degrees of upright; all others only cost time.
+    # An edge within 20 degrees of level has a gradient within 20 degrees of upright; skip all others to save time.
     across, down = (np.abs(cv2.Sobel(half, cv2.CV_32F, dx, 1 - dx)) for dx in (1, 0))
     inside = np.zeros_like(edges)
     inside[top:bottom] = np.where(down > 2 * across, edges, 0)[top:bottom]
     if cv2.countNonZero(inside) < LINE_SHARE * width:
         return None
-    # cv2.HoughLinesP draws from cv2's generator; the seed makes one picture give one answer.
+    # cv2.HoughLinesP uses cv2's random generator; the seed makes the result reproducible.
     cv2.setRNGSeed(1)
     found = cv2.HoughLinesP(
         inside, 1, np.pi / 360, width // 8, minLineLength=round(LINE_SHARE * width), maxLineGap=width // 40
@@ -189,23 +189,23 @@ TABLE = {
     "salient_x": Column(pl.Float64, "1", "Salient point, share of the width; null if plain.", 0, 1, nullable=True),
     "salient_y": Column(pl.Float64, "1", "Salient point, share of the height; null if plain.", 0, 1, nullable=True),
     "salient_spread": Column(
-        pl.Float64, "diagonals", "RMS distance of what is salient from the salient point.", 0, 1, nullable=True
+        pl.Float64, "diagonals", "RMS distance of salient places from the salient point.", 0, 1, nullable=True
     ),
     "thirds_distance": Column(
-        pl.Float64, "diagonals", "From the salient point to the nearest crossing of the thirds.", 0, 1, nullable=True
+        pl.Float64, "diagonals", "Distance of the salient point to the nearest crossing of thirds.", 0, 1, nullable=True
     ),
     "symmetry": Column(pl.Float64, "1", "Correlation of luma with its mirror; null if flat.", -1, 1, nullable=True),
     "edge_density": Column(pl.Float64, "1", "Share of pixels on an edge.", ge=0, le=1),
     "negative_space": Column(pl.Float64, "1", "Share of the picture away from any edge.", ge=0, le=1),
     "horizon_tilt_deg": Column(
-        pl.Float64, "deg", "Angle of the near-level lines, positive where the right end is higher; null without any.",
+        pl.Float64, "deg", "Angle of the near-level lines, positive if the right end is higher; null without any.",
         -LEVEL_DEGREES, LEVEL_DEGREES, nullable=True,
     ),
 }  # fmt: skip
 
 
 def run(frames: Frames) -> pl.DataFrame:
-    """One row a sampled picture, in order."""
+    """One row per sampled picture, in order."""
     rows = [
         {"time_s": float(time), **_measure(picture)} for time, picture in zip(frames.times_s, frames.array, strict=True)
     ]
@@ -213,7 +213,7 @@ def run(frames: Frames) -> pl.DataFrame:
 
 
 def preview(table: pl.DataFrame, frames: Frames) -> NDArray[np.uint8] | None:
-    """Up to eight pictures with a box around what is salient."""
+    """Up to eight pictures with a box around the salient area."""
     if table.is_empty():
         return None
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int)).tolist()

@@ -1,22 +1,22 @@
 """Technical quality of each sampled picture: sharpness, noise, clipping, blockiness and BRISQUE.
 
 - Laplacian: variance of the Laplacian of luma (Pech-Pacheco et al. 2000), for comparing pictures of one scene.
-- Edge blur: width of the strongest edges by the gradient ratio after blurring once more (Zhuo & Sim 2011;
-  `measures.edge_blur`): the median over 5 x 8 parts of the picture, as a share of its height, independent of contrast
-  and size, and of a caption in a corner.
-- Noise: standard deviation of what all small patches share, by the smallest eigenvalues of their covariance (Chen,
-  Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does not count as
-  noise.
+- Edge blur: width of the strongest edges by the gradient ratio after a second blur (Zhuo & Sim 2011;
+  `measures.edge_blur`). It is the median over 5 x 8 parts of the picture, as a share of its height. It does not depend
+  on contrast, size, or a caption in a corner.
+- Noise: standard deviation of the variation common to all small patches, by the smallest eigenvalues of their
+  covariance (Chen, Zhu & Heng, "An efficient statistical method for image noise level estimation", 2015). Texture does
+  not count as noise.
 - Clipping: share of pixels with luma at the ends of the scale.
-- Blockiness: steps across the borders of 8 x 8 blocks against those inside them (after Wang, Bovik & Evans 2000), 1
-  for none.
-- BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the
-  model trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
+- Blockiness: steps across the borders of 8 x 8 blocks relative to steps inside them (after Wang, Bovik & Evans 2000); 1
+  means none.
+- BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the model
+  trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
 
-It sees the sampled picture, at most 640 px long: blur and noise finer than its pixels are gone, and blocks too once
-the picture was shrunk to under a half (null then). Soft things, such as fog, look like blur to it, where only a
-caption has edges it judges the caption, sparse edges like none. BRISQUE knows photographs; drawings and screens score
-badly whatever their quality.
+The analyzer uses the sampled picture, at most 640 px long. Blur and noise finer than its pixels are lost. Blocks are
+lost too if the picture was shrunk to less than half; blockiness is null then. Soft content, such as fog, counts as
+blur. If only a caption has edges, the analyzer measures the caption. Sparse edges count as none. BRISQUE is made for
+photographs; drawings and screens score badly whatever their quality.
 """
 
 import math
@@ -33,18 +33,18 @@ from vid_assets.measures.edge_blur import edge_blur
 from vid_assets.measures.luma import BLACK, luma_of
 
 BRISQUE_FILE = Path(__file__).parent / "data" / "brisque" / "brisque_live.npz"
-# Decoders and scalers leave clipped areas within a few levels of the ends.
+# After decoders and scalers, clipped areas are within a few levels of the ends.
 DARKEST, BRIGHTEST = 4, 251
 PATCH, PATCH_STEP, FEWEST_PATCHES = 7, 6, 500
 BATCH = 100
-BAR_RIM = 4  # px beside a bar that are a mix of it and the picture
+BAR_RIM = 4  # px beside a bar that mix bar and picture
 SMALLEST_BLOCK = 4.0
 
 Plane = NDArray[np.float32]
 
 
 def without_bars(luma: Plane) -> Plane:
-    """The part of a picture, levels [h, w], inside black bars and clear of their rims; all of it if there are none."""
+    """The part of a picture, levels [h, w], inside black bars and without their rims; all of it if there are none."""
     area = luma
     for _ in range(2):
         lit = np.flatnonzero(area.max(axis=1) > BLACK)
@@ -58,7 +58,7 @@ def without_bars(luma: Plane) -> Plane:
 
 
 def noise_sigma(luma: Plane) -> float | None:
-    """Standard deviation of the noise in levels; None where too little of the picture is unclipped.
+    """Standard deviation of the noise in levels; None if too little of the picture is unclipped.
 
     Args:
         luma: Levels 0..255, shape [h, w].
@@ -70,13 +70,13 @@ def noise_sigma(luma: Plane) -> float | None:
     patches = patches[(patches.min(axis=1) > DARKEST) & (patches.max(axis=1) < BRIGHTEST)]
     if len(patches) < FEWEST_PATCHES:
         return None
-    # In batches too small for BLAS to share out among threads: those would wait for each other more than they compute.
+    # The batches are too small for BLAS to use several threads, which would mostly wait for each other.
     usable = len(patches) // BATCH * BATCH
     batches = (patches[:usable] - patches.mean(axis=0)).reshape(-1, BATCH, PATCH * PATCH)
     covariance = (batches.transpose(0, 2, 1) @ batches).sum(axis=0, dtype=np.float64) / (usable - 1)
     values = np.linalg.eigvalsh(covariance).clip(min=0)
-    # Noise alone has eigenvalues that scatter evenly about their mean; structure adds large ones. Drop the largest
-    # until mean and median agree.
+    # Eigenvalues of noise alone scatter evenly around their mean; structure adds large ones. Drop the largest until
+    # mean and median agree.
     means = np.cumsum(values) / np.arange(1, len(values) + 1)
     for last in range(len(values) - 1, 0, -1):
         if means[last] <= np.median(values[: last + 1]):
@@ -85,11 +85,11 @@ def noise_sigma(luma: Plane) -> float | None:
 
 
 def blockiness(luma: Plane, block: float) -> float | None:
-    """Mean step across block borders over the mean step elsewhere; None where it cannot be told.
+    """Mean step across block borders over the mean step elsewhere; None if it cannot be measured.
 
     Args:
         luma: Levels, shape [h, w].
-        block: Size of the blocks in px of this picture: 8 px of the file, times how much it was shrunk.
+        block: Size of the blocks in px of this picture: 8 px of the file, times the scale of the picture.
     """
     if block < SMALLEST_BLOCK:
         return None
@@ -171,7 +171,7 @@ def brisque(grey: Plane) -> float | None:
     """BRISQUE score, about 0 (fine) to 100 (bad); None for a picture without structure.
 
     Args:
-        grey: Luma in 0..1, shape [h, w], at least 16 px each way.
+        grey: Luma in 0..1, shape [h, w], at least 16 px in each direction.
     """
     import cv2
 
@@ -207,19 +207,19 @@ def _measure(picture: NDArray[np.uint8], block: float) -> dict[str, float | None
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
-    "laplacian": Column(pl.Float64, "levels^2", "Variance of the Laplacian of luma; sharp pictures have more.", ge=0),
+    "laplacian": Column(pl.Float64, "levels^2", "Variance of the Laplacian of luma; higher for sharp pictures.", ge=0),
     "edge_blur": Column(
         pl.Float64, "1/1000 of the height", "Standard deviation of the blur of the strongest edges; null without any.",
         ge=0, nullable=True,
     ),
     "noise_sigma": Column(
-        pl.Float64, "levels", "Standard deviation of the noise of luma, of 255; null if most is clipped.", 0, 255,
+        pl.Float64, "levels", "Standard deviation of the luma noise, out of 255; null if most is clipped.", 0, 255,
         nullable=True,
     ),
     "clipped_dark": Column(pl.Float64, "1", "Share of pixels with luma at the black end.", ge=0, le=1),
     "clipped_bright": Column(pl.Float64, "1", "Share of pixels with luma at the white end.", ge=0, le=1),
     "blockiness": Column(
-        pl.Float64, "1", "Steps across 8 px block borders over steps elsewhere, 1 for none; null if flat or shrunk.",
+        pl.Float64, "1", "Steps across 8 px block borders over steps elsewhere, 1 means none; null if flat or shrunk.",
         ge=0, nullable=True,
     ),
     "brisque": Column(pl.Float64, "1", "BRISQUE, about 0 fine to 100 bad; null without structure.", nullable=True),
@@ -227,7 +227,7 @@ TABLE = {
 
 
 def run(video: Video, frames: Frames) -> pl.DataFrame:
-    """One row a sampled picture, in order."""
+    """One row per sampled picture, in order."""
     width = frames.array.shape[2]
     block = 8 * width / max(video.width, width)
     rows = [

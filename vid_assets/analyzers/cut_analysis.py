@@ -1,13 +1,14 @@
 """Shot boundaries: hard cuts and gradual transitions, exact to the frame.
 
-Found in the pictures of 48 x 27 px of every frame, without a model; the method is in `measures.transitions`. A fade
-out and the fade in after it are one gradual boundary if the screen stays plain for at most 2 s between them, and so are
-a fade out with a cut from black, and a cut to black with a fade in. A fade at the start or end of the video bounds
-nothing. TransNetV2 (Soucek & Lokoc, 2020) finds the same on generated clips, fewer hard cuts in real footage and more
-dissolves between shots in rapid motion; it takes a hundred times as long, more than the video lasts on two cores.
+The analyzer uses pictures of 48 x 27 px of every frame, without a model; `measures.transitions` describes the method. A
+fade out and the following fade in are one gradual boundary if the screen stays plain for at most 2 s between them. The
+same holds for a fade out with a cut from black, and a cut to black with a fade in. A fade at the start or end of the
+video is no boundary. TransNetV2 (Soucek & Lokoc, 2020) finds the same boundaries on generated clips. In real footage it
+finds fewer hard cuts, and more dissolves between shots in rapid motion. It takes a hundred times as long, more than the
+length of the video on two cores.
 
-It cannot see wipes and other moving transitions, cuts between frames that look alike at this size, dissolves shorter
-than 4 frames or longer than 2 s, and some dissolves between shots of much motion and like colours.
+The analyzer misses wipes and other moving transitions, cuts between frames that look alike at this size, dissolves
+shorter than 4 frames or longer than 2 s, and some dissolves between shots with much motion and similar colours.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ HOLD_S = 2.0
 
 
 class Boundary(NamedTuple):
-    """One shot ends with `last_frame`, the next begins with `first_frame`."""
+    """A boundary: one shot ends with `last_frame`, the next begins with `first_frame`."""
 
     kind: str
     last_frame: int
@@ -36,13 +37,13 @@ class Boundary(NamedTuple):
 
 
 def boundaries(cuts: Sequence[Cut], ramps: Sequence[Ramp], frame_count: int, fps: float) -> list[Boundary]:
-    """What the cuts, fades and dissolves of a video amount to, ascending.
+    """Combine the cuts, fades and dissolves of a video into boundaries, ascending.
 
     Args:
         cuts: Ascending.
         ramps: Fades and dissolves.
-        frame_count: Frames of the video.
-        fps: Frames a second.
+        frame_count: Number of frames of the video.
+        fps: Frames per second.
     """
     events = [Boundary("cut", cut.last, cut.last + 1, cut.confidence) for cut in cuts]
     events += [Boundary(ramp.kind, ramp.last, ramp.first, ramp.confidence) for ramp in ramps]
@@ -69,16 +70,16 @@ def boundaries(cuts: Sequence[Cut], ramps: Sequence[Ramp], frame_count: int, fps
 
 
 class Settings(Config):
-    """How readily a boundary is found."""
+    """Sensitivity of the boundary detection."""
 
     sensitivity: float = setting(
         1.0, "1", "Above 1, smaller changes count as cuts and dissolves; below 1, only larger ones", ge=0.25, le=4
     )
-    min_shot_s: float = setting(0.0, "s", "A boundary sooner than this after the one before is left out", ge=0)
+    min_shot_s: float = setting(0.0, "s", "A boundary that follows the previous one sooner than this is dropped", ge=0)
 
 
 def run(thumbs: Frames, config: Settings = Settings()) -> pl.DataFrame:
-    """One row for each boundary, in order; none for fewer than two frames.
+    """One row per boundary, in order; none for fewer than two frames.
 
     Args:
         thumbs: Every frame, [n, 27, 48, 3].
@@ -88,7 +89,7 @@ def run(thumbs: Frames, config: Settings = Settings()) -> pl.DataFrame:
         return ANALYZER.empty()
     blocks, fps = cells(thumbs.array), frame_rate(thumbs.times_s)
     step = steps(blocks[:-1], blocks[1:])
-    # Across a gap that damage left, what changed is not known to have changed at once.
+    # Across a gap caused by damage, a change may have been gradual.
     step[thumbs.lost - 1] = 0
     cuts = find_cuts(blocks, step, fps, config.sensitivity)
     fades = find_fades(blocks, cuts, fps)
@@ -108,7 +109,7 @@ def run(thumbs: Frames, config: Settings = Settings()) -> pl.DataFrame:
 
 
 def _apart(found: Sequence[Boundary], thumbs: Frames, least_s: float) -> list[Boundary]:
-    """The boundaries that come at least so long after the one before."""
+    """The boundaries that follow the previous one after at least the given time."""
     kept: list[Boundary] = []
     for boundary in found:
         start_s = thumbs.times_s[kept[-1].first_frame] if kept else -np.inf
@@ -118,7 +119,7 @@ def _apart(found: Sequence[Boundary], thumbs: Frames, least_s: float) -> list[Bo
 
 
 def preview(table: pl.DataFrame, thumbs: Frames) -> NDArray[np.uint8] | None:
-    """The shots on a time axis, the transitions between them, and the middle frame of each, of two dozen at most."""
+    """The shots and transitions on a time axis, and the middle frame of each shot, for at most 24 shots."""
     if not len(thumbs):
         return None
     starts = [0, *np.searchsorted(thumbs.indices, table["first_frame"].to_numpy()).tolist()]
@@ -142,7 +143,7 @@ TABLE = {
     "end_s": Column(pl.Float64, "s", "Presentation time of the first frame that shows the new shot alone.", ge=0),
     "last_frame": Column(pl.Int64, "frame", "Last frame that shows the old shot alone, from 0.", ge=0),
     "first_frame": Column(pl.Int64, "frame", "First frame that shows the new shot alone, from 0.", ge=1),
-    "confidence": Column(pl.Float64, "1", "0.5 at the threshold of detection, towards 1 far above it.", ge=0, le=1),
+    "confidence": Column(pl.Float64, "1", "0.5 at the detection threshold, close to 1 far above it.", ge=0, le=1),
 }
 
 ANALYZER = Analyzer(

@@ -1,12 +1,12 @@
-"""How the pictures are staggered in depth: shares that are near and far, and how near each detected object is.
+"""Depth of the pictures: shares that are near and far, and the nearness of each detected object.
 
-A model gives relative inverse depth of each picture, scaled so that the farthest of 64 x 64 places is 0 and the
-nearest 1. Rows of kind ``frame`` tell of a whole picture, rows of kind ``object`` of one box of `object_detection`: the
-median of the places in its middle half. One picture a second is looked at.
+A model returns the relative inverse depth of each picture, scaled so that the farthest of 64 x 64 places is 0 and the
+nearest is 1. Rows of kind ``frame`` describe a whole picture. Rows of kind ``object`` describe one box of
+`object_detection`, by the median of the places in its middle half. The analyzer uses one picture per second.
 
-Nearness compares places within one picture: 0.8 in one and 0.8 in the next need not be as far away, and it gives no
-metres. Profile ``offline`` has no such model, and the answer is undefined there. Mirrors, screens and pictures on walls
-are taken for what they show.
+Nearness compares places within one picture. A value of 0.8 in two pictures need not mean the same distance, and there
+are no metres. Profile ``offline`` has no such model, so the answer is undefined there. Mirrors, screens and pictures on
+walls get the depth of the scene they show.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ FAR, NEAR = 1 / 3, 2 / 3
 
 
 def chosen_rows(times_s: Array) -> list[int]:
-    """Rows of the pictures to look at: the first, and then the next one a second later each time."""
+    """Rows of the pictures to use: the first, and then the next one at least a second later each time."""
     rows: list[int] = []
     for row, time in enumerate(times_s.tolist()):
         if not rows or time - times_s[rows[-1]] >= STEP_S - 0.05:
@@ -42,12 +42,12 @@ def of_box(nearness: Array, box: tuple[float, float, float, float]) -> float:
 
 
 def run(frames: Frames, object_detection: pl.DataFrame, model: DepthModel) -> pl.DataFrame:
-    """One row a picture and one for each of its objects, in the order of time.
+    """One row per picture and one for each of its objects, ordered by time.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         object_detection: Boxes in the same pictures.
-        model: Tells relative depth.
+        model: Estimates relative depth.
     """
     answers = model.nearness(frames, chosen_rows(frames.times_s)).sort("row")
     rows: list[dict[str, object]] = []
@@ -76,7 +76,7 @@ def run(frames: Frames, object_detection: pl.DataFrame, model: DepthModel) -> pl
 
 
 def preview(table: pl.DataFrame, frames: Frames, object_detection: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Up to eight pictures, with how near and far they are."""
+    """Up to eight pictures, with their near and far shares."""
     if table.is_empty():
         return None
     whole = table.filter(pl.col("kind") == "frame")
@@ -90,9 +90,9 @@ def preview(table: pl.DataFrame, frames: Frames, object_detection: pl.DataFrame)
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
-    "frame": Column(pl.Int64, "frame", "The picture among all frames of the video, from 0.", ge=0),
+    "frame": Column(pl.Int64, "frame", "Frame number of the picture in the video, from 0.", ge=0),
     "kind": Column(pl.String, "text", "frame or object."),
-    "track": Column(pl.Int64, "1", "The object's number in object_detection; null for a frame.", ge=0, nullable=True),
+    "track": Column(pl.Int64, "1", "Track number in object_detection; null for a frame.", ge=0, nullable=True),
     "label": Column(pl.String, "text", "The object's class; null for a frame.", nullable=True),
     "nearness": Column(pl.Float64, "1", "Mean of the frame, median of the object: 0 farthest, 1 nearest.", 0, 1),
     "near": Column(pl.Float64, "1", "Share of the frame nearer than 2/3; null for an object.", 0, 1, nullable=True),

@@ -1,20 +1,21 @@
-"""Faces and where they look: box, track, eye openness, iris position, gaze and head pose, in the sampled pictures.
+"""Faces and gaze in the sampled pictures: box, track, eye openness, iris position, gaze and head pose.
 
 - Openness is the eye aspect ratio (Soukupova & Cech, "Real-Time Eye Blink Detection using Facial Landmarks", 2016):
-  height over width of the eye's outline. Below 0.2 an eye counts as closed, as there.
-- Iris position is where the iris's centre lies between the corners of the eye: 0 at the corner on the picture's left,
-  1 on its right; vertically in widths of the eye, downwards.
-- Head pose comes from the depth that the face mesh has: yaw from the line between the outer corners of the eyes, roll
-  likewise, pitch from the line between forehead and chin.
-- Gaze is the head's direction plus the eyes' in it: the iris lies on a ball of 12 mm behind an eye 30 mm wide (a model
-  eye, as in Hansen & Ji, "In the Eye of the Beholder", 2010), the mean of both eyes that are open.
+  height over width of the eye's outline. As in that paper, an eye below 0.2 counts as closed.
+- Iris position is the position of the iris's centre between the corners of the eye: 0 at the corner on the picture's
+  left, 1 on its right. The vertical position is in widths of the eye, downwards.
+- Head pose uses the depth of the face mesh: yaw and roll from the line between the outer corners of the eyes, pitch
+  from the line between forehead and chin.
+- Gaze is the head's direction plus the direction of the eyes relative to it. The iris lies on a ball of 12 mm behind an
+  eye 30 mm wide (a model eye, as in Hansen & Ji, "In the Eye of the Beholder", 2010). The result is the mean of the
+  open eyes.
 
-Angles are in degrees: yaw to the picture's right, pitch down, roll clockwise, 0 for a face that looks straight into the
-camera. A video without faces gives an empty table.
+Angles are in degrees: yaw to the picture's right, pitch down, roll clockwise. They are 0 for a face that looks straight
+into the camera. A video without faces gives an empty table.
 
-Two pictures a second show that eyes are closed, not how often they blink. Faces under about a tenth of the picture's
-height, in profile or half hidden are missed; on small ones the irises, and with them the gaze, are off by 10 degrees
-and more. Glasses that mirror hide the irises, and nothing says so. Drawn faces count if they look enough like people's.
+Two pictures per second show closed eyes, but not the blink rate. Faces below about a tenth of the picture's height, in
+profile or half hidden are missed. On small faces the irises and the gaze are off by 10 degrees and more. Reflecting
+glasses hide the irises, and the table does not mark this. Drawn faces count if they look enough like human faces.
 """
 
 from typing import NamedTuple
@@ -32,7 +33,7 @@ Array = NDArray[np.float64]
 
 CLOSED = 0.2
 EYE_MM, BALL_MM = 30.0, 12.0
-STRAIGHT_Y = -0.05  # the corners of an eye lie a little below the iris of a straight gaze
+STRAIGHT_Y = -0.05  # the corners of an eye are slightly below the iris for a straight gaze
 BOX = ("x0", "y0", "x1", "y1")
 
 
@@ -44,19 +45,19 @@ class Eye(NamedTuple):
     pairs: tuple[tuple[int, int], ...]
 
 
-# The person's right eye, which is on the picture's left, and the left one.
+# The person's right eye (on the picture's left), then the left one.
 EYES = (Eye(33, 133, ((160, 144), (158, 153))), Eye(362, 263, ((385, 380), (387, 373))))
 OUTER, FOREHEAD, CHIN = (33, 263), 10, 152
 
 
 def openness(mesh: Array, eye: Eye) -> float:
-    """Eye aspect ratio, of a mesh [468, 3]; in three dimensions, so that turned heads have it too."""
+    """Eye aspect ratio of a mesh [468, 3], in three dimensions, so that it also works for turned heads."""
     height = float(np.mean([float(np.linalg.norm(mesh[above] - mesh[below])) for above, below in eye.pairs]))
     return float(height / max(float(np.linalg.norm(mesh[eye.left] - mesh[eye.right])), 1e-9))
 
 
 def iris_place(mesh: Array, eye: Eye, centre: Array) -> tuple[float, float]:
-    """Where the iris lies: from 0 to 1 between the corners, and below the line between them in widths of the eye."""
+    """Iris position: 0 to 1 between the corners, and distance below the line between them in eye widths."""
     across = mesh[eye.right, :2] - mesh[eye.left, :2]
     width = max(float(across @ across), 1e-9)
     offset = centre - mesh[eye.left, :2]
@@ -74,17 +75,17 @@ def head_pose(mesh: Array) -> tuple[float, float, float]:
 
 
 def eye_angles(places: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean yaw and pitch of the eyes in the head, in degrees, from the places of their irises."""
+    """Mean yaw and pitch of the eyes in the head, in degrees, from their iris positions."""
     x, y = np.mean(places, axis=0)
     turned, bent = (x - 0.5) * EYE_MM / BALL_MM, (y - STRAIGHT_Y) * EYE_MM / BALL_MM
     return float(np.degrees(np.arcsin(np.clip(turned, -1, 1)))), float(np.degrees(np.arcsin(np.clip(bent, -1, 1))))
 
 
 def read_face(mesh: Array, irises: Array) -> dict[str, float | bool | None]:
-    """The columns of `TABLE` that tell of one face.
+    """The columns of `TABLE` that describe one face.
 
     Args:
-        mesh: Points in px, z like x, towards the camera negative, [468, 3].
+        mesh: Points in px, [468, 3]; z has the scale of x and is negative towards the camera.
         irises: Five points of the right and of the left iris in px, the centre first, [2, 5, 2].
     """
     yaw, pitch, roll = head_pose(mesh)
@@ -109,9 +110,9 @@ def read_face(mesh: Array, irises: Array) -> dict[str, float | bool | None]:
 
 
 class Settings(Config):
-    """What counts as a face."""
+    """Defines which boxes count as faces."""
 
-    min_score: float = setting(0.5, "1", "Score from which a box is a face", ge=0.5, le=1)
+    min_score: float = setting(0.5, "1", "Score from which a box counts as a face", ge=0.5, le=1)
 
 
 def run(
@@ -120,12 +121,12 @@ def run(
     model: FaceModel,
     config: Settings = Settings(),
 ) -> pl.DataFrame:
-    """One row for each face and sampled picture, in the order of time; none where there is no face.
+    """One row per face and sampled picture, ordered by time; none if there is no face.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
         cut_analysis: Shot boundaries, at which tracks end.
-        model: Finds faces and reads their mesh.
+        model: Finds faces and their mesh.
         config: The settings.
     """
     found = model.faces(frames, range(len(frames))).filter(pl.col("score") >= config.min_score)
@@ -153,7 +154,7 @@ def run(
 
 
 def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Up to nine pictures with faces, the gaze written under each, in degrees."""
+    """Up to nine pictures with faces, with the gaze in degrees under each."""
     if table.is_empty():
         return None
     shown = table["frame"].unique().sort()
@@ -182,9 +183,9 @@ def _angle(what: str) -> Column:
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
-    "frame": Column(pl.Int64, "frame", "The picture among all frames of the video, from 0.", ge=0),
-    "track": Column(pl.Int64, "1", "The same number for the same face in successive pictures, from 0.", ge=0),
-    "score": Column(pl.Float64, "1", "How sure the detector is.", ge=0, le=1),
+    "frame": Column(pl.Int64, "frame", "Frame number of the picture in the video, from 0.", ge=0),
+    "track": Column(pl.Int64, "1", "Track number, the same for one face in successive pictures, from 0.", ge=0),
+    "score": Column(pl.Float64, "1", "Confidence of the detector.", ge=0, le=1),
     "x0": Column(pl.Float64, "width", "Left edge of the face's box, share of the width.", ge=0, le=1),
     "y0": Column(pl.Float64, "height", "Upper edge, share of the height.", ge=0, le=1),
     "x1": Column(pl.Float64, "width", "Right edge, share of the width.", ge=0, le=1),
@@ -192,10 +193,10 @@ TABLE = {
     "openness_right": Column(pl.Float64, "1", "Eye aspect ratio of the person's right eye.", ge=0),
     "openness_left": Column(pl.Float64, "1", "Eye aspect ratio of the person's left eye.", ge=0),
     "closed": Column(pl.Boolean, "1", "Whether both eyes are closed."),
-    "iris_right_x": Column(pl.Float64, "1", "Right iris between the corners of its eye, 0 to 1."),
-    "iris_right_y": Column(pl.Float64, "1", "Right iris below the line between the corners, in widths of the eye."),
-    "iris_left_x": Column(pl.Float64, "1", "Left iris between the corners of its eye, 0 to 1."),
-    "iris_left_y": Column(pl.Float64, "1", "Left iris below the line between the corners, in widths of the eye."),
+    "iris_right_x": Column(pl.Float64, "1", "Position of the right iris between the corners of its eye, 0 to 1."),
+    "iris_right_y": Column(pl.Float64, "1", "Right iris below the line between the corners, in eye widths."),
+    "iris_left_x": Column(pl.Float64, "1", "Position of the left iris between the corners of its eye, 0 to 1."),
+    "iris_left_y": Column(pl.Float64, "1", "Left iris below the line between the corners, in eye widths."),
     "gaze_yaw_deg": Column(
         pl.Float64, "deg", "Gaze to the picture's right; null with closed eyes.", -270, 270, nullable=True
     ),

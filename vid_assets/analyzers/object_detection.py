@@ -1,11 +1,11 @@
-"""Objects in the sampled pictures: what, where, how sure, and which are the same from one picture to the next.
+"""Objects in the sampled pictures: class, box, confidence and track.
 
-A detector finds boxes with COCO's eighty class names; `measures.tracking` joins them into tracks, which end at cuts.
-Boxes that score less than ``min_score`` count only where they go on with a track.
+A detector finds boxes with COCO's eighty class names. `measures.tracking` joins them into tracks, which end at cuts.
+Boxes that score less than ``min_score`` count only if they continue a track.
 
-Two pictures a second are looked at: what is there for less is missed, and of several like things that move fast the
-tracks may be swapped. The small model of profile ``offline`` misses much of what is small, blurred or drawn, and takes
-a cat for a dog at times.
+The analyzer uses two pictures per second. It misses objects that are visible for less time. Tracks of similar things
+that move fast may be swapped. The small model of profile ``offline`` misses many small, blurred or drawn objects, and
+sometimes confuses cats with dogs.
 """
 
 import numpy as np
@@ -21,10 +21,10 @@ BOX = ("x0", "y0", "x1", "y1")
 
 
 class Settings(Config):
-    """What counts as an object."""
+    """Defines which boxes count as objects."""
 
     min_score: float = setting(
-        SURE, "1", "Score from which a box is an object; weaker ones only continue a track", ge=0.2, le=1
+        SURE, "1", "Score from which a box counts as an object; weaker ones only continue a track", ge=0.2, le=1
     )
     labels: list[str] = setting([], "text", "Classes to keep, such as person; empty for all")
 
@@ -35,7 +35,7 @@ def run(
     model: ObjectModel,
     config: Settings = Settings(),
 ) -> pl.DataFrame:
-    """One row for each object and picture, in the order of time, the surest first.
+    """One row per object and picture, ordered by time, the highest score first.
 
     Args:
         frames: Sampled pictures, [n, height, width, 3].
@@ -74,7 +74,7 @@ def run(
 
 
 def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The nine pictures with most objects, in the order of time."""
+    """The nine pictures with the most objects, ordered by time."""
     if table.is_empty():
         return None
     most = table.group_by("frame").len().sort(["len", "frame"], descending=[True, False])["frame"].head(9).sort()
@@ -88,10 +88,10 @@ def preview(table: pl.DataFrame, frames: Frames, cut_analysis: pl.DataFrame) -> 
 
 TABLE = {
     "time_s": Column(pl.Float64, "s", "Presentation time of the picture.", ge=0),
-    "frame": Column(pl.Int64, "frame", "The picture among all frames of the video, from 0.", ge=0),
-    "track": Column(pl.Int64, "1", "The same number for the same object in successive pictures, from 0.", ge=0),
+    "frame": Column(pl.Int64, "frame", "Frame number of the picture in the video, from 0.", ge=0),
+    "track": Column(pl.Int64, "1", "Track number, the same for one object in successive pictures, from 0.", ge=0),
     "label": Column(pl.String, "text", "COCO class."),
-    "score": Column(pl.Float64, "1", "How sure the detector is.", ge=0, le=1),
+    "score": Column(pl.Float64, "1", "Confidence of the detector.", ge=0, le=1),
     "x0": Column(pl.Float64, "width", "Left edge of the box, share of the width.", ge=0, le=1),
     "y0": Column(pl.Float64, "height", "Upper edge, share of the height.", ge=0, le=1),
     "x1": Column(pl.Float64, "width", "Right edge, share of the width.", ge=0, le=1),

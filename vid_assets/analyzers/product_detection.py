@@ -1,18 +1,17 @@
-"""Products in the video: what, from when to when, where, and the text that stands on them.
+"""Products in the video: name, time, place, and the text on them.
 
-A product is a thing as shops sell it and people carry or use it: bags, clothing accessories, tableware and bottles,
-electronics, household devices, sports gear, books, toys. Vehicles, furniture, food on plates, animals and people are
-none, even where they are advertised. Two sources are put together: the tracks of `object_detection` whose class is such
-a thing, and what the product finder sees in one picture every four seconds. What the finder sees in a box of a track,
-or within a second of it while the track lasts, is that track's product, under the finder's name; the rest are joined as
-`measures.tracking` does it, within a shot. A track seen in one picture alone counts only if the finder saw it too.
+A product is a thing that shops sell and people carry or use: bags, clothing accessories, tableware and bottles,
+electronics, household devices, sports gear, books, toys. Vehicles, furniture, food on plates, animals and people do not
+count, even if they are advertised. The analyzer combines two sources: the tracks of `object_detection` with such a
+class, and the results of the product finder in one picture per four seconds. A find inside a track's box, or within a
+second of it while the track lasts, belongs to that track and gives it the finder's name. Other finds are joined as in
+`measures.tracking`, within a shot. A track seen in only one picture counts only if the finder also saw it.
 
-Brand is the text of `text_overlay` whose line lies on the product's box, at least six tenths of it, while both show.
-
-Text is not checked against names of brands: a price or caption laid over a product counts as its brand, a logo without
-letters does not. The finder misses what shows between its pictures and is not of a class that `object_detection` knows.
-In profile ``offline`` both are the same small network: it knows three dozen kinds of goods, no packages or cosmetics,
-finds a cup half as tall as the picture about every other time and one of a fifth of it seldom.
+Brand is the text of `text_overlay` lines of which at least six tenths lie on the product's box while both are visible.
+Text is not checked against brand names: a price or caption over a product counts as its brand, and a logo without
+letters does not. The finder misses things that appear between its pictures and whose class `object_detection` does not
+know. In profile ``offline`` both use the same small network. It knows three dozen kinds of goods, but no packages or
+cosmetics. It finds about half of the cups that are half as tall as the picture, and few of those a fifth as tall.
 """
 
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ GOODS = (
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One product in one picture; `row` is the picture's place among the sampled ones."""
+    """One product in one picture; `row` is the index of the sampled picture."""
 
     row: int
     label: str
@@ -51,7 +50,7 @@ class Sighting:
 
 @dataclass(slots=True)
 class Product:
-    """What was seen of one product; `track` is its number in `object_detection`, if it has one."""
+    """Sightings of one product; `track` is its number in `object_detection`, if it has one."""
 
     track: int | None
     seen: list[Sighting] = field(default_factory=list[Sighting])
@@ -59,20 +58,20 @@ class Product:
 
     @property
     def best(self) -> Sighting:
-        """The surest sighting, the finder's if it has any."""
+        """The best sighting by score; one of the finder if it has any."""
         return max(self.found or self.seen, key=lambda sighting: (sighting.score, -sighting.row))
 
     @property
     def sightings(self) -> list[Sighting]:
-        """All of them, in the order of time."""
+        """All sightings, ordered by time."""
         return sorted([*self.seen, *self.found], key=lambda sighting: sighting.row)
 
 
 class Settings(Config):
-    """Which products to look for."""
+    """Selects the products to look for."""
 
     prompts: list[str] = setting([], "text", "Names of the products to look for; empty for the model's own list")
-    min_score: float = setting(0.0, "1", "A product whose best sighting scores less is left out", ge=0, le=1)
+    min_score: float = setting(0.0, "1", "Minimum score of a product's best sighting", ge=0, le=1)
 
 
 def run(
@@ -84,14 +83,14 @@ def run(
     model: ProductModel,
     config: Settings = Settings(),
 ) -> pl.DataFrame:
-    """One row for each product, in the order of time; none if there are none.
+    """One row per product, ordered by time; none if there are none.
 
     Args:
         video: Its duration ends the last sighting.
         frames: Sampled pictures, [n, height, width, 3].
         cut_analysis: Shot boundaries.
         object_detection: Objects and their tracks.
-        text_overlay: Lines of text; None where they are not known.
+        text_overlay: Lines of text; None if unknown.
         model: The product finder.
         config: The settings.
     """
@@ -118,7 +117,7 @@ def run(
 
 
 def rows_to_look_at(times_s: NDArray[np.float64]) -> list[int]:
-    """The picture in the middle of every `EVERY_S` seconds, ascending; at least one if there are any."""
+    """The picture in the middle of each `EVERY_S` seconds, ascending; at least one if pictures exist."""
     if not len(times_s):
         return []
     spans = ((times_s - times_s[0]) // EVERY_S).astype(int)
@@ -126,7 +125,7 @@ def rows_to_look_at(times_s: NDArray[np.float64]) -> list[int]:
 
 
 def _sightings(table: pl.DataFrame, row: str) -> list[Sighting]:
-    """The rows of a table of boxes, the surest first in each picture."""
+    """The rows of a table of boxes, for each picture by descending score."""
     table = table.sort([row, "score", *BOX], descending=[False, True, *[False] * 4])
     return [
         Sighting(at, label, score, tuple(box))
@@ -143,13 +142,13 @@ def _tracked(object_detection: pl.DataFrame, frames: Frames) -> list[Product]:
 
 
 def _confirm(products: list[Product], finds: list[Sighting]) -> list[Sighting]:
-    """Give each find to the product whose box it overlaps most; those that overlap none are returned."""
+    """Add each find to the product whose box it overlaps most; returns the finds that overlap none."""
     rest: list[Sighting] = []
     for find in finds:
         candidates: list[tuple[float, Product]] = []
         for product in products:
             nearest = min(product.seen, key=lambda sighting: abs(sighting.row - find.row))
-            # A detector misses things now and then; a track reaches over the pictures in which it does.
+            # A detector sometimes misses things; a track continues over these pictures.
             lasts = min(one.row for one in product.seen) <= find.row <= max(one.row for one in product.seen)
             if lasts and abs(nearest.row - find.row) <= NEAR_ROWS:
                 candidates.append((overlap(find.box, nearest.box), product))
@@ -162,7 +161,7 @@ def _confirm(products: list[Product], finds: list[Sighting]) -> list[Sighting]:
 
 
 def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysis: pl.DataFrame) -> list[Product]:
-    """Finds without a track as products; one of the same name goes on from look to look within a shot."""
+    """Finds without a track as products; finds of the same name are joined within a shot."""
     shots = np.searchsorted(cut_analysis["end_s"].sort().to_numpy(), frames.times_s, side="right")
     tracker = Tracker()
     products: dict[int, Product] = {}
@@ -174,7 +173,7 @@ def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysi
             same = [find for find in here if find.label == label]
             boxes = np.array([find.box for find in same]).reshape(-1, 4)
             colours = np.array([colour_histogram(frames.array[row], box) for box in boxes])
-            # All count as sure: the finder has its own threshold.
+            # All count as certain: the finder has its own threshold.
             for find, number in zip(same, tracker.add(label, boxes, np.full(len(same), SURE), colours), strict=True):
                 if number is not None:
                     products.setdefault(number, Product(None)).found.append(find)
@@ -184,7 +183,7 @@ def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysi
 def _text_on(
     sightings: list[Sighting], frames: Frames, text_overlay: pl.DataFrame | None
 ) -> tuple[str | None, float | None]:
-    """The lines on the product in reading order, each text once, and the confidence of the least sure; or nothing."""
+    """The lines on the product in reading order, each text once, and the lowest confidence; or nothing."""
     if text_overlay is None:
         return None, None
     lines: dict[str, tuple[str, float]] = {}
@@ -215,7 +214,7 @@ def overlap(one: Box, two: Box) -> float:
 
 
 def preview(table: pl.DataFrame, video: Video, frames: Frames, *_: pl.DataFrame | None) -> NDArray[np.uint8] | None:
-    """The surest sightings of up to eight products, in the order of time."""
+    """The best sightings of up to eight products, ordered by time."""
     if table.is_empty():
         return None
     shown = table.sort("score", "product", descending=[True, False]).head(8).sort("product")
@@ -226,20 +225,20 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames, *_: pl.DataFrame 
 
 TABLE = {
     "product": Column(pl.Int64, "1", "Number of the product in this video, from 0.", ge=0),
-    "track": Column(pl.Int64, "1", "Its track in object_detection; null if only the finder saw it.", 0, nullable=True),
-    "label": Column(pl.String, "text", "What it is."),
-    "score": Column(pl.Float64, "1", "How sure the model is at the surest sighting.", ge=0, le=1),
+    "track": Column(pl.Int64, "1", "Track in object_detection; null if only the finder saw it.", 0, nullable=True),
+    "label": Column(pl.String, "text", "Name of the product."),
+    "score": Column(pl.Float64, "1", "Score of the best sighting.", ge=0, le=1),
     "start_s": Column(pl.Float64, "s", "Time of the first sampled picture that shows it.", ge=0),
-    "end_s": Column(pl.Float64, "s", "Time of the sampled picture after the last, or the end of the video.", ge=0),
-    "sightings": Column(pl.Int64, "1", "Sampled pictures in which it was seen.", ge=1),
-    "time_s": Column(pl.Float64, "s", "Time of the surest sighting.", ge=0),
-    "frame": Column(pl.Int64, "frame", "The surest sighting's picture among all frames of the video, from 0.", ge=0),
+    "end_s": Column(pl.Float64, "s", "Time of the next sampled picture after the last, or the end of the video.", ge=0),
+    "sightings": Column(pl.Int64, "1", "Number of sampled pictures that show it.", ge=1),
+    "time_s": Column(pl.Float64, "s", "Time of the best sighting.", ge=0),
+    "frame": Column(pl.Int64, "frame", "Frame number of the best sighting in the video, from 0.", ge=0),
     "x0": Column(pl.Float64, "width", "Left edge there, share of the width.", ge=0, le=1),
     "y0": Column(pl.Float64, "height", "Upper edge there, share of the height.", ge=0, le=1),
     "x1": Column(pl.Float64, "width", "Right edge there, share of the width.", ge=0, le=1),
     "y1": Column(pl.Float64, "height", "Lower edge there, share of the height.", ge=0, le=1),
-    "brand": Column(pl.String, "text", "Text on it, at any sighting; null if none was read.", nullable=True),
-    "brand_confidence": Column(pl.Float64, "1", "The reader's confidence in its least sure line.", 0, 1, nullable=True),
+    "brand": Column(pl.String, "text", "Text on the product, from any sighting; null without text.", nullable=True),
+    "brand_confidence": Column(pl.Float64, "1", "Lowest confidence among the lines.", 0, 1, nullable=True),
 }
 
 ANALYZER = Analyzer(

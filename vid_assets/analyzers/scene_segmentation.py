@@ -1,13 +1,13 @@
 """Scenes: runs of shots that return to the same places, each with a key frame.
 
-Shots are compared by their colours: histogram intersection (Swain & Ballard 1991) in HSV of the two most similar of
-three frames each. They form a graph in which shots far apart in time weigh less, and the graph is cut in two, at the
-moment that cuts least in proportion (normalized cut, Shi & Malik 2000), again and again while that is cheap: the method
-of Rasheed & Shah, "Detection and representation of scenes in videos", 2005. So a dialogue that alternates between two
-cameras is one scene.
+Shots are compared by their colours, using histogram intersection (Swain & Ballard 1991) in HSV. Each shot gives three
+frames, and the two most similar frames count. The shots form a graph in which shots far apart in time weigh less. The
+graph is cut in two at the moment that cuts least in proportion (normalized cut, Shi & Malik 2000), and again while that
+is cheap. This is the method of Rasheed & Shah, "Detection and representation of scenes in videos", 2005. A dialogue
+that alternates between two cameras is therefore one scene.
 
-It knows colours only. A place seen in unlike colours falls into several scenes, and two places of like colours that
-follow each other are one. Shots that never return, as in a montage, are scenes of their own.
+The method knows colours only. A place with different colours becomes several scenes, and two successive places with
+similar colours become one. Shots that never return, as in a montage, are scenes of their own.
 """
 
 import numpy as np
@@ -24,19 +24,19 @@ Array = NDArray[np.float64]
 
 SAMPLES = 3  # frames of each shot
 HUES, LEVELS, VALUES = 8, 4, 8
-ALIKE, WIDTH = 0.6, 0.05  # intersection at which two shots are as likely from one place as not
+ALIKE, WIDTH = 0.6, 0.05  # intersection at which two shots are equally likely to show one place or two
 MEMORY_S = 30.0
-DEAREST = 0.4  # normalized cut above which a run of shots stays together
+DEAREST = 0.4  # normalized cut above which a run of shots is kept together
 
 
 def histograms(pictures: NDArray[np.uint8]) -> Array:
-    """Share of the pixels in each of 8 x 4 x 8 cells of HSV, [n, 256], of pictures [n, height, width, 3]."""
+    """Share of the pixels in each of 8 x 4 x 8 HSV cells, [n, 256], for pictures [n, height, width, 3]."""
     import cv2
 
     shares = np.zeros((len(pictures), HUES * LEVELS * VALUES))
     for row, picture in enumerate(pictures):
         hue, saturation, value = cv2.split(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2HSV))
-        # Hue means nothing in grey pixels.
+        # Hue is meaningless in grey pixels.
         hue = np.where(saturation < 256 // LEVELS, 0, hue)
         cells = hue.astype(np.int64) * HUES // 180 * (LEVELS * VALUES)
         cells += saturation.astype(np.int64) * LEVELS // 256 * VALUES + value.astype(np.int64) * VALUES // 256
@@ -45,7 +45,7 @@ def histograms(pictures: NDArray[np.uint8]) -> Array:
 
 
 def similarities(samples: Array) -> Array:
-    """How likely two shots show the same place, 0..1, [shots, shots], from histograms [shots, samples, cells]."""
+    """Probability that two shots show the same place, [shots, shots]; histograms [shots, samples, cells]."""
     shots = len(samples)
     nearest = np.zeros((shots, shots))
     for one in range(samples.shape[1]):
@@ -60,7 +60,7 @@ def split(weights: Array) -> list[int]:
     """First shot of each scene, ascending.
 
     Args:
-        weights: How strongly each two shots belong together, symmetric, [shots, shots].
+        weights: How strongly each pair of shots belongs together, symmetric, [shots, shots].
     """
     sums = np.zeros((len(weights) + 1, len(weights) + 1))
     sums[1:, 1:] = weights.cumsum(axis=0).cumsum(axis=1)
@@ -83,12 +83,12 @@ def split(weights: Array) -> list[int]:
 
 
 def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFrame:
-    """One row a scene, in order, without gaps; none without a picture.
+    """One row per scene, in order, without gaps; none without a picture.
 
     Args:
         video: Facts of the video.
         thumbs: Every frame, [n, 27, 48, 3].
-        cut_analysis: Its shot boundaries.
+        cut_analysis: Shot boundaries.
     """
     shots: list[tuple[float, float, int, int]] = []
     for start_s, end_s in shot_spans(cut_analysis, video.duration_s):
@@ -103,7 +103,7 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
     alike = similarities(colours.reshape(len(shots), SAMPLES, -1))
     middle = np.array([(start + end) / 2 for start, end, _, _ in shots])
     starts = split(alike * np.exp(-(((middle[:, None] - middle) / MEMORY_S) ** 2)))
-    # A gradual transition between two scenes is shared by both.
+    # A gradual transition between two scenes belongs to both.
     edges = [0.0, *((shots[at - 1][1] + shots[at][0]) / 2 for at in starts[1:]), video.duration_s]
     answer: list[dict[str, object]] = []
     for number, (first, end) in enumerate(zip(starts, [*starts[1:], len(shots)], strict=True)):
@@ -124,7 +124,7 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
 
 
 def preview(table: pl.DataFrame, video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The key frame of each scene, of two dozen at most."""
+    """The key frame of each scene, for at most 24 scenes."""
     if not table.height:
         return None
     chosen: list[int] = np.unique(np.linspace(0, table.height - 1, 24).round().astype(int)).tolist()
@@ -137,12 +137,12 @@ def preview(table: pl.DataFrame, video: Video, thumbs: Frames, cut_analysis: pl.
 TABLE = {
     "scene": Column(pl.Int64, "1", "Number of the scene, from 0.", ge=0),
     "start_s": Column(pl.Float64, "s", "Start of the scene.", ge=0),
-    "end_s": Column(pl.Float64, "s", "End of the scene, where the next one starts.", ge=0),
+    "end_s": Column(pl.Float64, "s", "End of the scene; the next one starts here.", ge=0),
     "first_shot": Column(pl.Int64, "1", "Number of its first shot, from 0.", ge=0),
-    "shots": Column(pl.Int64, "1", "How many shots it has.", ge=1),
-    "key_time_s": Column(pl.Float64, "s", "Presentation time of the frame that stands for it.", ge=0),
-    "key_frame": Column(pl.Int64, "frame", "That frame among all frames of the video, from 0.", ge=0),
-    "coherence": Column(pl.Float64, "1", "Mean similarity of its shots; null if it has one.", 0, 1, nullable=True),
+    "shots": Column(pl.Int64, "1", "Number of its shots.", ge=1),
+    "key_time_s": Column(pl.Float64, "s", "Presentation time of the key frame.", ge=0),
+    "key_frame": Column(pl.Int64, "frame", "Frame number of the key frame in the video, from 0.", ge=0),
+    "coherence": Column(pl.Float64, "1", "Mean similarity of its shots; null for a single shot.", 0, 1, nullable=True),
 }
 
 ANALYZER = Analyzer(

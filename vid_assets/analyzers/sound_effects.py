@@ -1,22 +1,24 @@
-"""Sounds that stand out: when each starts and ends, what kind it is, and how loud.
+"""Sounds that stand out: start and end, kind and loudness of each.
 
-An event starts where the level of a 10 ms step rises by at least 9 dB above the background, the lower quartile of the
-four seconds around it, and ends where it is back within 6 dB of it (energy-based detection as in Bello et al., "A
-tutorial on onset detection in music signals", 2005). Speech, singing and music, as `audio_environment` hears them, are
-no effects. The kind follows from length, spectrum and its movement over the event:
+An event starts when the level of a 10 ms step rises by at least 9 dB above the background, and ends when it is back
+within 6 dB of it. The background is the lower quartile of the four seconds around the step (energy-based detection as
+in Bello et al., "A tutorial on onset detection in music signals", 2005). Speech, singing and music, as detected by
+`audio_environment`, are not effects. The kind depends on length, spectrum and the movement of the spectrum over the
+event:
 
 - click: at most 60 ms;
 - impact: loudest in its first 40 ms, faded in its last quarter, most power below 1500 Hz, at most 1.5 s;
-- tone: one strong partial, two thirds of the power within a semitone of it, that stays;
-- sweep: the same, moving by a third of an octave or more in one direction;
+- tone: one strong, constant partial with two thirds of the power within a semitone of it;
+- sweep: the same, but moving by a third of an octave or more in one direction;
 - noise: a flat spectrum (flatness over 0.2);
 - other: anything else.
 
-It knows no sources: a dog and a door may both be an impact. Events under speech or music, and those that fade in
-slowly, are missed, and of two at once the louder one is described. In loud surroundings only what is louder stands out.
+The analyzer does not know sources: a dog and a door may both be an impact. It misses events under speech or music, and
+events that fade in slowly. Of two events at once, it describes the louder one. In loud surroundings, it finds only
+louder events.
 """
 
-# scipy comes without types.
+# scipy has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import numpy as np
@@ -60,7 +62,7 @@ def background(level: Array) -> Array:
 
 
 def find_events(level: Array) -> list[tuple[int, int]]:
-    """First step and step after of each event."""
+    """First step and end step (exclusive) of each event."""
     quiet = background(level)
     high, low = level >= quiet + RISE_DB, level >= quiet + FALL_DB
     edges = np.flatnonzero(np.diff(np.concatenate([[False], low, [False]]).astype(np.int8)))
@@ -69,7 +71,7 @@ def find_events(level: Array) -> list[tuple[int, int]]:
         if not high[first:end].any():
             continue
         start = first + int(high[first:end].argmax())
-        # from where it rises, not from where it is loud enough
+        # the event starts where the level rises, not where it is loud enough
         while start > first and level[start - 1] < level[start] - 3:
             start -= 1
         if spans and start - spans[-1][1] < GAP_S / STEP_S:
@@ -80,7 +82,7 @@ def find_events(level: Array) -> list[tuple[int, int]]:
 
 
 def describe(part: NDArray[np.float32], rate: int) -> tuple[str, float | None]:
-    """Kind of an event, and the frequency of its strongest partial at its middle in Hz if it is a tone or a sweep."""
+    """Kind of an event, and for tones and sweeps the frequency of the strongest partial at the middle in Hz."""
     seconds = len(part) / rate
     if seconds <= CLICK_S:
         return "click", None
@@ -111,7 +113,7 @@ def _spectra(part: NDArray[np.float32], rate: int) -> tuple[Array, Array, Array]
 
 
 def _decays(part: NDArray[np.float32], rate: int) -> bool:
-    """Whether the sound is loudest at its start and faded in its last quarter."""
+    """Whether the sound is loudest at its start and has faded in its last quarter."""
     step = round(STEP_S * rate)
     power = np.square(part[: len(part) // step * step], dtype=np.float64).reshape(-1, step).mean(axis=1)
     loudest = int(power.argmax())
@@ -126,11 +128,11 @@ def _sweeps(when: Array, pitch: Array) -> bool:
 
 
 def run(audio: Audio, audio_environment: pl.DataFrame) -> Answer:
-    """One row an event, in order.
+    """One row per event, in order.
 
     Args:
         audio: The sound.
-        audio_environment: Where speech, singing and music are.
+        audio_environment: Times of speech, singing and music.
     """
     if not audio.samples.any():
         return NotApplicable("the sound is silent")
@@ -157,7 +159,7 @@ def run(audio: Audio, audio_environment: pl.DataFrame) -> Answer:
 
 
 def preview(table: pl.DataFrame, audio: Audio, audio_environment: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The waveform with the speech in it, and the effects, one lane a kind."""
+    """The waveform with its speech, and the effects, one lane per kind."""
     if table.is_empty():
         return None
     speech = audio_environment.filter(pl.col("kind") == "speech").select("start_s", "end_s")
@@ -172,11 +174,11 @@ def preview(table: pl.DataFrame, audio: Audio, audio_environment: pl.DataFrame) 
 
 TABLE = {
     "start_s": Column(pl.Float64, "s", "Onset.", ge=0),
-    "end_s": Column(pl.Float64, "s", "Where it has faded.", ge=0),
+    "end_s": Column(pl.Float64, "s", "Time at which the sound has faded.", ge=0),
     "kind": Column(pl.String, "text", f"{', '.join(KINDS)}."),
     "level_db": Column(pl.Float64, "dBFS", "Loudest 10 ms, root mean square.", ge=FLOOR_DB, le=1),
-    "above_db": Column(pl.Float64, "dB", "How far that is above the background.", ge=0),
-    "frequency_hz": Column(pl.Float64, "Hz", "Of tones and sweeps, in their middle.", ge=0, nullable=True),
+    "above_db": Column(pl.Float64, "dB", "Level above the background.", ge=0),
+    "frequency_hz": Column(pl.Float64, "Hz", "Frequency of tones and sweeps, at their middle.", ge=0, nullable=True),
 }
 
 ANALYZER = Analyzer(

@@ -1,15 +1,17 @@
-"""How excited each spoken phrase sounds, and, where the profile has a model for it, which emotion it carries.
+"""Arousal of each spoken phrase, and its emotion if the profile has a model for it.
 
-Arousal is rated as by Bone, Lee & Narayanan, "Robust Unsupervised Arousal Rating: A Rule-Based Framework with
-Knowledge-Inspired Vocal Features", 2014: median log pitch, mean level, and the ratio of energy above 500 Hz to that
-below (HF500). Each is ranked among all phrases of the video, from -1 (lower than all) to 1 (higher than all), and the
-mean of the three is the rating, so that it needs neither training nor a known speaker. Their weights by agreement are
-left out: a video has too few phrases to tell them.
+Arousal follows Bone, Lee & Narayanan, "Robust Unsupervised Arousal Rating: A Rule-Based Framework with
+Knowledge-Inspired Vocal Features", 2014. It uses median log pitch, mean level, and the ratio of energy above 500 Hz to
+energy below (HF500). Each is ranked among all phrases of the video, from -1 (lower than all) to 1 (higher than all).
+The rating is the mean of the three, so it needs no training and no known speaker. The paper's weights by agreement are
+not used, because a video has too few phrases to estimate them.
 
-Emotion is the likeliest class of the model, with its probability; null in profile ``offline``, which has none.
+Emotion is the most likely class of the model, with its probability. It is null in profile ``offline``, which has no
+model.
 
-The rating compares a video with itself: 0 is its own middle, not calm, and with several speakers it also tells their
-voices apart. Fewer than four phrases cannot be compared. Sarcasm, and feelings that do not show in the voice, are lost.
+The rating compares a video with itself: 0 is the middle of the video, not calm. With several speakers, it also
+separates their voices. Fewer than four phrases cannot be compared. Sarcasm, and feelings that the voice does not show,
+are lost.
 """
 
 import numpy as np
@@ -26,13 +28,13 @@ Array = NDArray[np.float64]
 FEWEST_PHRASES = 4
 SHORTEST_S = 0.3
 HIGH_HZ, HIGHEST_HZ = 500.0, 4000.0
-PITCHES = 24  # windows of a phrase that are asked for their pitch
+PITCHES = 24  # windows of a phrase that are used for its pitch
 LEAST_VOICED = 3
 FEATURES = ("pitch_hz", "level_db", "hf500")
 
 
 def features(part: NDArray[np.float32], rate: int) -> dict[str, float | None]:
-    """Median pitch in Hz, level in dBFS and HF500 of one phrase; pitch is None where too little is voiced."""
+    """Median pitch in Hz, level in dBFS and HF500 of one phrase; pitch is None if too little is voiced."""
     length = YIN_WINDOW * 2
     starts = np.unique(np.linspace(0, max(len(part) - length, 0), PITCHES).round().astype(int))
     windows = np.stack([np.pad(part[at : at + length], (0, max(0, at + length - len(part)))) for at in starts])
@@ -51,7 +53,7 @@ def features(part: NDArray[np.float32], rate: int) -> dict[str, float | None]:
 
 
 def ranks(values: list[float | None]) -> list[float | None]:
-    """Of each value how it stands among the others: -1 lower than all, 1 higher than all; None for the unknown."""
+    """Rank of each value among the others: -1 lower than all, 1 higher than all; None if unknown."""
     known = np.array([value for value in values if value is not None])
     if len(known) < 2:
         return [None] * len(values)
@@ -59,12 +61,12 @@ def ranks(values: list[float | None]) -> list[float | None]:
 
 
 def run(audio: Audio, speech_rate: pl.DataFrame, model: EmotionModel | None) -> Answer:
-    """One row a phrase, in order.
+    """One row per phrase, in order.
 
     Args:
         audio: The sound.
-        speech_rate: Its phrases.
-        model: Tells emotions; None where the profile has no such model.
+        speech_rate: Phrases of the speech.
+        model: Classifies emotions; None if the profile has no such model.
     """
     phrases = speech_rate.filter(pl.col("kind") == "phrase", pl.col("end_s") - pl.col("start_s") >= SHORTEST_S)
     spans: list[tuple[float, float]] = phrases.sort("start_s").select("start_s", "end_s").rows()
@@ -93,13 +95,13 @@ def run(audio: Audio, speech_rate: pl.DataFrame, model: EmotionModel | None) -> 
 
 
 def _best(scores: pl.DataFrame) -> dict[int, tuple[str, float]]:
-    """The likeliest emotion of each span, and its score."""
+    """The most likely emotion of each span, and its score."""
     best = scores.sort("score", descending=True).group_by("span", maintain_order=True).first()
     return {span: (emotion, score) for span, emotion, score in best.select("span", "emotion", "score").iter_rows()}
 
 
 def preview(table: pl.DataFrame, audio: Audio, speech_rate: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """Arousal and what it rests on, over the phrases."""
+    """Arousal and its inputs, over the phrases."""
     if table.is_empty():
         return None
     times = table.select((pl.col("start_s") + pl.col("end_s")) / 2).to_series().to_numpy()
@@ -114,11 +116,11 @@ TABLE = {
     "arousal": Column(
         pl.Float64, "1", "-1 calmest to 1 most excited phrase of the video; null for too few.", -1, 1, nullable=True
     ),
-    "pitch_hz": Column(pl.Float64, "Hz", "Median pitch; null where hardly voiced.", ge=0, nullable=True),
+    "pitch_hz": Column(pl.Float64, "Hz", "Median pitch; null if hardly voiced.", ge=0, nullable=True),
     "level_db": Column(pl.Float64, "dBFS", "Root mean square level.", ge=-120, le=1),
-    "hf500": Column(pl.Float64, "1", "Energy above 500 Hz over that below.", ge=0),
-    "emotion": Column(pl.String, "text", "The model's likeliest emotion; null without a model.", nullable=True),
-    "confidence": Column(pl.Float64, "1", "Its probability.", ge=0, le=1, nullable=True),
+    "hf500": Column(pl.Float64, "1", "Energy above 500 Hz over energy below.", ge=0),
+    "emotion": Column(pl.String, "text", "The most likely emotion; null without a model.", nullable=True),
+    "confidence": Column(pl.Float64, "1", "Probability of the emotion.", ge=0, le=1, nullable=True),
 }
 
 ANALYZER = Analyzer(

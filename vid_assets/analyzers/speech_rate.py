@@ -1,14 +1,14 @@
-"""How fast is spoken: rates of each phrase, the pauses between them, and filled pauses.
+"""Speed of speech: rates of each phrase, pauses between phrases, and filled pauses.
 
 - Phrases are runs of words without a pause of 0.25 s or more (Goldman-Eisler, "Psycholinguistics", 1968).
-- Speech rate counts words and syllables over the time from the first word to the last, pauses included; articulation
+- Speech rate counts words and syllables over the time from the first word to the last, including pauses. Articulation
   rate counts syllables over the time of the words alone (Laver, "Principles of Phonetics", 1994).
 - Syllables are counted from spelling by groups of vowels, with the rules for silent e and for suffixes that Fry and
-  Flesch counters use. Against the CMU Pronouncing Dictionary it is right for nine English words of ten.
+  Flesch counters use. Compared with the CMU Pronouncing Dictionary, the count is right for nine of ten English words.
 
-Rates rest on the words that `speech_transcription` heard: what it drops, such as most filled pauses, is a pause here.
-Where it says that somebody speaks but it did not understand, there is no pause, and the whole is shorter by that time.
-Syllables of other languages than English are counted by their vowels only.
+Rates depend on the words of `speech_transcription`. Words that it drops, such as most filled pauses, are pauses here.
+Passages of speech that it did not understand are not pauses, and the whole is shorter by their time. Syllables of
+languages other than English are counted by their vowels only.
 """
 
 import re
@@ -24,9 +24,9 @@ from vid_assets.drawing import timeline
 PAUSE_S = 0.25
 FILLERS = frozenset({"ah", "eh", "er", "erm", "hm", "hmm", "mhm", "mm", "uh", "uhm", "um"})
 VOWELS = re.compile(r"[aeiouyàáâäãåæèéêëìíîïòóôöõøœùúûüýÿ]+")
-# Vowels side by side that are spoken apart.
+# Adjacent vowels that are spoken separately.
 APART = re.compile(r"ia(?!n$|l$|r)|iu|io(?!n|u)|[^q]ua(?!r)|eo(?!u)|ism$|[aeiou]ing$|uou|[aeiou]y[aeou]")
-# Vowels that are not spoken: of -e, -es, -ed, -que, and of -e before a suffix.
+# Vowels that are not spoken: in -e, -es, -ed, -que, and in -e before a suffix.
 SILENT = re.compile(
     r"[^aeiouyl]e$|[aeiouy]le$|[^aeioutdy]ed$|[aeiouy]les$|[^aeiouysxzcgl]es$|que$|[^aeiouy]e(?:ly|ness|ment|less|ful|some)$"
 )
@@ -35,7 +35,7 @@ Word = tuple[str, float, float]
 
 
 def syllables(word: str) -> int:
-    """Syllables of a word by its spelling; at least 1 for anything with a letter or digit, else 0."""
+    """Number of syllables of a word by its spelling; at least 1 with a letter or digit, else 0."""
     text = re.sub(r"['’]", "", word.casefold())
     letters = re.sub(r"[\W_]+", " ", text).split()
     return sum(_of_part(part) for part in letters)
@@ -57,7 +57,7 @@ def phrases(words: list[Word]) -> list[list[Word]]:
 
 
 def _stretch(kind: str, words: list[Word], lost_s: float = 0.0) -> dict[str, object]:
-    """A row of rates, without the seconds that were not understood; null where the words have no length."""
+    """A row of rates, without the seconds that were not understood; null if the words have no length."""
     count, spoken = len(words), sum(end - start for _, start, end in words)
     parts = sum(syllables(word) for word, _, _ in words)
     length = words[-1][2] - words[0][1] - lost_s
@@ -79,10 +79,10 @@ def _event(kind: str, start_s: float, end_s: float, text: str | None = None) -> 
 
 
 def run(audio: Audio, speech_transcription: pl.DataFrame) -> Answer:
-    """One row for the whole, then phrases, pauses and fillers in the order of time.
+    """One row for the whole, then phrases, pauses and fillers, ordered by time.
 
     Args:
-        audio: The sound, for its length.
+        audio: The sound; gives the length.
         speech_transcription: The words.
     """
     lost = speech_transcription.filter(~pl.col("understood")).select("start_s", "end_s").rows()
@@ -101,7 +101,7 @@ def run(audio: Audio, speech_transcription: pl.DataFrame) -> Answer:
 
 
 def _shared(start_s: float, end_s: float, spans: list[tuple[float, float]]) -> float:
-    """Seconds of a stretch that lie in spans, which do not overlap."""
+    """Seconds of a stretch that lie in the spans; spans do not overlap."""
     return sum(max(min(end_s, end) - max(start_s, start), 0.0) for start, end in spans)
 
 
@@ -110,7 +110,7 @@ def _bare(word: str) -> str:
 
 
 def preview(table: pl.DataFrame, audio: Audio, speech_transcription: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The waveform; phrases with their words a minute, pauses and fillers, where there are any."""
+    """The waveform; phrases with their words per minute, pauses and fillers if any."""
     if table.is_empty():
         return None
     lanes: dict[str, list[tuple[float, float, str]]] = {"phrase": [], "pause": [], "filler": []}
@@ -126,14 +126,14 @@ def preview(table: pl.DataFrame, audio: Audio, speech_transcription: pl.DataFram
 
 TABLE = {
     "kind": Column(pl.String, "text", "whole (first word to last), phrase, pause or filler."),
-    "start_s": Column(pl.Float64, "s", "Where it starts.", ge=0),
-    "end_s": Column(pl.Float64, "s", "Where it ends.", ge=0),
+    "start_s": Column(pl.Float64, "s", "Start time.", ge=0),
+    "end_s": Column(pl.Float64, "s", "End time.", ge=0),
     "text": Column(pl.String, "text", "The phrase or the filler; null otherwise.", nullable=True),
-    "words": Column(pl.Int64, "1", "Words in it; null for pauses and fillers.", ge=1, nullable=True),
-    "syllables": Column(pl.Int64, "1", "Syllables in it; null for pauses and fillers.", ge=1, nullable=True),
-    "words_a_minute": Column(pl.Float64, "1/min", "Words over its length.", ge=0, nullable=True),
-    "syllables_a_minute": Column(pl.Float64, "1/min", "Syllables over its length.", ge=0, nullable=True),
-    "articulation_rate": Column(pl.Float64, "1/s", "Syllables over the time of the words alone.", ge=0, nullable=True),
+    "words": Column(pl.Int64, "1", "Number of words; null for pauses and fillers.", ge=1, nullable=True),
+    "syllables": Column(pl.Int64, "1", "Number of syllables; null for pauses and fillers.", ge=1, nullable=True),
+    "words_a_minute": Column(pl.Float64, "1/min", "Words per minute of its length.", ge=0, nullable=True),
+    "syllables_a_minute": Column(pl.Float64, "1/min", "Syllables per minute of its length.", ge=0, nullable=True),
+    "articulation_rate": Column(pl.Float64, "1/s", "Syllables per second of the words alone.", ge=0, nullable=True),
 }
 
 ANALYZER = Analyzer(

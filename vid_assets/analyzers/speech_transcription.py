@@ -1,27 +1,27 @@
-"""What is said, word by word, with times and the language of each passage.
+"""Spoken words with times, and the language of each passage.
 
-The model finds where speech is, tells its language passage by passage, and turns it into words (Whisper: Radford et
-al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022). Such a model puts words to sounds that are
-none, and English words to languages that it does not know. A segment is taken as made up, and dropped, if
+The model finds speech, detects the language of each passage, and transcribes it (Whisper: Radford et al., "Robust
+Speech Recognition via Large-Scale Weak Supervision", 2022). Such a model also invents words for other sounds, and
+English words for languages that it does not know. A segment counts as made up, and is dropped, if
 
-- its words say the same over and over: their text compresses to less than 1/2.4 of its length, or of six or more words
-  less than 30 % differ;
+- its words repeat: their text compresses to less than 1/2.4 of its length, or less than 30 % of six or more words
+  differ;
 - the geometric mean of its words' probabilities is below 0.25;
-- the model's own probability that there is no speech is over 0.6, and that mean below 0.6. Whisper's rule counts the
-  first only together with the second, because on right words it is often high.
+- the model's own probability of no speech is over 0.6, and that mean is below 0.6. Whisper uses the first only together
+  with the second, because it is often high for correct words.
 
-Where a dropped segment was speech for certain, by a detector of voices, it is speech in a language that the model does
-not know, or that it cannot make out: such a passage has one row without a word, in which `understood` is false. If
-there are no other rows, the answer is undefined. What remains may be nothing: then there is no speech.
+If a detector of voices is certain that a dropped segment is speech, the model does not know its language or cannot
+understand it. Such a passage has one row without a word, in which `understood` is false. If there are no other rows,
+the answer is undefined. If nothing remains, there is no speech.
 
-Edges of words beside a pause are moved to where the level rises from that of the pauses around, or falls back to it:
-by 0.4 s at most, and not where sounds other than speech hide the pause.
+Word edges beside a pause move to the point where the level rises from that of the surrounding pauses, or falls back to
+it. They move by 0.4 s at most, and not if other sounds hide the pause.
 
-It does not tell speakers apart, and it does not hear sung words, whispers under music, or several voices at once
-well. A language may be mistaken for a close one, and a word or two alone for another language.
+The analyzer does not separate speakers. It is weak on sung words, whispers under music, and several voices at once. It
+may confuse similar languages, and may assign another language to one or two isolated words.
 """
 
-# scipy comes without types.
+# scipy has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import zlib
@@ -39,21 +39,21 @@ LEAST_CONFIDENCE = 0.25
 UNKNOWN = "speech in a language this model does not know"
 REPETITION = 2.4
 LOOP_WORDS, FEW = 6, 0.3
-# A detector of voices is so sure of speech, on average over a passage. Passages closer together are told as one.
+# Mean probability at which a detector of voices is certain of speech in a passage. Closer passages are merged.
 VOICE, NEAR_S = 0.5, 2.0
-NO_VOICE = 0.3  # tones and birds have more than this, speech in other languages less
+NO_VOICE = 0.3  # higher for tones and birds, lower for speech in other languages
 STEP_S, WINDOW_S, CLICK_STEPS = 0.005, 0.02, 9
-# The level of the pauses is the 5th percentile within so many seconds. Speech is so much louder, and not so much
-# fainter than the loudest there.
+# The level of the pauses is the 5th percentile within the given seconds. Speech is louder than the pauses by the given
+# amount, and less than the given amount fainter than the loudest sound there.
 AROUND_S, PAUSE_PERCENT, LOUDER_DB, FAINTER_DB = 5.0, 5.0, 10.0, 25.0
-# Models that look for speech lose most of a short word now and then, but add little to one.
+# Speech models sometimes lose most of a short word, but add little to one.
 FARTHEST_OUT_S, FARTHEST_IN_S = 0.4, 0.3
 
 Array = NDArray[np.float64]
 
 
 def repetitive(words: list[str]) -> bool:
-    """Whether words say the same over and over."""
+    """Whether the words repeat."""
     data = " ".join(words).encode()
     different = len({word.casefold().strip(",.!?") for word in words})
     loop = len(words) >= LOOP_WORDS and different < FEW * len(words)
@@ -61,24 +61,24 @@ def repetitive(words: list[str]) -> bool:
 
 
 def made_up(words: list[str], confidence: float, no_speech: float, least_confidence: float = LEAST_CONFIDENCE) -> bool:
-    """Whether a model heard a segment into sounds that are something else.
+    """Whether a segment is made up from sounds other than speech.
 
     Args:
-        words: What it heard.
+        words: Words of the segment.
         confidence: Geometric mean of their probabilities.
-        no_speech: Its probability that nobody speaks.
-        least_confidence: A segment that is less sure than this is made up, 0..1.
+        no_speech: The model's probability of no speech.
+        least_confidence: A segment with a lower confidence is made up, 0..1.
     """
     unsure = confidence < least_confidence or (no_speech > NO_SPEECH and confidence < UNSURE)
     return not words or unsure or repetitive(words)
 
 
 def judged(heard: pl.DataFrame, least_confidence: float = LEAST_CONFIDENCE) -> pl.DataFrame:
-    """The segments, with `made_up`, and whether somebody speaks in them for certain, `voice`.
+    """The segments with `made_up`, and with `voice`: whether they certainly contain speech.
 
     Args:
-        heard: What a `SpeechModel` answers.
-        least_confidence: As `made_up` takes it.
+        heard: Answer of a `SpeechModel`.
+        least_confidence: As in `made_up`.
     """
     said = pl.col("word").filter(pl.col("word").str.strip_chars() != "").str.strip_chars()
     segments = heard.group_by("segment", maintain_order=True).agg(
@@ -99,7 +99,7 @@ def judged(heard: pl.DataFrame, least_confidence: float = LEAST_CONFIDENCE) -> p
 
 
 def passages(heard: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Speech for certain that was not understood, near segments as one, with the columns of `TABLE`."""
+    """Passages of certain speech that was not understood, near ones merged, with the columns of `TABLE`."""
     lost = verdicts.filter("made_up", "voice")
     rows = heard.join(lost, on="segment", how="semi").group_by("segment").agg(
         pl.col("start_s").min(), pl.col("end_s").max(), pl.col("no_speech").max(), pl.col("language").first()
@@ -119,7 +119,7 @@ def passages(heard: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
 
 
 def levels(audio: Audio) -> Array:
-    """Level every `STEP_S` in dB against full scale, without what is as short as a click, float64 [n]."""
+    """Level every `STEP_S` in dB against full scale, without sounds as short as a click, float64 [n]."""
     from scipy.ndimage import median_filter, uniform_filter1d
 
     step, window = (round(seconds * audio.sample_rate) for seconds in (STEP_S, WINDOW_S))
@@ -128,11 +128,11 @@ def levels(audio: Audio) -> Array:
 
 
 def fitted(words: list[tuple[float, float]], level: Array) -> list[tuple[float, float]]:
-    """Words with those edges that lie in or beside a pause moved to where speech begins and ends.
+    """Words with the edges in or beside a pause moved to the start and end of speech.
 
     Args:
-        words: Start and end of each in seconds, in the order of time.
-        level: As `levels` gives it.
+        words: Start and end of each in seconds, ordered by time.
+        level: As `levels` returns it.
     """
     found: list[tuple[float, float]] = []
     count = len(level)
@@ -151,13 +151,13 @@ def fitted(words: list[tuple[float, float]], level: Array) -> list[tuple[float, 
 
 
 def onset(loud: NDArray[np.bool_], at: int, earliest: int, latest: int) -> int | None:
-    """The step at which the speech begins that `at` lies in or before; None if that is not to be seen near it.
+    """The step at which speech that contains or follows `at` begins; None if there is none near it.
 
     Args:
         loud: Whether the level is that of speech, bool [n].
-        at: Where it is thought to begin.
-        earliest: The first step where it may.
-        latest: The last one.
+        at: Estimated start.
+        earliest: The first allowed step.
+        latest: The last allowed step.
     """
     earliest = max(earliest, at - round(FARTHEST_OUT_S / STEP_S))
     latest = min(latest, at + round(FARTHEST_IN_S / STEP_S))
@@ -170,35 +170,33 @@ def onset(loud: NDArray[np.bool_], at: int, earliest: int, latest: int) -> int |
 TABLE = {
     "segment": Column(pl.Int64, "1", "Number of the phrase it belongs to, from 0.", ge=0),
     "word": Column(pl.String, "text", "The word, with its punctuation; empty for a passage that was not understood."),
-    "start_s": Column(pl.Float64, "s", "Where it starts.", ge=0),
-    "end_s": Column(pl.Float64, "s", "Where it ends.", ge=0),
-    "confidence": Column(pl.Float64, "1", "The model's probability of the word; 0 where not understood.", ge=0, le=1),
-    "no_speech": Column(pl.Float64, "1", "The model's probability that its phrase is no speech.", ge=0, le=1),
-    "language": Column(
-        pl.String, "text", "Language of the phrase, ISO 639-1; null where it is not clear.", nullable=True
-    ),
+    "start_s": Column(pl.Float64, "s", "Start time.", ge=0),
+    "end_s": Column(pl.Float64, "s", "End time.", ge=0),
+    "confidence": Column(pl.Float64, "1", "The model's probability of the word; 0 if not understood.", ge=0, le=1),
+    "no_speech": Column(pl.Float64, "1", "The model's probability that the phrase is no speech.", ge=0, le=1),
+    "language": Column(pl.String, "text", "Language of the phrase, ISO 639-1; null if unclear.", nullable=True),
     "understood": Column(
-        pl.Boolean, "1", "False for a passage of speech in a language that the model does not know or cannot make out."
+        pl.Boolean, "1", "False for a passage of speech that the model does not understand or in an unknown language."
     ),
 }
 
 
 class Settings(Config):
-    """How speech is decoded, and what counts as made up."""
+    """Settings of decoding, and of made-up segments."""
 
-    language: str = setting("", "ISO 639-1", "Language that is spoken; empty to detect it for each passage")
-    beam_size: int = setting(5, "1", "Hypotheses that the decoder follows; more are slower", ge=1, le=20)
+    language: str = setting("", "ISO 639-1", "Spoken language; empty to detect it for each passage")
+    beam_size: int = setting(5, "1", "Hypotheses that the decoder follows; a higher number is slower", ge=1, le=20)
     min_confidence: float = setting(
-        LEAST_CONFIDENCE, "1", "Segments whose words are less probable than this are dropped as made up", ge=0, le=1
+        LEAST_CONFIDENCE, "1", "Segments with a lower mean word probability are dropped as made up", ge=0, le=1
     )
 
 
 def run(audio: Audio, model: SpeechModel, config: Settings = Settings()) -> Answer:
-    """One row for each word or passage that was not understood, in order; not applicable where nobody speaks.
+    """One row per word or passage that was not understood, in order; not applicable if nobody speaks.
 
     Args:
         audio: The sound.
-        model: Turns it into words.
+        model: Transcribes the sound.
         config: The settings.
     """
     if not audio.samples.any():
@@ -215,14 +213,14 @@ def run(audio: Audio, model: SpeechModel, config: Settings = Settings()) -> Answ
 
 
 def _nobody(heard: pl.DataFrame) -> str:
-    """Why there are no words."""
+    """Reason for the absence of words."""
     count = heard.filter(pl.col("word").str.strip_chars() != "").height
     dropped = f"; {count} made-up {'word was' if count == 1 else 'words were'} dropped" if count else ""
     return f"no speech in the sound{dropped}"
 
 
 def _worded(words: pl.DataFrame, audio: Audio) -> pl.DataFrame:
-    """The rows of words, their edges at the speech."""
+    """The rows of words, with their edges moved to the speech."""
     duration_s = len(audio.samples) / audio.sample_rate
     words = words.with_columns(pl.col("word").str.strip_chars(), pl.col("start_s", "end_s").clip(0, duration_s))
     places = fitted(words.select("start_s", "end_s").rows(), levels(audio))
@@ -231,14 +229,14 @@ def _worded(words: pl.DataFrame, audio: Audio) -> pl.DataFrame:
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the order of time, segments numbered in it from 0 without gaps."""
+    """The rows ordered by time, with segments numbered from 0 without gaps."""
     rows = rows.sort("start_s", "end_s", maintain_order=True)
     numbers = {segment: number for number, segment in enumerate(rows["segment"].unique(maintain_order=True))}
     return rows.with_columns(pl.col("segment").replace_strict(numbers, return_dtype=pl.Int64))
 
 
 def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
-    """The waveform with its words, and up to six phrases, each with its text over or beside its time."""
+    """The waveform with its words, and up to six phrases with their text over or beside their time."""
     if table.is_empty():
         return None
     words, lost = table.filter("understood"), table.filter(~pl.col("understood"))

@@ -1,17 +1,17 @@
-"""Steadiness from frame to frame, second by second: flicker, repeated frames, jumps in time, and jitter of the picture.
+"""Steadiness from frame to frame, second by second: flicker, repeated frames, irregular timing, and jitter.
 
-- Flicker: how much the brightness of the whole picture swings to and fro between successive frames: half the mean
-  absolute second difference of mean luma. Steady fades and slow changes have none. Schallauer et al., "Automatic
-  quality analysis for film and video restoration", 2007, measure global brightness likewise.
-- Repeated: share of frames that are like the one before, while the shot moves otherwise (3:2 pulldown, dropped frames).
+- Flicker: swing of the brightness of the whole picture between successive frames. It is half the mean absolute second
+  difference of mean luma. Steady fades and slow changes have none. Schallauer et al., "Automatic quality analysis for
+  film and video restoration", 2007, measure global brightness likewise.
+- Repeated: share of frames that equal the previous one, while the shot moves otherwise (3:2 pulldown, dropped frames).
 - Irregular: coefficient of variation of the time from frame to frame; 0 at a constant frame rate.
-- Jitter: root mean square second difference of the picture's shift (`measures.camera`), in screen widths; steady
-  camera work of any speed has none. Morimoto & Chellappa, "Evaluation of image stabilization algorithms", 1998, judge
-  stabilisers by what is left of the motion between frames.
+- Jitter: root mean square second difference of the picture's shift (`measures.camera`), in screen widths. Steady camera
+  work of any speed has none. Morimoto & Chellappa, "Evaluation of image stabilization algorithms", 1998, judge
+  stabilisers by the remaining motion between frames.
 
-Pairs of frames across shot boundaries do not count. Flicker of a part of the picture counts with its share only. Jitter
-below about a thousandth of the width drowns in what 48 x 27 px can tell. In a still shot repeated frames cannot be told
-from stillness: the share is null there.
+Pairs of frames across shot boundaries do not count. Flicker of a part of the picture counts only with its share. Jitter
+below about a thousandth of the width is too small to measure at 48 x 27 px. In a still shot, repeated frames look the
+same as stillness, so the share is null.
 """
 
 import numpy as np
@@ -28,14 +28,14 @@ from vid_assets.measures.transitions import frame_rate
 
 Array = NDArray[np.float64]
 
-SAME = 0.5  # levels of the least alike block, below which two frames are one
+SAME = 0.5  # levels of the most different block, below which two frames are the same
 MOVES = 2.0  # levels; a shot that changes less is still
 SUPPORT = 0.55
-JITTER_HZ = 6.0  # how often jitter is looked at, at most
+JITTER_HZ = 6.0  # maximum rate of jitter measurements
 
 
 def _changes(pictures: NDArray[np.uint8]) -> Array:
-    """Largest mean difference of any block of 3 x 3 px from each frame to the next, in levels, [n - 1]."""
+    """Largest mean difference of a block of 3 x 3 px from each frame to the next, in levels, [n - 1]."""
     change = np.empty(max(len(pictures) - 1, 0))
     for start in range(0, len(change), 256):
         part = np.diff(pictures[start : start + 257].astype(np.int16), axis=0)
@@ -46,7 +46,7 @@ def _changes(pictures: NDArray[np.uint8]) -> Array:
 
 
 def _mean(values: Array, place: NDArray[np.int64], count: int) -> Array:
-    """Mean of the finite values in each window, NaN where there is none, [count]."""
+    """Mean of the finite values in each window, NaN without any, [count]."""
     known = np.isfinite(values)
     number = np.bincount(place[known], minlength=count)
     total = np.bincount(place[known], values[known], count)
@@ -54,7 +54,7 @@ def _mean(values: Array, place: NDArray[np.int64], count: int) -> Array:
 
 
 def _steps(thumbs: Frames, shots: list[tuple[int, int]], luma: NDArray[np.uint8]) -> dict[str, Array]:
-    """What happens on the way into each frame: flicker, repeated and jitter, NaN where unknown, [n] each."""
+    """Flicker, repeated and jitter on the way into each frame, NaN if unknown, [n] each."""
     n = len(thumbs)
     flicker, repeated, jitter = (np.full(n, np.nan) for _ in range(3))
     mean = luma.reshape(n, -1).mean(axis=1, dtype=np.float64) / 255
@@ -66,7 +66,7 @@ def _steps(thumbs: Frames, shots: list[tuple[int, int]], luma: NDArray[np.uint8]
         if np.median(change) > MOVES or np.percentile(change, 90) > 2 * MOVES:
             repeated[first + 1 : end] = change < SAME
         rows, columns = picture_area(luma[first:end])
-        # Two successive steps tell one value; a few values a second are enough.
+        # Two successive steps give one value; a few values per second are enough.
         middle = np.arange(1, end - first - 1, max(1, round(frame_rate(thumbs.times_s[first:end]) / JITTER_HZ)))
         pairs = np.stack([middle - 1, middle, middle, middle + 1], axis=1).reshape(-1, 2)
         motion = follow(np.ascontiguousarray(luma[first:end, rows, columns]), pairs)
@@ -77,7 +77,7 @@ def _steps(thumbs: Frames, shots: list[tuple[int, int]], luma: NDArray[np.uint8]
 
 
 def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFrame:
-    """One row a second, the last one shorter; none for fewer than two frames.
+    """One row per second, the last one shorter; none for fewer than two frames.
 
     Args:
         video: Facts of the video.
@@ -97,7 +97,7 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
     spread = np.sqrt(np.maximum(mean_square - mean_gap**2, 0))
     columns = {name: _mean(values, place, count) for name, values in steps.items()}
     columns["jitter"] = np.sqrt(columns["jitter"])
-    # Time stamps are rounded, to a millisecond in some containers; that is no irregularity.
+    # Time stamps are rounded, to a millisecond in some containers; this does not count as irregular.
     columns["irregular"] = np.where(spread < 0.001, 0.0, spread / np.where(mean_gap > 0, mean_gap, np.nan))
     columns["irregular"][np.isnan(mean_gap)] = np.nan
     table = pl.DataFrame({
@@ -109,7 +109,7 @@ def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFram
 
 
 def preview(table: pl.DataFrame, video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> NDArray[np.uint8] | None:
-    """The four curves."""
+    """The four measures over time."""
     if not table.height:
         return None
     times = table.select((pl.col("start_s") + pl.col("end_s")) / 2).to_series().to_numpy()
@@ -125,11 +125,11 @@ TABLE = {
         pl.Float64, "1", "Swing of mean luma from frame to frame, share of full range.", 0, 1, nullable=True
     ),
     "repeated": Column(
-        pl.Float64, "1", "Share of frames like the one before; null where the shot is still.", 0, 1, nullable=True
+        pl.Float64, "1", "Share of frames that equal the previous one; null in still shots.", 0, 1, nullable=True
     ),
     "irregular": Column(pl.Float64, "1", "Coefficient of variation of the time between frames.", ge=0, nullable=True),
     "jitter": Column(
-        pl.Float64, "widths", "Unsteady part of the shift from frame to frame; null where unclear.", 0, nullable=True
+        pl.Float64, "widths", "Unsteady part of the shift from frame to frame; null if unclear.", 0, nullable=True
     ),
 }
 

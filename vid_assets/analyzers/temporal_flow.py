@@ -1,13 +1,14 @@
-"""Pace over time: how much moves, how often it cuts, and how regular the cutting is, second by second.
+"""Pace over time, second by second: motion, cutting rate, and regularity of the cuts.
 
 - Motion energy: mean absolute difference of successive frames (Divakaran & Sun's "motion activity", MPEG-7, in its
-  pixel-domain form), as a share of full range a second. The steps across shot boundaries do not count.
-- Shot rate: boundaries a second, with a Gaussian window (standard deviation 4 s), as in Adams, Dorai & Venkatesh,
+  pixel-domain form), as a share of full range per second. Steps across shot boundaries do not count.
+- Shot rate: boundaries per second, with a Gaussian window (standard deviation 4 s), as in Adams, Dorai & Venkatesh,
   "Toward automatic extraction of expressive elements from motion pictures: tempo", 2002.
 - Tempo: the sum of the two, each standardised over the video; 0 is the video's own average.
-- Rhythm: coefficient of variation of the lengths of the shots near by; 0 is a metronome, 1 as irregular as chance.
+- Rhythm: coefficient of variation of the lengths of nearby shots; 0 is a metronome, 1 is as irregular as chance.
 
-It knows neither sound nor story: a quarrel in still shots is slow to it. Tempo compares a video with itself only.
+The analyzer knows neither sound nor story: a quarrel in still shots counts as slow. Tempo compares a video with itself
+only.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 
 SPREAD_S = 4.0
 NEARBY_S = 15.0
-FEWEST = 3  # shots that make a rhythm
+FEWEST = 3  # minimum number of shots for a rhythm
 
 
 def motion_energy(thumbs: Frames, cut_analysis: pl.DataFrame) -> tuple[Array, NDArray[np.bool_]]:
@@ -41,7 +42,7 @@ def motion_energy(thumbs: Frames, cut_analysis: pl.DataFrame) -> tuple[Array, ND
 
 
 def shot_rate(boundaries_s: Array, times_s: Array, duration_s: float) -> Array:
-    """Boundaries a second around each moment; at the ends of the video the window is cut, not the rate."""
+    """Boundaries per second around each moment; the ends of the video shorten the window, not the rate."""
     kernel = np.exp(-(((times_s[:, None] - boundaries_s) / SPREAD_S) ** 2) / 2).sum(axis=1)
     axis = np.arange(0.05, duration_s, 0.1) if duration_s > 0.1 else np.array([duration_s / 2])
     width = min(0.1, duration_s)
@@ -55,14 +56,14 @@ def _standard(values: Array) -> Array:
 
 
 def _rhythm(spans: Array, time_s: float) -> float | None:
-    """Coefficient of variation of the lengths of the shots within 15 s; None for too few."""
+    """Coefficient of variation of the lengths of the shots within 15 s; None for too few shots."""
     near = spans[(spans[:, 1] > time_s - NEARBY_S) & (spans[:, 0] < time_s + NEARBY_S)]
     lengths = near[:, 1] - near[:, 0]
     return float(lengths.std() / lengths.mean()) if len(lengths) >= FEWEST else None
 
 
 def run(video: Video, thumbs: Frames, cut_analysis: pl.DataFrame) -> pl.DataFrame:
-    """One row a second, the last one shorter; none for fewer than two frames.
+    """One row per second, the last one shorter; none for fewer than two frames.
 
     Args:
         video: Facts of the video.
@@ -114,13 +115,13 @@ TABLE = {
     "start_s": Column(pl.Float64, "s", "Start of the second.", ge=0),
     "end_s": Column(pl.Float64, "s", "End of the second, or of the video.", ge=0),
     "motion_energy": Column(
-        pl.Float64, "1/s", "Change within shots, in full ranges a second; null where no two frames of a shot are.",
+        pl.Float64, "1/s", "Change within shots, in full ranges per second; null without two frames of a shot.",
         ge=0, nullable=True,
     ),
-    "boundaries": Column(pl.Int64, "1", "Shot boundaries in it.", ge=0),
-    "shot_rate": Column(pl.Float64, "1/s", "Shot boundaries a second around it.", ge=0),
+    "boundaries": Column(pl.Int64, "1", "Number of shot boundaries in the second.", ge=0),
+    "shot_rate": Column(pl.Float64, "1/s", "Shot boundaries per second around this second.", ge=0),
     "tempo": Column(
-        pl.Float64, "1", "Motion energy and shot rate, each in standard deviations from its mean; null without motion.",
+        pl.Float64, "1", "Motion energy and shot rate, in standard deviations from their means; null without motion.",
         nullable=True,
     ),
     "rhythm": Column(

@@ -1,12 +1,12 @@
-"""Lines of text that the pictures show, each with its place and the time it is there.
+"""Lines of text in the pictures, each with its place and time.
 
-Reading is expensive, so that only what changes is read: bands of pictures in which rows of strokes appear or change
-(`vid_assets.measures.strokes`). Each line found is followed to both sides for as long as all of its letters stay as
-they are. Where they do not, its place is read again, which tells whether the line goes on, another has taken its place,
-or none is left: at one time and place there is one text. A line that scrolls is put together from its readings.
+Reading is expensive, so the analyzer reads only parts that change: bands of pictures in which rows of strokes appear or
+change (`vid_assets.measures.strokes`). It follows each line in both directions for as long as all of its letters stay
+the same. When they change, it reads the place again. The new reading shows whether the line continues, another has
+replaced it, or none is left: one time and place has one text. The readings of a scrolling line are combined.
 
-It sees two samples a second: text that shows for less is missed, and times are right to one sample. What is taller than
-a third of the picture is taken for a shape. Alphabets are those of the model.
+The analyzer uses two samples per second. It misses text that is visible for less time, and times are accurate to one
+sample. Anything taller than a third of the picture counts as a shape. The alphabets depend on the model.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,26 +34,26 @@ from vid_assets.measures.text_lines import (
     stitched,
 )  # fmt: skip
 
-LEAST_DOUBT = 0.5  # what is less sure than this is no text, or none that the next sample would make clearer
+LEAST_DOUBT = 0.5  # readings below this are no text, or text that the next sample would not make clearer
 TALLEST = 1 / 3
 AROUND = 0.7  # heights of a line above and below it that are read with it
 SIDEWAYS = 0.3  # widths of a line on both sides of it
 EDGE = 0.006
-STRIDE = 3  # samples from one reading of a line that scrolls to the next
-AT_ONCE = 8  # samples whose changes are read before the ends of what they show
+STRIDE = 3  # samples between readings of a scrolling line
+AT_ONCE = 8  # samples whose changes are read before the ends of their lines
 
 
 class Settings(Config):
-    """How much is read, and what counts as text."""
+    """The amount of reading, and the definition of text."""
 
     pictures_per_s: float = setting(
-        0.6, "1/s", "Whole pictures' worth of text that may be read for each second where lines change", ge=0, le=10
+        0.6, "1/s", "Maximum area to read where lines change, in whole pictures per second", ge=0, le=10
     )
-    min_confidence: float = setting(0.8, "1", "Lines that the model is less sure of need a second reading", ge=0, le=1)
+    min_confidence: float = setting(0.8, "1", "Lines with a lower confidence need a second reading", ge=0, le=1)
 
 
 class Reader:
-    """Reads one video: what is worth it, then wherever a line that was found ends."""
+    """Reads one video: first the promising parts, then the places where found lines end."""
 
     def __init__(self, frames: Frames, model: TextModel, config: Settings = Settings()) -> None:
         self.frames = frames
@@ -67,7 +67,7 @@ class Reader:
     def read(self, wanted: Iterator[Look]) -> list[Line]:
         """All lines."""
         for part, some in groupby(wanted, lambda look: look.row // AT_ONCE):
-            # What begins in its last sample is read in the next one, which is clearer.
+            # Lines that begin in the last sample are read in the next one, which is clearer.
             self._until = (part + 1) * AT_ONCE - 2
             self._read([look for look in some if not self._scrolling(look)])
         self._until = len(self.frames)
@@ -76,12 +76,12 @@ class Reader:
         return [line for line in one_at_a_time(lines) if is_text(line)]
 
     def _seconds(self) -> float:
-        """How much time the samples stand for."""
+        """Time that the samples represent."""
         gaps = np.diff(self.frames.times_s)
         return len(self.frames) * float(np.median(gaps)) if len(gaps) else 0.5
 
     def _read(self, wanted: Iterable[Look]) -> None:
-        """Read some parts, and what their readings make worth it."""
+        """Read some parts, and then the parts that their readings call for."""
         pending = self._new(wanted)
         while pending:
             self._area += sum(look.area for look in pending)
@@ -91,14 +91,14 @@ class Reader:
             pending = self._new(more)
 
     def _scrolling(self, look: Look) -> bool:
-        """Whether all that changes there is a line that is known to scroll, and was read a moment ago."""
+        """Whether the only change is a known scrolling line that was read recently."""
         return any(
             line.moves and abs(look.row - line.row) <= STRIDE and holds(_around(line.box, whole_width=True), look.box)
             for line in self.lines
         )
 
     def _new(self, wanted: Iterable[Look]) -> list[Look]:
-        """What of it was not looked at yet, ascending; parts of one picture that overlap are put together."""
+        """The parts that were not read yet, ascending; overlapping parts of one picture are merged."""
         rows: dict[int, list[Box]] = {}
         for look in wanted:
             if not self._seen(look.row, look.box):
@@ -112,7 +112,7 @@ class Reader:
         return any(holds(part, box) for part in self._looked.get(row, []))
 
     def _ask(self, pending: Sequence[Look]) -> list[Look]:
-        """Read, and say what more should be because of the readings alone."""
+        """Read, and return the further parts that these readings require."""
         found = self.model.read_text(self.frames, [look.row for look in pending], [look.box for look in pending])
         more: list[Look] = []
         for reading in found.sort("row", "y0", "x0", "text").iter_rows(named=True):
@@ -146,7 +146,7 @@ class Reader:
         self.lines.append(reading)
 
     def _unsure(self) -> list[Look]:
-        """Lines read once and not quite surely, in another sample that shows them."""
+        """Places of lines that were read once and with low confidence, in another sample that shows them."""
         return [
             Look(line.last if line.row != line.last else line.first, _around(line.box))
             for line in self.lines
@@ -154,7 +154,7 @@ class Reader:
         ]
 
     def _ends(self) -> list[Look]:
-        """The places of lines in the samples before they start and after they end, where strokes still are."""
+        """The places of lines in the samples before their start and after their end, if strokes are still there."""
         return [
             Look(row, _around(line.box, whole_width=line.moves))
             for line in self.lines
@@ -163,7 +163,7 @@ class Reader:
         ]
 
     def _end(self, line: Line, way: int) -> int:
-        """The sample in which to see how a line goes on; one that scrolls is first read some samples away."""
+        """The sample that shows how a line continues; for a scrolling line, first one some samples away."""
         near = line.last + 1 if way > 0 else line.first - 1
         if not line.moves:
             return near
@@ -174,7 +174,7 @@ class Reader:
         return far if 0 <= far < len(self.frames) and not self._known(line, far) else near
 
     def _known(self, line: Line, row: int) -> bool:
-        """Whether it is clear what is in a line's place in a sample."""
+        """Whether the content of a line's place in a sample is known."""
         if self._seen(row, _around(line.box)):
             return True
         if any(one.shows(row) and overlap(one.box, line.box) >= SAME_PLACE for one in self.lines):
@@ -188,7 +188,7 @@ def holds(part: Box, box: Box) -> bool:
 
 
 def cut_off(box: Box, part: Box) -> bool:
-    """Whether an edge of a part ends what was read where the picture goes on."""
+    """Whether an edge of a part cuts off the reading although the picture continues."""
     return holds(part, box) and any(
         (part[low] > 0 and box[low] - part[low] < EDGE) or (part[high] < 1 and part[high] - box[high] < EDGE)
         for low, high in ((0, 2), (1, 3))
@@ -196,7 +196,7 @@ def cut_off(box: Box, part: Box) -> bool:
 
 
 def together(boxes: Iterable[Box]) -> list[Box]:
-    """The boxes, those that overlap or touch as one; the whole picture if they take most of it."""
+    """The boxes, merged if they overlap or touch; the whole picture if they cover most of it."""
     result: list[Box] = []
     for box in sorted(boxes):
         while (other := next((one for one in result if _common(one, box)), None)) is not None:
@@ -211,14 +211,14 @@ def _common(one: Box, other: Box) -> bool:
 
 
 def _around(box: Box, *, whole_width: bool = False) -> Box:
-    """Where what takes a line's place may be."""
+    """The area in which a line's replacement may appear."""
     tall, wide = box[3] - box[1], box[2] - box[0]
     left, right = (0.0, 1.0) if whole_width else (box[0] - SIDEWAYS * wide, box[2] + SIDEWAYS * wide)
     return max(left, 0.0), max(box[1] - AROUND * tall, 0.0), min(right, 1.0), min(box[3] + AROUND * tall, 1.0)
 
 
 TABLE = {
-    "text": Column(pl.String, "text", "What the line says."),
+    "text": Column(pl.String, "text", "Text of the line."),
     "start_s": Column(pl.Float64, "s", "Time of the first sampled picture that shows it.", ge=0),
     "end_s": Column(pl.Float64, "s", "Time of the first sampled picture without it, or the end of the video.", ge=0),
     "x0": Column(pl.Float64, "1", "Left edge, share of the width.", ge=0, le=1),
@@ -226,14 +226,14 @@ TABLE = {
     "x1": Column(pl.Float64, "1", "Right edge, share of the width.", ge=0, le=1),
     "y1": Column(pl.Float64, "1", "Lower edge, share of the height.", ge=0, le=1),
     "height": Column(pl.Float64, "1", "Height of the line, share of the picture's height.", ge=0, le=1),
-    "position": Column(pl.String, "text", "Third of the picture its middle lies in: top, middle or bottom."),
-    "confidence": Column(pl.Float64, "1", "The reader's confidence in its surest reading.", ge=0, le=1),
-    "reads": Column(pl.Int64, "1", "How many pictures it was read in.", ge=1),
+    "position": Column(pl.String, "text", "Third of the picture that contains its middle: top, middle or bottom."),
+    "confidence": Column(pl.Float64, "1", "Confidence of the best reading.", ge=0, le=1),
+    "reads": Column(pl.Int64, "1", "Number of pictures in which it was read.", ge=1),
 }
 
 
 def run(video: Video, frames: Frames, model: TextModel, config: Settings = Settings()) -> pl.DataFrame:
-    """One row for each line of text, by time and place; none if there is no text."""
+    """One row per line of text, by time and place; none if there is no text."""
     ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
     rows = [
         (
@@ -246,11 +246,11 @@ def run(video: Video, frames: Frames, model: TextModel, config: Settings = Setti
 
 
 def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uint8] | None:
-    """Up to eight pictures in which a line first shows, with the boxes of all lines there."""
+    """Up to eight pictures in which a line first appears, with the boxes of all lines there."""
     if table.is_empty():
         return None
     starts = table["start_s"].unique().sort().head(8)
-    # Halfway through the first sample that shows it, so that neighbouring samples cannot be mistaken for it.
+    # Halfway through the first sample that shows it, to avoid confusion with neighbouring samples.
     rows = np.searchsorted(frames.times_s, starts.to_numpy() - 1e-6).tolist()
     labels: list[str] = []
     boxes: list[list[Box]] = []

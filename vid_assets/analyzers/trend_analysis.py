@@ -1,16 +1,16 @@
-"""What a video adds to the trends of its archive: words, objects, colours, pace and sounds, and how much of each.
+"""Amounts of words, objects, colours, pace and sounds that a video adds to the trends of its archive.
 
-- word: how often it is said or shown on screen, of at least three letters, function words left out;
-- object: how many different ones are seen (tracks);
+- word: how often it is said or shown on screen; at least three letters, without function words;
+- object: number of different ones seen (tracks);
 - colour: share of the sampled pictures in which it is the most frequent one;
-- pace: shot boundaries a minute, and mean motion energy;
+- pace: shot boundaries per minute, and mean motion energy;
 - sound: share of the time.
 
-The archive's trends are the view `trends` over these rows: what is rising or falling from month to month, with the
-videos behind it. It is computed when asked, so that it is never behind the videos.
+The view `trends` over these rows gives the archive's trends: the items that rise or fall from month to month, with the
+videos behind them. The view is computed for each query, so it is always up to date.
 
-The month is that of the file's date. A word is a string: it knows no phrases, inflections or meanings, and function
-words are English ones. What the analyzers before it miss is missing here.
+The month is that of the file's date. A word is a string: the analyzer knows no phrases, inflections or meanings.
+Function words are the English ones. Whatever the earlier analyzers miss is missing here too.
 """
 
 import re
@@ -43,7 +43,7 @@ Items = dict[str, float]
 
 
 def words_of(texts: list[str]) -> Counter[str]:
-    """How often each word stands in the texts, in lower case, function words left out."""
+    """Count of each word in the texts, in lower case, without function words."""
     words = (match.lower().replace("’", "'") for text in texts for match in WORD.findall(text))
     return Counter(word for word in words if word not in FUNCTION_WORDS)
 
@@ -57,7 +57,7 @@ def run(
     temporal_flow: pl.DataFrame | None,
     audio_environment: pl.DataFrame | None,
 ) -> Answer:
-    """One row a thing, the largest amounts of each kind first; inputs that are missing add nothing."""
+    """One row per item, the largest amounts of each kind first; missing inputs add nothing."""
     tables = (speech_transcription, text_overlay, object_detection, color_analysis, temporal_flow, audio_environment)
     if all(table is None for table in tables):
         return Undefined("none of the analyzers that it rests on has an answer")
@@ -97,11 +97,11 @@ def preview(table: pl.DataFrame, *_inputs: object) -> NDArray[np.uint8] | None:
 
 TABLE = {
     "kind": Column(pl.String, "text", "word, object, colour, pace or sound."),
-    "item": Column(pl.String, "text", "Which word, object, colour, measure or sound."),
-    "amount": Column(pl.Float64, "by kind", "Times, tracks, share of pictures, measure, share of the time.", ge=0),
+    "item": Column(pl.String, "text", "The word, object, colour, measure or sound."),
+    "amount": Column(pl.Float64, "by kind", "Count, tracks, share of pictures, measure, or share of the time.", ge=0),
 }
 
-# The words, objects, colours and sounds that are counted come from these; any of them may be missing.
+# Sources of the counted words, objects, colours and sounds; any of them may be missing.
 SOURCES = (
     "speech_transcription",
     "text_overlay",

@@ -1,11 +1,12 @@
-"""Dense captions: what happens from when to when, shot by shot and scene by scene.
+"""Dense captions: events with start and end, shot by shot and scene by scene.
 
-The task of Yang et al., "Vid2Seq: Large-Scale Pretraining of a Visual Language Model for Dense Video Captioning", 2023,
-done in the two steps of earlier work (Krishna et al., "Dense-Captioning Events in Videos", 2017): events are proposed,
-here the shots and the scenes of several shots, and the video model describes each from the pictures in it.
+The task is that of Yang et al., "Vid2Seq: Large-Scale Pretraining of a Visual Language Model for Dense Video
+Captioning", 2023. The method has the two steps of earlier work (Krishna et al., "Dense-Captioning Events in Videos",
+2017). First, events are proposed: here the shots, and the scenes of several shots. Then the video model describes each
+event from its pictures.
 
-Events begin and end with shots, so that of two things that happen in one shot neither has its own time, and a shot
-between two sampled pictures has no caption. Spans that are unlike what the model knows are left out.
+Events begin and end with shots. Two things that happen in one shot have no times of their own, and a shot between two
+sampled pictures has no caption. Spans that are unlike the model's training data are left out.
 """
 
 import polars as pl
@@ -21,15 +22,15 @@ TABLE = {
     "kind": Column(pl.String, "text", "shot, or scene of several shots."),
     "start_s": Column(pl.Float64, "s", "Start of the event.", ge=0),
     "end_s": Column(pl.Float64, "s", "End of the event.", ge=0),
-    "text": Column(pl.String, "text", "What happens."),
+    "text": Column(pl.String, "text", "Description of the event."),
     "confidence": Column(pl.Float64, "1", "Geometric mean probability of the text's tokens.", 0, 1),
 }
 
 
 class Settings(Config):
-    """What is asked."""
+    """The question for the model."""
 
-    prompt: str = setting(PROMPT, "text", "What the model is asked about each shot and scene")
+    prompt: str = setting(PROMPT, "text", "Question for the model about each shot and scene")
 
 
 def run(
@@ -40,7 +41,7 @@ def run(
     model: VideoModel,
     config: Settings = Settings(),
 ) -> Answer:
-    """One row a described event, in order of start, scenes before their shots."""
+    """One row per described event, ordered by start, scenes before their shots."""
     shots = [("shot", *span) for span in shot_spans(cut_analysis, video.duration_s)]
     several = scene_segmentation.filter(pl.col("shots") > 1).select("start_s", "end_s")
     events = sorted([("scene", *span) for span in several.iter_rows()] + shots, key=lambda event: (event[1], event[0]))

@@ -1,10 +1,10 @@
-"""What happens in the whole video, in one text by Video-LLaVA, from eight pictures spread over it.
+"""One text about the whole video by Video-LLaVA, from eight pictures spread over it.
 
 Lin et al., "Video-LLaVA: Learning United Visual Representation by Alignment Before Projection", 2023. The pictures are
-those at which eight equal parts of the video begin and end, so the text names what they show, in their order.
+those at which eight equal parts of the video begin and end. The text describes their content in order.
 
-What happens between the pictures, in the sound, and who people are is beyond it; in a long video most of it is. A video
-that is unlike what the model knows gets no text, and the answer is undefined.
+The text does not cover events between the pictures, the sound, or the identity of people. In a long video, this is most
+of the content. A video that is unlike the model's training data gets no text, and the answer is undefined.
 """
 
 import numpy as np
@@ -19,15 +19,15 @@ SHOWN = 8
 TABLE = {
     "start_s": Column(pl.Float64, "s", "Time of the first picture.", ge=0),
     "end_s": Column(pl.Float64, "s", "Time of the last picture.", ge=0),
-    "text": Column(pl.String, "text", "What happens."),
+    "text": Column(pl.String, "text", "Description of the video."),
     "confidence": Column(pl.Float64, "1", "Geometric mean probability of the text's tokens.", 0, 1),
 }
 
 
 class Settings(Config):
-    """What is asked."""
+    """The question for the model."""
 
-    prompt: str = setting(PROMPT, "text", "What the model is asked about the video")
+    prompt: str = setting(PROMPT, "text", "Question for the model about the video")
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
 
 
 def preview(table: pl.DataFrame, video: Video, frames: Frames) -> Picture | None:
-    """Pictures spread over the video, the text under them."""
+    """Pictures spread over the video, with the text under them."""
     if not table.height:
         return None
     rows = np.unique(np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)).tolist()

@@ -1,15 +1,15 @@
-"""Effects of editing: fades, dissolves, flashes, freeze frames, black bars, and slow or fast motion.
+"""Editing effects: fades, dissolves, flashes, freeze frames, black bars, and slow or fast motion.
 
 - fade_in, fade_out, dissolve: as in `measures.transitions`.
-- flash: at most 0.12 s much brighter than the like pictures before and after it (Yeo & Liu, "Rapid scene analysis on
+- flash: at most 0.12 s much brighter than the similar pictures before and after it (Yeo & Liu, "Rapid scene analysis on
   compressed video", 1995).
 - freeze: at least 0.4 s without any change, in a shot that moves before or after it.
-- letterbox, pillarbox: even black bars of like size on both sides, with a sharp edge, for at least 1 s.
-- speed_change: camera work that goes on in the same direction at another pace, and then comes back to the old one.
+- letterbox, pillarbox: even black bars of similar size on both sides, with a sharp edge, for at least 1 s.
+- speed_change: camera work that continues in the same direction at another pace, and then returns to the old pace.
 
-A still shot looks the same frozen, and is taken for a freeze where its noise ends. Slow motion shows only in moving
-cameras, where it looks like a camera that really slows down for a while. Wipes, split screens, overlays and colour
-effects are not looked for.
+A still shot looks the same as a frozen one, and counts as a freeze where its noise ends. Slow motion is found only with
+moving cameras, where it looks the same as a camera that slows down for a while. The analyzer does not detect wipes,
+split screens, overlays and colour effects.
 """
 
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ Array = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 
 FLASH_S, FLASH_RISE = 0.12, 15.0
-FREEZE_S, FROZEN, STOP, MOVING = 0.4, 2.0, 5.0, 2.5  # levels by which the block that changes most changes
+FREEZE_S, FROZEN, STOP, MOVING = 0.4, 2.0, 5.0, 2.5  # levels of change of the block that changes most
 BAR_S, THINNEST, BAR_EDGE = 1.0, 0.02, 8.0
 PACE, SAME_PACE, DIRECTION = 1.5, 1.25, 0.97
 
 
 class Effect(NamedTuple):
-    """One row of the answer; see `TABLE`."""
+    """One row of the table; see `TABLE`."""
 
     kind: str
     start_s: float
@@ -45,12 +45,12 @@ class Effect(NamedTuple):
 
 
 def flashes(luma: Array, blocks: NDArray[np.float32], fps: float) -> list[tuple[int, int, float]]:
-    """First frame, frame after, and rise in luma of each flash.
+    """First frame, end frame (exclusive), and rise in luma of each flash.
 
     Args:
         luma: Mean of each frame, 0..255, [n].
-        blocks: As `transitions.cells` gives them.
-        fps: Frames a second.
+        blocks: As `transitions.cells` returns them.
+        fps: Frames per second.
     """
     found: list[tuple[int, int, float]] = []
     for length in range(1, max(1, round(FLASH_S * fps)) + 1):
@@ -71,9 +71,9 @@ def freezes(change: Array, times_s: Array, shots: list[tuple[int, int]]) -> Iter
     """First and last frame of each freeze.
 
     Args:
-        change: Difference from each frame to the next, of the block that changes most, in levels, [n - 1].
-        times_s: Of the frames, [n].
-        shots: First frame and frame after of each shot.
+        change: Difference from each frame to the next, for the block that changes most, in levels, [n - 1].
+        times_s: Times of the frames, [n].
+        shots: First frame and end frame (exclusive) of each shot.
     """
     for first, end in shots:
         inside = change[first : end - 1]
@@ -90,17 +90,17 @@ def bars(pictures: Grey, times_s: Array) -> Iterator[tuple[int, int, float]]:
 
     Args:
         pictures: [n, height, width].
-        times_s: Of the pictures, [n].
+        times_s: Times of the pictures, [n].
     """
     height = pictures.shape[1]
-    # Titles may stand on the bars, hence not the brightest pixel of a row but the upper quartile.
+    # Bars may contain titles, so use the upper quartile of a row and not its brightest pixel.
     bright = np.percentile(pictures, 75, axis=2)
     lit = bright > BLACK
     known: NDArray[np.int64] = np.flatnonzero(lit.any(axis=1))
     if not len(known):
         return
     above, below = lit[known].argmax(axis=1), lit[known, ::-1].argmax(axis=1)
-    # A dark picture tells nothing: it goes with its neighbours.
+    # A dark picture gives no information: use its nearest neighbour.
     rows = np.arange(len(pictures))
     following = np.minimum(np.searchsorted(known, rows), len(known) - 1)
     before = np.maximum(following - 1, 0)
@@ -110,7 +110,7 @@ def bars(pictures: Grey, times_s: Array) -> Iterator[tuple[int, int, float]]:
         inside = np.unique(nearest[first:end])
         if times_s[end - 1] - times_s[first] < BAR_S / 2:
             continue
-        # Dark scenes make bars look thicker, never thinner.
+        # Dark scenes can only make bars look thicker.
         upper, lower = (int(np.percentile(size[inside], 10)) for size in (above, below))
         seen = bright[known[inside]]
         edges = seen[:, upper] - seen[:, upper - 1], seen[:, -lower - 1] - seen[:, -lower]
@@ -120,15 +120,15 @@ def bars(pictures: Grey, times_s: Array) -> Iterator[tuple[int, int, float]]:
 
 
 def _bar_effects(kind: str, frames: Frames, pictures: Grey, thumbs: Frames, small: Grey, end_s: float) -> list[Effect]:
-    """Bars with their times: to the frame where a bar covers the outermost row of the small pictures.
+    """Bars with their times, exact to the frame at which a bar covers the outermost row of the small pictures.
 
     Args:
         kind: letterbox or pillarbox.
         frames: The sampled pictures.
         pictures: Their luma, turned so that the bars are above and below.
         thumbs: Every frame.
-        small: Their luma, turned alike.
-        end_s: Length of the video.
+        small: Their luma, turned in the same way.
+        end_s: Duration of the video.
     """
     outer: NDArray[np.bool_] = np.percentile(small[:, [0, -1]], 75, axis=2).max(axis=1) <= BLACK
     place: NDArray[np.int64] = np.searchsorted(thumbs.indices, frames.indices)
@@ -150,12 +150,12 @@ def _bar_effects(kind: str, frames: Frames, pictures: Grey, thumbs: Frames, smal
 
 
 def _time(thumbs: Frames, frame: int, end_s: float) -> float:
-    """When a frame starts to show, or the end of the video for the one after the last."""
+    """Start time of a frame, or the end of the video for the index after the last frame."""
     return float(thumbs.times_s[frame]) if frame < len(thumbs) else end_s
 
 
 def speed_changes(camera_analysis: pl.DataFrame) -> list[Effect]:
-    """Stretches of camera work at another pace than the ones before and after, which are alike."""
+    """Stretches of camera work whose pace differs from the similar stretches before and after."""
     names = ("pan_rate", "tilt_rate", "zoom_rate")
     moves = [
         (row["shot"], row["start_s"], row["end_s"], np.array([row[name] for name in names], np.float64))
@@ -176,7 +176,7 @@ def speed_changes(camera_analysis: pl.DataFrame) -> list[Effect]:
 def run(
     video: Video, thumbs: Frames, frames: Frames, cut_analysis: pl.DataFrame, camera_analysis: pl.DataFrame
 ) -> pl.DataFrame:
-    """One row an effect, in order of start.
+    """One row per effect, ordered by start.
 
     Args:
         video: Facts of the video.
@@ -195,7 +195,7 @@ def run(
     times = thumbs.times_s
     found: list[Effect] = []
     for ramp in (*fades, *dissolves):
-        # The plain frame belongs to its fade; frames that show one shot alone belong to no dissolve.
+        # The plain frame belongs to its fade; frames that show only one shot belong to no dissolve.
         first, end = ramp.last + (ramp.kind != "fade_in"), ramp.first + (ramp.kind == "fade_out")
         strength, colour = ramp.strength / 255, ramp.colour or None
         found.append(Effect(ramp.kind, float(times[first]), _time(thumbs, end, end_s), strength, colour))
@@ -249,7 +249,7 @@ TABLE = {
         "share of one bar. Speed change: factor. Freeze: 1.",
         ge=0,
     ),
-    "colour": Column(pl.String, "text", "black or white, of a fade; null otherwise.", nullable=True),
+    "colour": Column(pl.String, "text", "black or white for fades; null otherwise.", nullable=True),
 }  # fmt: skip
 
 ANALYZER = Analyzer(

@@ -1,4 +1,4 @@
-"""What keeps an archive analysed: finding its files, planning what is due, and clearing away. Knows no sensors.
+"""Keeps an archive analysed: finds its files, plans what is due, and removes what is old.
 
-The Dagster objects that call this are in ``vid_assets/defs``.
+It does not depend on sensors. The Dagster objects that call this code are in ``vid_assets/defs``.
 """

@@ -1,4 +1,4 @@
-"""What a look at an archive tells: files that are ready, gone, or left out."""
+"""Result of an archive scan: files that are ready, gone, or left out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """A file that is no longer there.
+    """A file that no longer exists.
 
     Attributes:
-        path: Where it was.
-        video_id: What it was registered as.
-        elsewhere: Another path of the same content; None if there is none.
+        path: Its former path.
+        video_id: The id it was registered under.
+        elsewhere: Another path with the same content; None if there is none.
     """
 
     path: str
@@ -25,14 +25,14 @@ class Vanished:
 
 @dataclass(slots=True)
 class Changes:
-    """What a scan found.
+    """Result of a scan.
 
     Attributes:
-        ready: Paths of new or changed files that nobody writes to any more, and what each was registered as before.
-        vanished: Files that are no longer there.
-        settling: How many files are still being written.
-        skipped: Names that tell that nothing is to be read there, and why; each is told once.
-        unreadable: Folders that cannot be listed, and why; what was found in them before stays.
+        ready: Paths of new or changed files that are completely written, and the id that each had before.
+        vanished: Files that no longer exist.
+        settling: Number of files that are still being written.
+        skipped: Paths that need not be read, going by the name or kind, and why; each is reported once.
+        unreadable: Folders that cannot be listed, and why; earlier findings in them stay.
     """
 
     ready: dict[str, str | None] = field(default_factory=dict)
@@ -48,8 +48,8 @@ class Skipped:
 
     Attributes:
         reason: What they are instead of videos.
-        count: How many.
-        examples: Some of them, as they are shown.
+        count: Number of files.
+        examples: Some of them, in display form.
     """
 
     reason: str
@@ -57,13 +57,13 @@ class Skipped:
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        """One line."""
+        """Return the group as one line."""
         more = ", ..." if self.count > len(self.examples) else ""
         return f"left out {self.count} ({self.reason}): {', '.join(self.examples)}{more}"
 
 
 def grouped(skipped: Iterable[tuple[str, str]]) -> list[Skipped]:
-    """Reasons and stored paths by reason, the most frequent first, with `EXAMPLES` paths of each."""
+    """Group (reason, stored path) pairs by reason, most frequent first, with `EXAMPLES` paths each."""
     paths: dict[str, list[str]] = {}
     for reason, path in skipped:
         paths.setdefault(reason, []).append(path)

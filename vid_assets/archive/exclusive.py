@@ -1,4 +1,4 @@
-"""One backfill at a time: a lock that dies with its holder, in a file that says who holds it."""
+"""One backfill at a time: a lock that ends with its holder, in a file that names the holder."""
 
 import fcntl
 import os
@@ -17,14 +17,14 @@ POLL_S = 0.5
 
 @contextmanager
 def exclusive(path: Path, wait: Callable[[str], bool]) -> Iterator[None]:
-    """Holds the lock during the block.
+    """Hold the lock during the block.
 
     Args:
-        path: The lock file; it is made, and stays.
-        wait: Called with who holds the lock, every `POLL_S` seconds; whether to go on waiting.
+        path: The lock file. It is created if needed and stays.
+        wait: Called every `POLL_S` seconds with the current holder. Return True to keep waiting.
 
     Raises:
-        BusyError: Somebody else holds it, and `wait` said no.
+        BusyError: Another process holds the lock, and `wait` returned False.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -42,13 +42,13 @@ def exclusive(path: Path, wait: Callable[[str], bool]) -> Iterator[None]:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock; None if nobody does."""
+    """Return the holder of the lock; None if it is free."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        # shared, so that two that look at once do not see each other
+        # a shared lock, so that two simultaneous checks do not see each other
         return None if _try(handle, fcntl.LOCK_SH) else _holder(handle)
     finally:
         os.close(handle)

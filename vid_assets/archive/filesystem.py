@@ -7,10 +7,10 @@ from vid_assets.errors import MediaError
 
 
 def url_to_fs(url: str) -> tuple[AbstractFileSystem, str]:
-    """The file system of a URL, and the path in it.
+    """Return the file system of a URL, and the path in it.
 
     Raises:
-        MediaError: No file system knows the URL, or the package for it is missing.
+        MediaError: No file system supports the URL, or its package is missing.
     """
     try:
         return _url_to_fs(url)

@@ -1,4 +1,4 @@
-"""What a folder of an archive holds, on this machine or behind fsspec, in one form."""
+"""Content of an archive folder in one form, local or behind fsspec."""
 
 import os
 import stat
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing in a folder.
+    """One entry of a folder.
 
     Attributes:
         path: Its stored path.
         name: Its name.
         is_folder: Whether it is a folder, or a link to one.
-        real: Where a folder really is; for what is reached without a link this is `path`.
-        size: Bytes of a file; None if it is not known.
+        real: Real path of a folder; equals `path` if no link leads to it.
+        size: Bytes of a file; None if unknown.
         version: Changes when the file does.
-        changed_at: Seconds since 1970 at which it last changed; None if it is not known.
-        problem: Why it cannot be looked into; empty otherwise.
+        changed_at: Seconds since 1970 of the last change; None if unknown.
+        problem: Why it cannot be read; empty otherwise.
     """
 
     path: str
@@ -41,15 +41,15 @@ class Entry:
 
 
 def list_folder(fs: "AbstractFileSystem", folder: str, real: str) -> Iterator[Entry]:
-    """The entries of a folder.
+    """Yield the entries of a folder.
 
     Args:
-        fs: Where it is.
+        fs: File system of the folder.
         folder: Its stored path.
-        real: Where it really is, as in `Entry`.
+        real: Its real path, as in `Entry`.
 
     Raises:
-        OSError: It cannot be listed.
+        OSError: The folder cannot be listed.
     """
     if isinstance(fs, LocalFileSystem):
         with os.scandir(path_of(folder)) as entries:
@@ -59,7 +59,7 @@ def list_folder(fs: "AbstractFileSystem", folder: str, real: str) -> Iterator[En
 
 
 def folder_version(folder: str) -> str:
-    """Changes when something in the local folder comes or goes; empty if it is gone."""
+    """Return a value that changes when the local folder gains or loses an entry; empty if the folder is gone."""
     try:
         return str(path_of(folder).stat().st_mtime_ns)
     except OSError:

@@ -1,4 +1,4 @@
-"""The partitions: one key for each video."""
+"""The partitions: one key per video."""
 
 import dagster as dg
 

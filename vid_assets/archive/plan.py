@@ -1,9 +1,9 @@
-"""What is due in an archive: what is missing, failed or out of date, and how it fits into runs. Knows no Dagster.
+"""Plans what is due in an archive: missing, failed or out of date, and split into runs. It does not depend on Dagster.
 
-A video is due for the assets that have no answer of the present code and settings, and for those that depend on one of
-them. An answer that a run made with settings of its own stays until the code changes. What failed is tried again a few
-times; what answered ``undefined`` for want of a model becomes out of date when the profile
-has it, since the model is part of the code version.
+A video is due for each asset that has no answer for the current code and settings, and for each asset that depends on
+one of these. An answer from a run with its own settings stays until the code changes. Failed assets are tried again a
+few times. The model is part of the code version. So an ``undefined`` answer for lack of a model becomes out of date
+when the profile gets the model.
 """
 
 import math
@@ -31,8 +31,8 @@ class Wanted:
     """What an asset's answers should be.
 
     Attributes:
-        version: Its present code version.
-        accepted: Further code versions of the same answers.
+        version: Its current code version.
+        accepted: Other code versions with the same answers.
         upstream: The assets that it depends on, in the order of its inputs.
     """
 
@@ -47,9 +47,9 @@ class Due:
 
     Attributes:
         video_id: Partition key.
-        assets: Names of the assets to materialize, those that rest on others among them included.
+        assets: Names of the assets to materialize, including their downstream assets.
         reason: The first of `REASONS` that applies.
-        hours: Length of the video; 0 if it is not known yet.
+        hours: Length of the video; 0 if unknown.
     """
 
     video_id: str
@@ -60,14 +60,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Videos that stand side by side among the partitions and are due for the same; one run.
+    """One run: videos that are adjacent partitions and are due for the same assets.
 
     Attributes:
-        first: Key of the first.
-        last: Key of the last.
-        videos: How many.
-        assets: As in `Due`.
-        reason: As in `Due`.
+        first: Key of the first video.
+        last: Key of the last video.
+        videos: Number of videos.
+        assets: See `Due`.
+        reason: See `Due`.
     """
 
     first: str
@@ -79,7 +79,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a night may take on; whichever is used up first ends it."""
+    """Limits for one night. The first limit that is reached ends it."""
 
     videos: float = math.inf
     hours: float = math.inf
@@ -87,11 +87,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A video of which something failed so often that it is not tried again by itself.
+    """A video with an asset that failed too often to be tried again automatically.
 
     Attributes:
         video_id: Partition key.
-        assets: Names of the assets, what rests on a failed one left out.
+        assets: Names of the failed assets, without those that only depend on one of them.
         reason: Why the first of them failed last.
     """
 
@@ -103,13 +103,13 @@ class GivenUp:
 def due(
     warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[Due]:
-    """The videos that are due for something, in the order of `keys`.
+    """Yield the videos that are due for something, in the order of `keys`.
 
     Args:
-        warehouse: Where the records are.
-        keys: The videos to look at.
-        wanted: What is wanted of each asset that is switched on, each after those that it depends on.
-        attempts: How often in a row the same code may fail for a video; infinity tries again what was given up.
+        warehouse: Stores the records.
+        keys: The videos to check.
+        wanted: The wanted answer of each enabled asset. Each asset comes after the assets it depends on.
+        attempts: How many times in a row the same code may fail for a video. Infinity also retries what was given up.
     """
     records = _records(warehouse)
     lengths = dict(warehouse.read_table(VIDEOS.name).select("video_id", "duration_s").collect().iter_rows())
@@ -130,7 +130,7 @@ def due(
 def given_up(
     warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[GivenUp]:
-    """The videos that `due` leaves out, in part or as a whole, since they failed too often; arguments as there."""
+    """Yield the videos that `due` leaves out, fully or in part, because they failed too often. Arguments: see `due`."""
     records = _records(warehouse)
     for key in _present(warehouse, keys):
         there = records.get(key, {})
@@ -140,7 +140,7 @@ def given_up(
 
 
 def _records(warehouse: Warehouse) -> dict[str, dict[str, dict[str, Any]]]:
-    """By video and asset."""
+    """Return the records by video and asset."""
     records: dict[str, dict[str, dict[str, Any]]] = {}
     for row in warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS).collect().iter_rows(named=True):
         records.setdefault(row["video_id"], {})[row["analyzer"]] = row
@@ -148,14 +148,14 @@ def _records(warehouse: Warehouse) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _present(warehouse: Warehouse, keys: Sequence[str]) -> list[str]:
-    """Those whose file has not vanished."""
+    """Return the videos whose file still exists."""
     gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at").is_not_null()).select("video_id").collect()
     missing = set(gone["video_id"])
     return [key for key in keys if key not in missing]
 
 
 def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float) -> list[str]:
-    """The assets that failed too often, and those that failed since they depend on one of them."""
+    """Return the assets that failed too often, and those that failed because they depend on one of them."""
     found: list[str] = []
     for name, want in wanted.items():
         record = records.get(name)
@@ -167,7 +167,7 @@ def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wan
 
 
 def within(items: Iterable[Due], budget: Budget) -> Iterator[Due]:
-    """The first of them that fit into the budget, at least one."""
+    """Return the first items that fit into the budget, at least one."""
     videos, hours = 0, 0.0
     for item in items:
         videos, hours = videos + 1, hours + item.hours
@@ -177,12 +177,12 @@ def within(items: Iterable[Due], budget: Budget) -> Iterator[Due]:
 
 
 def batches(items: Iterable[Due], order: Sequence[str], size: int = VIDEOS_A_RUN) -> list[Batch]:
-    """Runs for them: Dagster can name several partitions of a run only as a range without gaps.
+    """Split the items into runs. Dagster can name several partitions of a run only as a range without gaps.
 
     Args:
         items: What is due.
-        order: All partition keys, as Dagster orders them.
-        size: Most videos in a run.
+        order: All partition keys, in Dagster's order.
+        size: Maximum number of videos in a run.
     """
     places = {key: place for place, key in enumerate(order)}
     made: list[list[Due]] = []
@@ -201,7 +201,7 @@ def batches(items: Iterable[Due], order: Sequence[str], size: int = VIDEOS_A_RUN
 
 
 def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted) -> str | None:
-    """Why an asset is due for a video; None if it is not."""
+    """Return why an asset is due for a video; None if it is not."""
     record = records.get(name)
     if record is None or record["status"] == "disabled":
         return "missing"
@@ -212,7 +212,7 @@ def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted) -> s
 
 
 def _is_current(record: Mapping[str, Any], want: Wanted) -> bool:
-    """Whether the answer is of the code that is wanted, or of settings that a run chose with the same code."""
+    """Whether the answer has the wanted code, or the same code with a run's own settings."""
     if record["code_version"] == want.version or record["code_version"] in want.accepted:
         return True
     same_code = str(record["code_version"]).partition("-")[0] == want.version.partition("-")[0]
@@ -220,7 +220,7 @@ def _is_current(record: Mapping[str, Any], want: Wanted) -> bool:
 
 
 def _is_behind(record: Mapping[str, Any], inputs: Sequence[Mapping[str, Any] | None]) -> bool:
-    """Whether an answer that it was computed from has changed since."""
+    """Whether an answer that this one was computed from has changed since."""
     if record["provenance"] is None:
         return False
     now = provenance(record["code_version"], record["content_hash"], inputs)

@@ -1,7 +1,7 @@
-"""Clears away what is old: decoded streams, fetched copies, logs of runs, and, when asked, results of vanished files.
+"""Removes old data: decoded streams, fetched copies, run logs and, on request, results of vanished files.
 
-What is in use stays: decoded streams that somebody has open, runs that have not ended, and runs that made a
-materialization which is still the latest of its partition, for Dagster would take the partition for missing.
+Data in use stays: open decoded streams, unfinished runs, and runs whose materialization is still the latest of its
+partition. Without the last, Dagster would treat the partition as missing.
 """
 
 import shutil
@@ -26,11 +26,11 @@ class Pruned:
     """What was removed, or would be.
 
     Attributes:
-        streams: Video ids whose decoded streams went.
+        streams: Ids of videos whose decoded streams were removed.
         copies: Fetched copies of remote files.
         runs: Ids of Dagster runs, with their event logs and compute logs.
-        results: Video ids whose tables went.
-        leftovers: Files that interrupted or superseded writes had left in the warehouse.
+        results: Ids of videos whose tables were removed.
+        leftovers: Files left in the warehouse by interrupted or superseded writes.
     """
 
     streams: list[str] = field(default_factory=list)
@@ -51,17 +51,17 @@ def prune(
     busy: Collection[str],
     dry_run: bool,
 ) -> Pruned:
-    """Removes what nobody has used for so many days.
+    """Remove data that nothing has used for this number of days.
 
     Args:
-        instance: Dagster's.
-        warehouse: Where the results are.
+        instance: The Dagster instance.
+        warehouse: Stores the results.
         scratch: The scratch folder.
         tables: Names of the analyzers' tables.
-        days: Age from which on things go.
-        results: Whether the rows of videos go, too, whose file vanished so long ago.
-        busy: Videos that unfinished runs are for; nothing of theirs goes.
-        dry_run: Whether to tell only.
+        days: Minimum age of removed data.
+        results: Whether to also remove the rows of videos whose file vanished at least that long ago.
+        busy: Videos that unfinished runs cover; nothing of theirs is removed.
+        dry_run: Whether to only report.
     """
     since = time.time() - days * 86400
     made = Pruned()
@@ -91,7 +91,7 @@ def prune(
 
 
 def _last_opened(scratch: Path) -> dict[str, float]:
-    """When the streams of each video were last opened. A video has one folder for each of its settings."""
+    """Return when the streams of each video were last opened. A video has one folder per combination of settings."""
     opened: dict[str, float] = {}
     for meta in scratch.glob("[!.]*/meta.json"):
         video_id = meta.parent.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Puts video files into the archive's registry: one row of ``sources`` and one partition each."""
+"""Registers video files of the archive: one row of ``sources`` and one partition per file."""
 
 import hashlib
 import time
@@ -30,16 +30,16 @@ SECONDS = 20.0
 
 @dataclass(slots=True)
 class TakenIn:
-    """What came of looking at the archive once.
+    """Result of one look at the archive.
 
     Attributes:
-        new: Keys of videos that were not registered before, in the order in which they became partitions.
-        refused: What is wrong with files that cannot become a partition.
-        skipped: Files that hold no video and no sound, by reason; each is named once, when it is first seen.
-        unreadable: What is wrong with files and folders that cannot be read now; they are tried again.
+        new: Keys of newly registered videos, in the order in which they became partitions.
+        refused: Problems of files that cannot become a partition.
+        skipped: Files without video and sound, by reason; each is reported once, when it is first seen.
+        unreadable: Problems of files and folders that cannot be read now; they are tried again.
         vanished: Keys of videos whose file is gone.
-        settling: How many files are still being written.
-        left: How many files are ready, but for the next time.
+        settling: Number of files that are still being written.
+        left: Number of files that are ready but left for the next look.
     """
 
     new: list[str] = field(default_factory=list)
@@ -59,17 +59,17 @@ def take_in(
     seconds: float = SECONDS,
     stop: Callable[[], bool] = lambda: False,
 ) -> TakenIn:
-    """Look at a part of the archive: register what is new, leave out what is no video, mark what is gone.
+    """Scan a part of the archive: register new files, leave out files that are not videos, and mark vanished files.
 
-    A file is read as a whole to know it by its content, so no further one is begun after `seconds`, or once `stop`
-    says so.
+    Each file is read completely, because its content identifies it. So no new file is started after `seconds`, or when
+    `stop` returns True.
 
     Raises:
         MediaError: The archive cannot be listed.
     """
     began, changes = time.monotonic(), archive.scan()
     look = _Look(archive, scratch, warehouse, instance)
-    # what is most likely a video first: to look into many other files may take several turns
+    # likely videos come first: checking many other files can take several calls
     ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
     for place, (path, before) in enumerate(ready):
         if stop() or time.monotonic() - began > seconds:
@@ -81,7 +81,7 @@ def take_in(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at an archive: what came of its files so far."""
+    """One look at an archive, with the results for its files so far."""
 
     archive: Archive
     scratch: Path
@@ -95,7 +95,7 @@ class _Look:
     replaced: list[Vanished] = field(default_factory=list)
 
     def take(self, path: str, before: str | None) -> None:
-        """Register one file, or note why not; `before` is what it was registered as."""
+        """Register one file, or record why not. `before` is the id it was registered under."""
         url, video_id = self.archive.url_of(path), None
         try:
             if reason := why_not(path, self._reader(path)):
@@ -115,9 +115,9 @@ class _Look:
             self.replaced.append(Vanished(path, before, None))
 
     def finish(self, changes: Changes) -> TakenIn:
-        """Make partitions of what is new, and write down what came of each file."""
+        """Add partitions for new videos, and record the result for each file."""
         add_partitions(self.instance, self.answer.new)
-        # after the partitions, so that a look that is cut off is simply taken again
+        # after the partitions, so that an interrupted look is simply repeated
         self.archive.settle(self.settled)
         self.archive.refuse(self.refused.items())
         self.archive.skip(self.skipped.items())
@@ -146,10 +146,10 @@ class _Look:
 
 
 def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> Source:
-    """Make one file a partition, known by its content; a second time changes nothing.
+    """Register one file as a partition, identified by its content. A second call changes nothing.
 
     Raises:
-        MediaError: The file is missing, empty, or no regular file.
+        MediaError: The file is missing, empty, or not a regular file.
     """
     source = identify(file)
     _write_source(source, stored(source.path.absolute()), warehouse)
@@ -170,7 +170,7 @@ def _write_source(source: Source, url: str, warehouse: Warehouse) -> None:
 
 
 def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> None:
-    """Say in ``sources`` that the file is gone, or where its content lies otherwise; results stay."""
+    """Record in ``sources`` that the file is gone, or where the same content is now. Results stay."""
     source = warehouse.read_partition(SOURCES.name, gone.video_id)
     if source is None:
         return
@@ -183,15 +183,15 @@ def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> No
 
 
 def reject(file: str | Path, error: MediaError, warehouse: Warehouse) -> str:
-    """Record a file that cannot become a partition as a failed run, known by its name and path.
+    """Record a file that cannot become a partition as a failed run, identified by its name and path.
 
     Args:
         file: Its path, or its stored path or URL.
         error: What is wrong with it.
-        warehouse: Where the record goes.
+        warehouse: Stores the record.
 
     Returns:
-        The id under which the record stands.
+        The id of the record.
     """
     place = str(file) if isinstance(file, str) and is_remote(file) else stored(path_of(str(file)).absolute())
     path_hash = hashlib.sha256(place.encode()).hexdigest()
@@ -201,7 +201,7 @@ def reject(file: str | Path, error: MediaError, warehouse: Warehouse) -> str:
 
 
 def add_partitions(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
-    """Add partition keys of any number; those that exist already stay as they are."""
+    """Add any number of partition keys. Existing keys stay unchanged."""
     for chunk in _chunks(keys):
         instance.add_dynamic_partitions(_VIDEOS, chunk)
 

@@ -1,10 +1,10 @@
-"""Finds new, changed and vanished files in an archive, a part of it at a time.
+"""Finds new, changed and vanished files in an archive, one part at a time.
 
-An index (SQLite, in the scratch folder) remembers every folder and file, and is the cursor: a scan lists the folders
-that are new, have changed, or hold files that are still being written, and then those that it has not listed for
-longest, until its share of entries is used up. So a file that appears is found at once where folders have modification
-times, and within a few scans elsewhere; an archive of 100,000 files is never listed as a whole. If the index is lost,
-the next scans build it again and nothing else happens, since files are known by their content.
+An index (SQLite, in the scratch folder) stores every folder and file, and is the cursor. A scan first lists folders
+that are new, have changed, or contain files that are still being written. It then lists the folders that were listed
+longest ago, until it has used its share of entries. So a new file is found at once if folders have modification
+times, and within a few scans otherwise. An archive of 100,000 files is never listed as a whole. If the index is lost,
+the next scans rebuild it. Nothing else changes, because files are identified by their content.
 """
 
 import os
@@ -26,7 +26,7 @@ from vid_assets.media.paths import path_of, shown, stored
 from vid_assets.media.sniff import unfinished
 
 SETTLE_S = 5.0
-# A file that could not be read for a reason outside it is tried again after this.
+# A file that could not be read for an external reason is tried again after this time.
 LATER_S = 600.0
 ENTRIES = 20_000
 _SCHEMA = """
@@ -39,12 +39,12 @@ CREATE INDEX IF NOT EXISTS files_by_folder ON files (folder);
 CREATE INDEX IF NOT EXISTS files_by_state ON files (state);
 CREATE INDEX IF NOT EXISTS files_by_video ON files (video_id);
 """
-# Columns that indexes of earlier versions lack.
+# Columns that older indexes do not have.
 _ADDED = (("folders", "real TEXT"), ("files", "reason TEXT"))
 
 
 class _Known(NamedTuple):
-    """What the index knows of a file."""
+    """What the index stores about a file."""
 
     size: int | None
     version: str
@@ -55,7 +55,7 @@ class _Known(NamedTuple):
 
 
 class Archive:
-    """An archive and its index; a context manager.
+    """An archive and its index, as a context manager.
 
     Args:
         url: A folder, or any URL that fsspec can list.
@@ -84,10 +84,10 @@ class Archive:
         self._index.close()
 
     def scan(self, now: float | None = None, entries: int = ENTRIES) -> Changes:
-        """Looks at a part of the archive, at about this many entries, at a whole folder at least.
+        """Scan a part of the archive: about this number of entries, and at least one whole folder.
 
         Raises:
-            MediaError: The archive cannot be listed; nothing counts as vanished then.
+            MediaError: The archive cannot be listed. In this case no file counts as vanished.
         """
         now = time.time() if now is None else now
         changes = Changes()
@@ -103,62 +103,62 @@ class Archive:
         return changes
 
     def unlisted(self, since: float) -> int:
-        """How many folders no scan has listed since then (seconds since 1970)."""
+        """Return the number of folders that no scan has listed since then (seconds since 1970)."""
         return self._index.execute("SELECT count(*) FROM folders WHERE listed_at < ?", [since]).fetchone()[0]
 
     def settle(self, files: Iterable[tuple[str, str]]) -> None:
-        """Remembers what ready files were registered as; they are done until they change."""
+        """Record the ids of ready files. These files are done until they change."""
         rows = [(video_id, path) for path, video_id in files]
         with self._index:
             self._index.executemany("UPDATE files SET state = 'registered', video_id = ? WHERE path = ?", rows)
 
     def skip(self, files: Iterable[tuple[str, str]]) -> None:
-        """Remembers why ready files are left out; they are until they change."""
+        """Record why ready files are left out. They stay left out until they change."""
         rows = [(reason, path) for path, reason in files]
         query = "UPDATE files SET state = 'skipped', video_id = NULL, reason = ? WHERE path = ?"
         with self._index:
             self._index.executemany(query, rows)
 
     def refuse(self, files: Iterable[tuple[str, str]]) -> None:
-        """Remembers what is wrong with ready files that cannot be registered; they are refused until they change."""
+        """Record the problems of ready files that cannot be registered. They stay refused until they change."""
         rows = [(problem, path) for path, problem in files]
         query = "UPDATE files SET state = 'refused', video_id = NULL, reason = ? WHERE path = ?"
         with self._index:
             self._index.executemany(query, rows)
 
     def refused(self) -> list[str]:
-        """All files that are refused, as they are shown, with what is wrong with them."""
+        """Return all refused files in display form, with their problems."""
         query = "SELECT path, reason FROM files WHERE state = 'refused' ORDER BY path"
         return [f"{shown(path_of(path))} ({reason})" for path, reason in self._index.execute(query)]
 
     def put_off(self, paths: Iterable[str]) -> None:
-        """Remembers that ready files could not be read now; they are ready again after `LATER_S`."""
+        """Record that ready files could not be read now. They are ready again after `LATER_S`."""
         rows = [(time.time(), path) for path in paths]
         with self._index:
             self._index.executemany("UPDATE files SET state = 'later', noted_at = ? WHERE path = ?", rows)
 
     def retry(self) -> None:
-        """Makes the files that were put off ready for the next scan."""
+        """Make the postponed files ready for the next scan."""
         with self._index:
             self._index.execute("UPDATE files SET state = 'settling' WHERE state = 'later'")
 
     def skipped(self) -> list[Skipped]:
-        """All files that are left out, by reason, the most frequent first."""
+        """Return all files that are left out, by reason, most frequent first."""
         query = "SELECT reason, path FROM files WHERE state = 'skipped' ORDER BY path"
         return grouped(self._index.execute(query))
 
     def place_of(self, video_id: str) -> str | None:
-        """The path of a file with this content; None if the index knows of none."""
+        """Return the path of a file with this content; None if the index has none."""
         query = "SELECT path FROM files WHERE video_id = ? LIMIT 1"
         found = self._index.execute(query, [video_id]).fetchone()
         return None if found is None else found[0]
 
     def url_of(self, path: str) -> str:
-        """The path as others can open it: a plain path for local files, a URL otherwise."""
+        """Return the path in a form that others can open: a plain path for local files, a URL otherwise."""
         return path if self.is_local else self.fs.unstrip_protocol(path)
 
     def _due(self, now: float) -> Iterator[str]:
-        """Folders in the order in which they should be listed; those that are found meanwhile come, too."""
+        """Yield folders in the order to list them, including folders that are found meanwhile."""
         rows = self._index.execute("SELECT path, version FROM folders ORDER BY listed_at, path").fetchall()
         changed = [path for path, version in rows if self.is_local and version != folder_version(path)]
         query = "SELECT DISTINCT folder FROM files WHERE state = 'settling' OR (state = 'later' AND noted_at <= ?)"
@@ -175,14 +175,14 @@ class Archive:
         yield from (path for path, _ in rows if path not in done)
 
     def _list(self, folder: str, now: float, changes: Changes) -> int:
-        """Compares one folder with the index.
+        """Compare one folder with the index.
 
         Returns:
-            How many entries it has.
+            The number of its entries.
         """
         version = folder_version(folder) if self.is_local else ""
         real = self._real_of(folder)
-        if real is None:  # forgotten earlier in this scan
+        if real is None:  # removed earlier in this scan
             return 0
         try:
             listed = list(list_folder(self.fs, folder, real))
@@ -206,14 +206,14 @@ class Archive:
         return 1 + len(listed)
 
     def _real_of(self, folder: str) -> str | None:
-        """Where a folder of the index really is; None for one that is not in it."""
+        """Return the real path of a folder in the index; None if it is not in the index."""
         found = self._index.execute("SELECT real FROM folders WHERE path = ?", [folder]).fetchone()
         if found is None or found[0]:
             return found and found[0]
         return stored(os.path.realpath(path_of(folder))) if self.is_local else folder
 
     def _add_folder(self, path: str, parent: str | None, real: str) -> bool:
-        """Adds a folder, unless it is listed at another path already: links may lead in circles, or twice to one place.
+        """Add a folder unless it is already listed at another path. Links can form cycles or lead twice to one place.
 
         Returns:
             Whether the index has it at this path.
@@ -227,7 +227,7 @@ class Archive:
         return True
 
     def _is_listed_itself(self, real: Path, path: Path) -> bool:
-        """Whether a scan comes by the real folder without a link, at another path than this."""
+        """Whether a scan reaches the real folder without a link, at another path than this one."""
         real_root = path_of(self._real_root)
         if not real.is_relative_to(real_root):
             return False
@@ -235,7 +235,7 @@ class Archive:
         return path != path_of(self.root).joinpath(*parts) and not any(part.startswith(".") for part in parts)
 
     def _cannot_list(self, folder: str, error: OSError, now: float, changes: Changes) -> None:
-        """Forgets a folder that is gone; one that is there and cannot be read keeps what was found in it."""
+        """Remove a folder that is gone. If it exists and cannot be read, its earlier findings stay."""
         problem = error.strerror or str(error)
         if folder == self.root:
             what = f"the archive cannot be listed ({problem})"
@@ -247,7 +247,7 @@ class Archive:
         self._index.execute("UPDATE folders SET listed_at = ? WHERE path = ?", [now, folder])
 
     def _note(self, entry: Entry, folder: str, row: _Known | None, now: float, changes: Changes) -> None:
-        """Compares one file with what the index says of it."""
+        """Compare one file with its entry in the index."""
         problem = _left_out(entry)
         if row is None or (row.size, row.version) != (entry.size, entry.version):
             if problem:
@@ -259,7 +259,7 @@ class Archive:
             query = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             self._index.execute(query, [entry.path, folder, *row])
         since = row.noted_at if entry.changed_at is None else min(row.noted_at, entry.changed_at)
-        # without a modification time a file is settled when a later scan finds it unchanged
+        # without a modification time, a file is settled when a later scan finds it unchanged
         settled = row.state == "settling" and now - since >= SETTLE_S
         if settled or (row.state == "later" and now - row.noted_at >= LATER_S):
             changes.ready[entry.path] = row.video_id
@@ -279,7 +279,7 @@ class Archive:
 
 
 def _left_out(entry: Entry) -> str:
-    """Why a file need not be read; empty if it must."""
+    """Return why a file need not be read; empty if it must be read."""
     if entry.name.startswith("."):
         return "hidden: the name begins with a dot"
     if entry.problem:

@@ -1,4 +1,4 @@
-"""``vid-assets analyze``: every analyzer, or those that you name, for the files given."""
+"""``vid-assets analyze``: run every analyzer, or those that you name, on the given files."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -51,9 +51,9 @@ def analyze_files(
     Args:
         files: The files.
         only: The analyzers to run; None for all.
-        disable: Analyzers to leave out.
+        disable: The analyzers to leave out.
         profile: Tag of the runs; empty for none.
-        problems: What is wrong with other paths of the command line.
+        problems: Problems with other paths of the command line.
 
     Returns:
         The exit code.
@@ -91,14 +91,14 @@ def analyze_files(
 
 
 class _Work:
-    """One video after the other, under one bar over all of them.
+    """Runs one video after the other, under one progress bar for all of them.
 
     Args:
-        warehouse: Where results go.
-        instance: Dagster's.
-        console: Where to write.
+        warehouse: The warehouse for the results.
+        instance: The Dagster instance.
+        console: Console for the output.
         bar: The progress display.
-        names: The analyzers to answer.
+        names: The analyzers that must answer.
         tags: Tags of every run.
         everything: Whether these are all analyzers.
     """
@@ -120,7 +120,7 @@ class _Work:
         self.shown: list[bool] = []
 
     def on(self, place: int, file: Path, count: int) -> bool:
-        """Analyse one of so many files.
+        """Analyse one of `count` files.
 
         Returns:
             Whether nothing failed.
@@ -158,7 +158,7 @@ class _Work:
         return succeeded
 
     def _ensure_report(self, video_id: str) -> None:
-        """Write the page that Dagster skipped because an analyzer failed."""
+        """Write the page if Dagster skipped it because an analyzer failed."""
         from resources.settings import settings
         from vid_assets.configuration import configuration
         from vid_assets.registry import discover

@@ -1,4 +1,4 @@
-"""Puts the commands together, and turns errors into one line and an exit code."""
+"""Combine the commands, and turn errors into one line and an exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: What follows the program's name; None for those of this process.
+        arguments: The arguments after the program's name; None for those of this process.
 
     Returns:
         The exit code, as `vid_assets.cli` lists them; 130 after an interrupt.
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _code_of(error: Exception) -> int | None:
-    """The exit code of an error of this project; None for one that nobody expected."""
+    """Return the exit code of an error of this project; None for an unexpected one."""
     from resources.errors import InvalidSetting, ResourceError
     from vid_assets.errors import SettingsError, VidAssetsError
 
@@ -74,7 +74,7 @@ def _code_of(error: Exception) -> int | None:
 
 
 def _explained(message: str) -> str:
-    """The message, with the commands that there are if it is about one that is not."""
+    """Return the message; if it is about an unknown command, add the known ones."""
     if not message.startswith("No such command"):
         return message
     names = [command.__name__ for commands in _PANELS.values() for command in commands]
@@ -82,7 +82,7 @@ def _explained(message: str) -> str:
 
 
 def _complain(problem: str, code: int) -> int:
-    """One line on standard error, whatever the problem holds; none without a problem, when the help says it all."""
+    """Print one line on standard error, whatever the problem contains; print nothing without a problem."""
     from vid_assets.cli.console import one_line
 
     if lines := [line.strip() for line in problem.splitlines() if line.strip()]:

@@ -1,4 +1,4 @@
-"""``vid-assets backfill``: takes in the archive, then runs what is missing, failed or out of date."""
+"""``vid-assets backfill``: register the archive, then run what is missing, failed or out of date."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How the commands write: one line per problem, one bar per piece of long work."""
+"""Output of the commands: one line per problem, one bar per long task."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -9,33 +9,33 @@ if TYPE_CHECKING:
 
 
 def console() -> "Console":
-    """A console for what a command answers."""
+    """Return a console for the answer of a command."""
     from rich.console import Console
 
     return Console()
 
 
 def complain(line: str, console: "Console") -> None:
-    """Say in one line that something failed."""
+    """Print one line about a failure."""
     from rich.markup import escape
 
     console.print(f"[red]failed[/red] {escape(one_line(line))}", highlight=False, soft_wrap=True)
 
 
 def say(line: str, console: "Console") -> None:
-    """Print text as it is: no colours, no markup, no breaks at the width of the terminal."""
+    """Print text unchanged: no colours, no markup, no line breaks at the width of the terminal."""
     console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def one_line(text: str) -> str:
-    """The text in one line: file names may hold line breaks and other signs that move the cursor."""
+    """Return the text on one line: file names may hold line breaks and other characters that move the cursor."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def progress(console: "Console") -> "Progress":
-    """A bar with the time left, which goes when it is done.
+    """Return a bar with the time left, which disappears when it is done.
 
-    In a file or a pipe there is none, but rich would leave an empty line for it.
+    In a file or a pipe there is no bar, but rich would print an empty line for it.
     """
     from rich.progress import (
         BarColumn,
@@ -58,15 +58,15 @@ def progress(console: "Console") -> "Progress":
 
 
 def clock(seconds: float) -> str:
-    """A time on a video's axis, such as ``0:01:02.5``."""
+    """Return a time on a video's axis, such as ``0:01:02.5``."""
     tenths = round(seconds * 10)
     return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths % 600 / 10:04.1f}"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: "Console") -> None:
-    """Rows under headings: a table in a terminal, tabs between the cells elsewhere, which other programs can read."""
+    """Print rows under headings: a table in a terminal, tab-separated cells elsewhere, for other programs to read."""
     if not console.is_terminal:
-        # not printed: rich would make spaces of the tabs
+        # not printed with rich, which turns tabs into spaces
         console.file.writelines("\t".join(one_line(cell) for cell in row) + "\n" for row in (headings, *rows))
         return
     from rich.table import Table

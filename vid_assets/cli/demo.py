@@ -1,4 +1,4 @@
-"""``vid-assets demo``: three clips through every analyzer."""
+"""``vid-assets demo``: run three clips through every analyzer."""
 
 from pathlib import Path
 
@@ -13,6 +13,6 @@ def demo(profile: Profile = "") -> int:
     from vid_assets.cli.models import fetch
     from vid_assets.demo import put_clips
 
-    # a model that cannot be had is one line, and its analyzers answer `undefined`
+    # an unavailable model gives one line, and its analyzers answer `undefined`
     fetch("offline")
     return analyze_files(put_clips(Path(settings().archive)), profile=profile)

@@ -1,4 +1,4 @@
-"""``vid-assets export``: the tables of a video as files, or its speech as subtitles."""
+"""``vid-assets export``: write the tables of a video as files, or its speech as subtitles."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What is written: the tables, or subtitles of what is said."""
+    """What to write: the tables, or subtitles of the speech."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -75,10 +75,10 @@ def export(video: Video, format: As = Format.CSV, tables: Tables = None, out: Ou
 
 
 def find(video: str, warehouse: "Warehouse") -> str:
-    """The id of a video that is named by its id, the start of it, its file name, or the path of its file.
+    """Return the id of a video given by its id, the start of its id, its file name, or the path of its file.
 
     Raises:
-        MediaError: There is none, or more than one.
+        MediaError: No video matches, or more than one does.
     """
     from resources.warehouse.records import SOURCES
     from vid_assets.errors import MediaError
@@ -100,10 +100,10 @@ def find(video: str, warehouse: "Warehouse") -> str:
 
 
 def subtitles(warehouse: "Warehouse", video_id: str, format: Format) -> str:
-    """What is said in the video, as subtitles.
+    """Return the speech of the video as subtitles.
 
     Raises:
-        MediaError: There are no words.
+        MediaError: The video has no words.
     """
     from vid_assets.analyzers.speech_transcription import ANALYZER
     from vid_assets.cli.subtitles import Word, cues, srt, vtt
@@ -121,9 +121,9 @@ def subtitles(warehouse: "Warehouse", video_id: str, format: Format) -> str:
 
 
 def write(rows: "pl.DataFrame", path: Path, format: Format) -> None:
-    """Write a table to a file, which is there as a whole or not at all.
+    """Write a table to a file, atomically.
 
-    CSV has no lists: they are written as JSON. Neither CSV nor JSON has bytes: they are written in base64.
+    CSV has no lists: they become JSON. Neither CSV nor JSON has bytes: they become base64.
     """
     unfinished = path.with_name(f".{path.name}.part")
     if format is Format.PARQUET:
@@ -134,7 +134,7 @@ def write(rows: "pl.DataFrame", path: Path, format: Format) -> None:
 
 
 def as_text(rows: "pl.DataFrame", format: Format) -> str:
-    """The table as CSV with a header, or as one JSON object per line."""
+    """Return the table as CSV with a header, or as one JSON object per line."""
     import polars as pl
 
     plain = rows.with_columns(
@@ -159,10 +159,10 @@ def _json(column: "pl.Series") -> Iterator[str | None]:
 
 
 def _chosen(texts: Sequence[str] | None) -> list[str]:
-    """The tables that the option names; all of a video's without it.
+    """Return the tables that the option names; without it, all tables of a video.
 
     Raises:
-        SettingsError: One does not exist.
+        SettingsError: A table does not exist.
     """
     from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
     from vid_assets.errors import SettingsError

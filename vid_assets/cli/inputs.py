@@ -1,4 +1,4 @@
-"""Which files a command line means: files, folders with all videos below them, and patterns."""
+"""The files of a command line: files, folders with all videos below them, and patterns."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,12 @@ from vid_assets.errors import MediaError
 
 
 def files_of(paths: Sequence[str]) -> tuple[list[Path], list[MediaError]]:
-    """The files that paths mean, in the order given and by name within a folder or pattern, each once.
+    """Return the files that the paths name, in the order given and by name within a folder or pattern, each once.
 
-    A path that exists is taken as it is, even with signs of a pattern in its name; ``**`` goes into folders.
+    A path that exists is used unchanged, even with pattern characters in its name. ``**`` descends into folders.
 
     Returns:
-        The files, and what is wrong with the paths that mean none.
+        The files, and the problems of the paths that match none.
     """
     files: dict[Path, None] = {}
     problems: list[MediaError] = []
@@ -32,12 +32,12 @@ def _meant(path: str) -> Iterator[Path]:
     elif place.exists() or not glob.has_magic(path):
         yield place
     else:
-        for name in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  # Path.glob wants a folder first
+        for name in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  # Path.glob needs a folder first
             yield from _below(Path(name)) if Path(name).is_dir() else [Path(name)]
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Files that hold video or sound, as the archive's scan knows them; hidden ones stay out."""
+    """Yield files that hold video or sound, by the rules of the archive scan; hidden ones are left out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and path.is_file() and _is_media(path):
@@ -50,7 +50,7 @@ def _is_media(path: Path) -> bool:
     try:
         return why_not(path.name, lambda count: _head(path, count)) is None
     except OSError:
-        return True  # the analysis says why it cannot be read
+        return True  # the analysis reports why it cannot be read
 
 
 def _head(path: Path, count: int) -> bytes:

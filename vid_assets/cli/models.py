@@ -1,4 +1,4 @@
-"""``vid-assets models``: what the model hosts hold, stop them, fetch weights ahead, seal vendored weights."""
+"""``vid-assets models``: show what the model hosts hold, stop them, download weights, seal vendored weights."""
 
 import sys
 from pathlib import Path
@@ -58,10 +58,10 @@ def seal(
 
 
 def fetch(profile: str) -> list[str]:
-    """Fetch every model of a profile, with one line each, and go on after a failure.
+    """Fetch every model of a profile, print one line for each, and continue after a failure.
 
     Returns:
-        The models that could not be had.
+        The models that could not be fetched.
     """
     from resources.catalog import store as weights
     from resources.catalog.rows import catalogue
@@ -88,13 +88,13 @@ def fetch(profile: str) -> list[str]:
 
 
 def show_hosts(console: "Console") -> None:
-    """A table of the living model hosts."""
+    """Print a table of the living model hosts."""
     from rich.table import Column, Table
 
     from resources.hosting.local.hosts import LocalHosts
     from resources.settings import settings
 
-    # in a narrow terminal a name that is cut short could be that of another model
+    # in a narrow terminal, a truncated name could be that of another model
     table = Table(Column("model", no_wrap=True), "state", "since", "pid", "memory", "calls", "p50", "device")
     for host in LocalHosts(settings().scratch.absolute()).standing():
         table.add_row(

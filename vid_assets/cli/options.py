@@ -1,4 +1,4 @@
-"""What several commands share: lists of analyzers, the profile, and how shells complete them."""
+"""Options that several commands share: lists of analyzers, the profile, and their shell completion."""
 
 import os
 import pkgutil
@@ -12,7 +12,7 @@ _ANALYZERS = Path(__file__).parents[1] / "analyzers"
 
 
 def _completed_names(incomplete: str) -> list[str]:
-    """Analyzers for a shell, from the names of their files: importing them takes longer than a key press may."""
+    """Complete analyzers from the names of their files: importing them takes longer than a key press may."""
     given, comma, start = incomplete.rpartition(",")
     names = sorted(module.name for module in pkgutil.iter_modules([str(_ANALYZERS)]))
     return [f"{given}{comma}{name}" for name in names if name.startswith(start) and name not in given.split(",")]
@@ -50,10 +50,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 
 def names_in(texts: Sequence[str] | None, option: str) -> list[str]:
-    """The analyzers that an option names, sorted.
+    """Return the analyzers that an option names, sorted.
 
     Raises:
-        SettingsError: One does not exist.
+        SettingsError: An analyzer does not exist.
     """
     from vid_assets.errors import SettingsError
     from vid_assets.settings import analyzers_named
@@ -65,10 +65,10 @@ def names_in(texts: Sequence[str] | None, option: str) -> list[str]:
 
 
 def use_profile(name: str) -> str:
-    """Make the profile that of this process and of those that it starts.
+    """Use the profile for this process and for those that it starts.
 
     Returns:
-        The profile, ``auto`` resolved.
+        The profile, with ``auto`` resolved.
 
     Raises:
         SettingsError: There is no such profile.

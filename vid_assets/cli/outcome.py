@@ -1,4 +1,4 @@
-"""Shows how the analyzers answered for a video, and what to do next."""
+"""Show how the analyzers answered for a video, and what to do next."""
 
 from collections.abc import Collection
 
@@ -26,17 +26,18 @@ def show(
     console: Console,
     names: Collection[str] | None = None,
 ) -> bool:
-    """A table of what each analyzer answered, or one line if the video could not be decoded.
+    """Print a table of each analyzer's answer, or one line if the video could not be decoded.
 
     Args:
-        video_id: The video.
-        title: What to call it.
-        wall_s: Seconds that it took in all.
-        warehouse: Where the answers are.
-        console: Where to write.
+        video_id: Key of the video.
+        title: Title of the video in the output.
+        wall_s: Total seconds of the analysis.
+        warehouse: The warehouse with the answers.
+        console: Console for the output.
         names: The analyzers to show; None for all.
 
     Returns:
+        Whether there was anything to show.
         Whether there was anything to show.
     """
     records = read_records(video_id, warehouse)
@@ -69,7 +70,7 @@ def show(
 
 
 def show_next_steps(warehouse: Warehouse, console: Console) -> None:
-    """Where the results are, and what to run now."""
+    """Print where the results are, and what to run next."""
     database = warehouse.root / "results.duckdb"
     lines = [
         f"Results: {database}",

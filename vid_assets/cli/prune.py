@@ -1,4 +1,4 @@
-"""``vid-assets prune``: clears away what nobody has used for long."""
+"""``vid-assets prune``: remove what has been unused for a long time."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Follows the run of one video, and finds what its analyzers need."""
+"""Follow the run of one video, and find what its analyzers depend on."""
 
 import time
 from collections.abc import Callable, Collection
@@ -12,7 +12,7 @@ from vid_assets.pipeline.records import read_records
 
 PARTITION_TAG = "dagster/partition"
 _LOOK_S = 0.2
-# whoever names an analyzer wants it tried again, however often it has failed
+# if you name an analyzer, you want it tried again, however often it has failed
 _ANY = 1_000_000
 
 
@@ -23,14 +23,14 @@ def followed(
     run: Callable[[], dg.JobExecutionResult],
     advance: Callable[[int], None],
 ) -> bool:
-    """Wait for the run of one video, and report progress as its records land in the warehouse.
+    """Wait for the run of one video, and report progress as its records arrive in the warehouse.
 
     Args:
-        video_id: The video.
-        names: Analyzers that the run is to answer for.
-        warehouse: Where the records land.
-        run: Does the run.
-        advance: Gets the number of analyzers that have answered so far.
+        video_id: Key of the video.
+        names: Analyzers that the run must answer for.
+        warehouse: The warehouse that receives the records.
+        run: Executes the run.
+        advance: Receives the number of analyzers that have answered so far.
 
     Returns:
         Whether the run succeeded.
@@ -46,7 +46,7 @@ def followed(
 
 
 def with_what_they_need(names: Collection[str], video_id: str, warehouse: Warehouse) -> list[dg.AssetKey]:
-    """The assets of these analyzers, the page of the video, and what they depend on that is not up to date.
+    """Return the assets of these analyzers, the page of the video, and their dependencies that are not up to date.
 
     Raises:
         SettingsError: ``VID_DISABLED`` names an analyzer that does not exist.

@@ -1,4 +1,4 @@
-"""``vid-assets search``: where something is said, written, shown or heard."""
+"""``vid-assets search``: find where something is said, written, shown or heard."""
 
 import json
 import sys
@@ -29,14 +29,14 @@ GROUP BY clip.video_id, clip.start_s, clip.end_s, clip.events"""
 
 
 class Moment(NamedTuple):
-    """A stretch of a video.
+    """A part of a video.
 
     Attributes:
-        video_id: The video.
-        start_s: Where it starts, in seconds.
-        end_s: Where it ends; None for a point in time.
-        analyzer: What found it.
-        text: What is said or written there, or what is to be seen or heard.
+        video_id: Key of the video.
+        start_s: Start in seconds.
+        end_s: End in seconds; None for a point in time.
+        analyzer: Analyzer that found it.
+        text: What is said, written, shown or heard there.
     """
 
     video_id: str
@@ -79,12 +79,12 @@ def search(words: Words, limit: Limit = 50, gap: Gap = 1.0, as_json: AsJson = Fa
 
 
 def moments(connection: "duckdb.DuckDBPyConnection", words: str, gap_s: float) -> Iterator[Moment]:
-    """What the macros `search_text` and `clips` find, by video and time.
+    """Return what the macros `search_text` and `clips` find, by video and time.
 
     Args:
-        connection: To the warehouse's views.
-        words: Words with spaces between them.
-        gap_s: Sightings of one analyzer that are at most so many seconds apart are one moment.
+        connection: Connection to the warehouse's views.
+        words: Words separated by spaces.
+        gap_s: Results of one analyzer at most this many seconds apart are one moment.
     """
     found = [Moment(*row) for row in connection.execute(_TEXTS, [words]).fetchall()]
     for (analyzer,) in connection.execute(_FINDERS, [words]).fetchall():

@@ -1,4 +1,4 @@
-"""``vid-assets settings``: every environment variable, its value, and what it means."""
+"""``vid-assets settings``: show every environment variable, its value and its meaning."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``vid-assets status``: what is done, what runs, what failed, and which models are loaded."""
+"""``vid-assets status``: show what is done, what is running, what failed, and which models are loaded."""
 
 import json
 import sys
@@ -52,11 +52,11 @@ def status(video: Video = "", as_json: AsJson = False) -> int:
 
 
 def collect(warehouse: "Warehouse") -> dict[str, Any]:
-    """The state of the archive: counts of videos, answers by analyzer, failures, and runs that have not ended.
+    """Return the state of the archive: video counts, answers per analyzer, failures, and unfinished runs.
 
     Returns:
-        ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (`SHOWN` rows at most,
-        the latest first),``running`` (ids of the videos that unfinished runs are for).
+        ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
+        latest first), ``running`` (video ids of the unfinished runs).
     """
     from vid_assets.archive.partitions import PARTITIONS
     from vid_assets.defs.automation import under_way

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-# What broadcasters ask for: two lines of 42 characters, 7 s at most, and a new cue after a pause.
+# Broadcasters ask for two lines of 42 characters, at most 7 s, and a new cue after a pause.
 LINE, LINES = 42, 2
 LONGEST_S, PAUSE_S = 7.0, 1.5
-# Languages that are written without spaces between words.
+# Languages written without spaces between words.
 _UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
 
 
@@ -17,10 +17,10 @@ class Word:
     """One word.
 
     Attributes:
-        text: With its punctuation.
-        start_s: Where it starts, in seconds.
-        end_s: Where it ends.
-        phrase: Number of the phrase that it belongs to.
+        text: The word with its punctuation.
+        start_s: Start in seconds.
+        end_s: End in seconds.
+        phrase: Number of its phrase.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown at one time: whole milliseconds, and one or more lines."""
+    """The lines shown at one time: whole milliseconds, and one or more lines."""
 
     start_ms: int
     end_ms: int
@@ -42,7 +42,7 @@ def cues(words: Iterable[Word], language: str = "en") -> list[Cue]:
     """Cut words into cues that do not overlap, each at least a millisecond long.
 
     Args:
-        words: The words, in the order of time.
+        words: Words in order of time.
         language: ISO 639-1; some languages have no spaces between words.
     """
     space = "" if language in _UNSPACED else " "
@@ -59,7 +59,7 @@ def cues(words: Iterable[Word], language: str = "en") -> list[Cue]:
 
 
 def srt(cues: Iterable[Cue]) -> str:
-    """The cues as SubRip."""
+    """Format the cues as SubRip."""
     blocks = (
         f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n"
         + "\n".join(line.replace("-->", "->") for line in cue.lines)
@@ -69,7 +69,7 @@ def srt(cues: Iterable[Cue]) -> str:
 
 
 def vtt(cues: Iterable[Cue]) -> str:
-    """The cues as WebVTT."""
+    """Format the cues as WebVTT."""
     blocks = (
         f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n"
         + "\n".join(escape(line, quote=False) for line in cue.lines)
@@ -92,7 +92,7 @@ def _groups(words: Iterable[Word], space: str) -> Iterator[list[Word]]:
 
 
 def _is_full(group: Sequence[Word], space: str) -> bool:
-    """Whether the last word of these belongs into the next cue."""
+    """Whether the last of these words belongs in the next cue."""
     *before, word = group
     return (
         word.phrase != before[-1].phrase

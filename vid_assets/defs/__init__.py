@@ -1,1 +1,1 @@
-"""The Dagster objects of the code location."""
+"""Dagster objects of the code location."""

@@ -1,4 +1,4 @@
-"""What runs by itself: the sensor that takes in the archive, the nightly backfill, re-runs after changes of code."""
+"""Automation: the archive sensor, the nightly backfill, and re-runs after code changes."""
 
 import hashlib
 import math
@@ -45,10 +45,10 @@ _UNFINISHED = [
 def archive_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Registers new and changed files of the archive, marks vanished ones, and requests runs for the new videos.
+    """Registers new and changed files of the archive, marks vanished files, and requests runs for new videos.
 
-    Videos that somebody else registered are left to whoever did, or to the nightly backfill. Runs whose process is gone
-    are ended on the way.
+    Videos that another process registered are left to that process or to the nightly backfill. The sensor also ends
+    runs whose process no longer exists.
     """
     for run_id in end_orphans(context.instance):
         context.log.warning(f"run {run_id} was ended: its process no longer exists")
@@ -80,9 +80,10 @@ def archive_sensor(
 def nightly_backfill(
     context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Requests runs for what is missing, failed or out of date, newest videos first, within a night's budget.
+    """Requests runs for missing, failed and out-of-date results, newest videos first, within a nightly budget.
 
-    ``VID_BACKFILL_VIDEOS`` and ``VID_BACKFILL_HOURS`` (of video) are the budget. What is under way is left out.
+    ``VID_BACKFILL_VIDEOS`` and ``VID_BACKFILL_HOURS`` (hours of video) set the budget. Videos that an unfinished run
+    covers are skipped.
     """
     publish(warehouse)
     newest = context.instance.get_backfills(limit=100)
@@ -103,10 +104,10 @@ def nightly_backfill(
 
 
 def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float = ATTEMPTS) -> list[Batch]:
-    """What a backfill would run now, as `nightly_backfill` says; with infinite attempts also what was given up.
+    """Returns what `nightly_backfill` would run now. With infinite attempts it includes what was given up.
 
     Raises:
-        SettingsError: A budget is no number, or an analyzer that is to be left out does not exist.
+        SettingsError: A budget is not a number, or an analyzer to leave out does not exist.
     """
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
@@ -116,22 +117,22 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
 
 
 def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
-    """What was given up, newest videos first."""
+    """Returns the videos that were given up, newest first."""
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     return list(given_up(warehouse, order[::-1], wanted_answers()))
 
 
 def dependencies() -> dict[str, tuple[str, ...]]:
-    """What each asset of a video depends on."""
+    """Returns the upstream assets of each per-video asset."""
     return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()}}
 
 
 def wanted_answers() -> dict[str, Wanted]:
-    """What is wanted of each asset that is switched on, each after those that it depends on."""
+    """Returns the wanted answer of each enabled asset. Each asset comes after the assets it depends on."""
     profile = resolve_profile("")
     off = with_dependants(analyzers_named(settings().disabled))
     videos = videos_version(VIDEOS_VERSION, configuration().media.settings())
-    # what the decoder of release 0.1 made stays: it is made again where an analyzer needs its streams
+    # Streams from the release 0.1 decoder are kept; they are decoded again only when an analyzer needs them.
     return {"videos": Wanted(videos, frozenset({"1"}) if videos == VIDEOS_VERSION else frozenset())} | {
         item.name: Wanted(
             archive_version(item, profile),
@@ -144,7 +145,7 @@ def wanted_answers() -> dict[str, Wanted]:
 
 
 def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
-    """The run of a batch; the same batch is requested only once a night, or once at all."""
+    """Returns the run request of a batch. The same batch is requested once per night, or only once without a night."""
     text = f"{night}|{batch.first}|{batch.last}|{sorted(batch.assets)}"
     return dg.RunRequest(
         run_key=hashlib.sha256(text.encode()).hexdigest()[:16],
@@ -154,19 +155,19 @@ def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
 
 
 def tags_of(batch: Batch) -> dict[str, str]:
-    """The tags that name the partitions of a run, and why it is made."""
+    """Returns the tags that name the partitions of a run and the reason for it."""
     return dict(zip(_RANGE_TAGS, (batch.first, batch.last), strict=True)) | {REASON_TAG: batch.reason}
 
 
 def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
-    """The assets of a run, the page that shows them among them; None for all of the job."""
+    """Returns the assets of a run, including the report page; None selects the whole job."""
     if batch.assets >= set(wanted_answers()):
         return None
     return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
 
 
 def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:
-    """Keys of the videos that unfinished runs are for."""
+    """Returns the keys of the videos that unfinished runs cover."""
     places = {key: place for place, key in enumerate(order)}
     keys: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
@@ -181,8 +182,8 @@ def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[st
     return [tags[_PARTITION_TAG]] if _PARTITION_TAG in tags else []
 
 
-# Its name is its memory: Dagster keeps under it which code version an asset had at the last look. A release that
-# computes code versions by another formula gives it another name, and so makes no answer stale for nothing.
+# Dagster stores the last seen code version of each asset under this name. When a release changes the formula of code
+# versions, rename the sensor; otherwise every answer becomes stale for no reason.
 rerun_after_changes = dg.AutomationConditionSensorDefinition(
     "rerun_after_changes",
     target=dg.AssetSelection.all(),

@@ -1,4 +1,4 @@
-"""Turns an `Analyzer` into a Dagster asset: partitioned over the videos, checked, described, and isolated per video."""
+"""Turns an `Analyzer` into a Dagster asset: partitioned by video, checked, described, and isolated per video."""
 
 import base64
 import warnings
@@ -29,12 +29,12 @@ from vid_assets.sql.publish import publish
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
 VIDEOS_VERSION = "2"
-# Several videos share one run, since starting a run costs more than a short video's analysis; a bad one fails alone.
+# Several videos share one run because starting a run costs more than a short video's analysis. A bad video fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
 
 def videos_asset() -> dg.AssetsDefinition:
-    """The asset that every other one depends on: the probed and decoded video."""
+    """Returns the asset that all others depend on: the probed and decoded video."""
     media = configuration().media.settings()
     spec = dg.AssetSpec(
         VIDEOS.name,
@@ -53,7 +53,7 @@ def videos_asset() -> dg.AssetsDefinition:
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
-    """The asset of one analyzer."""
+    """Returns the asset of one analyzer."""
     archive = configuration()
     key = analyzer.task.key if analyzer.task is not None else None
     spec = dg.AssetSpec(
@@ -89,7 +89,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
 
 
 def launch_schema(settings: Config | None) -> Any:
-    """The fields of the launchpad for an analyzer's settings, with the archive's values as defaults."""
+    """Returns the launchpad fields for an analyzer's settings, with the archive's values as defaults."""
     if settings is None:
         return None
     fields: dict[str, Any] = {
@@ -108,14 +108,15 @@ def _asset(
     pool: str | None = None,
     config_schema: Any = None,
 ) -> dg.AssetsDefinition:
-    """An asset whose step logs its own events, one for each video, and so works around three rules of Dagster.
+    """Returns an asset whose step logs its own events for each video. This works around three rules of Dagster.
 
-    1. A step over several partitions materializes all of them or fails, and a failed step skips every step behind it,
-       for the good partitions too. This step succeeds while one video is good; `deliver` narrows its output to those.
-    2. `MaterializeResult` and `AssetCheckResult` name no partition. Metadata is added for each partition, and each
-       video's checks are logged as `AssetCheckEvaluation`.
-    3. A step puts out a value for every check that it declares. It yields an empty output for each. They never block: a
-       step behind reads the records and finds which videos have an answer.
+    1. A step over several partitions materializes all of them or fails. A failed step skips every downstream step, also
+       for the good partitions. This step succeeds if at least one video succeeds; `deliver` narrows its output to the
+       successful videos.
+    2. `MaterializeResult` and `AssetCheckResult` do not name a partition. The step adds metadata per partition and logs
+       the checks of each video as `AssetCheckEvaluation`.
+    3. A step must output a value for every check that it declares. This step yields an empty output for each. The
+       checks never block: a downstream step reads the records to find which videos have an answer.
     """
 
     @dg.multi_asset(
@@ -130,7 +131,7 @@ def _asset(
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         _over_partitions(context, spec.key, lambda video_id, run: work(context, video_id, run))
         yield dg.MaterializeResult(spec.key)
-        # each check's evaluations are logged by video already; Dagster wants an output of each as well
+        # the evaluations are already logged per video; Dagster also requires an output for each check
         yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
 
     return asset
@@ -138,14 +139,14 @@ def _asset(
 
 @cache
 def when_code_changed() -> dg.AutomationCondition:
-    """Run again when the analyzer's own code version has changed, or when a table that it reads is made again for that.
+    """Re-run if the analyzer's code version changed, or if an input table was remade for that reason.
 
-    Only videos that have an answer are run again; those without one are the nightly backfill's, which in turn finds
-    nothing out of date where this condition has been at work.
+    It re-runs only videos that have an answer. Videos without one are left to the nightly backfill. After this
+    condition has run, the backfill finds nothing out of date.
 
-    Updates of tables as such do not count. A run over several videos updates one analyzer after the other, and a look
-    in its middle cannot tell which of them it will still go on with: Dagster's ``any_deps_updated`` knows that for the
-    partition that was materialized last only, and would have the others run twice.
+    Plain table updates do not count. A run over several videos updates one analyzer after the other, and a check in the
+    middle of the run cannot see which ones are still to come. Dagster's ``any_deps_updated`` knows this only for the
+    partition that was materialized last, and would run the others twice.
     """
     condition = dg.AutomationCondition
     handled = condition.newly_requested() | condition.newly_updated()
@@ -155,17 +156,17 @@ def when_code_changed() -> dg.AutomationCondition:
 
 
 def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) -> bool:
-    """Whether to pass the model: yes, unless it is optional and the profile has none."""
+    """Whether to pass the model: True unless the model is optional and the profile has none."""
     return "model" not in analyzer.optional or model_version(handle, profile) != UNAVAILABLE
 
 
 def _over_partitions(
     context: dg.AssetExecutionContext, asset_key: dg.AssetKey, work: Callable[[str, Run], Outcome]
 ) -> None:
-    """Do the work for each video of the run; a bad one fails alone, the good ones are materialized.
+    """Does the work for each video of the run. A bad video fails alone; the good ones are materialized.
 
-    While one is good the step succeeds, so that the steps behind it have theirs for the good ones. A bad one has its
-    reason in the log and in its record, and its partition stays missing.
+    The step succeeds if at least one video succeeds, so that downstream steps can run for the good videos. The reason
+    for a bad video is in the log and in its record, and its partition stays missing.
     """
     run = _run(context)
     keys = list(context.partition_keys)
@@ -174,7 +175,7 @@ def _over_partitions(
     for video_id in keys:
         outcome = work(video_id, run)
         for check in outcome.checks:
-            # log_event takes evaluations, its annotation lags behind
+            # log_event accepts evaluations; its annotation is out of date
             context.log_event(_evaluation(asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
         if outcome.status is Status.FAILED:
             failed[video_id] = outcome.reason
@@ -187,20 +188,20 @@ def _over_partitions(
 def deliver(
     context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str]
 ) -> None:
-    """End a step over videos: those that are done are materialized, the others stay missing.
+    """Ends a step over several videos: finished videos are materialized, the others stay missing.
 
     Args:
-        context: The step's.
-        done: Metadata by video.
-        failed: Reason by video.
+        context: The context of the step.
+        done: Metadata for each finished video.
+        failed: Reason for each failed video.
 
     Raises:
-        dagster.Failure: None is done.
+        dagster.Failure: No video is finished.
     """
     if not done:
         raise dg.Failure("; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()), allow_retries=False)
     for video_id, metadata in done.items():
-        # naming the partition of a run with one makes Dagster list all partitions for nothing
+        # for a run with one partition, naming it makes Dagster list all partitions needlessly
         partition = video_id if len(done) + len(failed) > 1 else None
         context.add_asset_metadata(metadata, partition_key=partition)
     if failed:
@@ -227,7 +228,7 @@ def _run(context: dg.AssetExecutionContext) -> Run:
 
 def _check_specs(analyzer: Analyzer) -> list[dg.AssetCheckSpec]:
     with warnings.catch_warnings():
-        # checks over partitions are new in Dagster 1.13 and announced as a preview
+        # checks with partitions are new in Dagster 1.13 and marked as preview
         warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
         return [
             dg.AssetCheckSpec(
@@ -291,7 +292,7 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
 
 
 def _inline_image(picture: Picture) -> str:
-    """The picture as markdown that needs no file and no server."""
+    """Returns the picture as inline markdown that needs no file and no server."""
     import cv2
 
     encoded = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 70])[1]

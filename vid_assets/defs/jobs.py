@@ -1,4 +1,4 @@
-"""The job that takes a video through everything."""
+"""The job that runs every analyzer on a video."""
 
 import dagster as dg
 

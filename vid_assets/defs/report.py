@@ -1,6 +1,6 @@
-"""The page of each video, as an asset behind all analyzers, with checks of its own.
+"""The report page of each video, as an asset downstream of all analyzers, with its own checks.
 
-Dagster skips it for a video of which an analyzer failed in the same run; ``vid-assets analyze`` writes it all the same.
+Dagster skips the page if an analyzer failed for the video in the same run. ``vid-assets analyze`` writes it anyway.
 """
 
 import re
@@ -38,14 +38,14 @@ _STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def loaded_from_elsewhere(html: str) -> list[str]:
-    """Addresses that a browser would fetch when it opens the page."""
+    """Returns the addresses that a browser would fetch when it opens the page."""
     styles = " ".join(_STYLES.findall(html))
     tags = [address for tag in _TAG.findall(html) for address in _LOADED.findall(tag)]
     return tags + re.findall(r"@import[^;]*|url\((?!\s*['\"]?data:)[^)]*", styles)
 
 
 def report_asset() -> dg.AssetsDefinition:
-    """The asset that writes the pages."""
+    """Returns the asset that writes the pages."""
     spec = dg.AssetSpec(
         REPORT,
         deps=[VIDEOS.name, *(analyzer.name for analyzer in discover())],
@@ -77,18 +77,18 @@ def report_asset() -> dg.AssetsDefinition:
                 written = write_report(
                     warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover(), streams
                 )
-            except Exception as error:  # one page must not keep the others from being written
+            except Exception as error:  # a failed page must not block the others
                 failed[video_id] = f"{type(error).__name__}: {error}"
                 context.log.exception(f"{video_id}: its page could not be written")
                 continue
             for check in _evaluations(written, video_id):
-                # log_event takes evaluations, its annotation lags behind
+                # log_event accepts evaluations; its annotation is out of date
                 context.log_event(check)  # pyright: ignore[reportArgumentType]
             done[video_id] = _metadata(written)
         write_index(Path(settings.reports))
         deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)
-        # each check's evaluations are logged by video already; Dagster wants an output of each as well
+        # the evaluations are already logged per video; Dagster also requires an output for each check
         yield from (dg.Output(None, check.get_python_identifier()) for check in checks)
 
     return asset
@@ -96,7 +96,7 @@ def report_asset() -> dg.AssetsDefinition:
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
     with warnings.catch_warnings():
-        # checks over partitions are new in Dagster 1.13 and announced as a preview
+        # checks with partitions are new in Dagster 1.13 and marked as preview
         warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
         return [
             dg.AssetCheckSpec(name, asset=REPORT, description=text, partitions_def=PARTITIONS)

@@ -1,6 +1,6 @@
-"""The resources: settings, the warehouse, the engine of the models, and a handle for each model that is asked.
+"""The resources: settings, the warehouse, the model engine, and a handle for each model in use.
 
-None of them loads anything here.
+Nothing is loaded here.
 """
 
 import dagster as dg

@@ -1,4 +1,4 @@
-"""The asset that every other one rests on."""
+"""The asset that all others depend on."""
 
 import dagster as dg
 

@@ -1,13 +1,13 @@
-"""The warm-loading executor: a run's steps on threads of the run process, gated by the models they need.
+"""The warm-loading executor: it runs steps on threads of the run process, and starts each when its models are ready.
 
-`warm_executor` is the executor definition. `Warmable` is what a resource offers to have its model loaded ahead, and
-`Sparing` what one offers that knows steps that will not use theirs.
+`warm_executor` is the executor definition. A resource implements `Warmable` to have its model loaded ahead of the first
+call, and `Sparing` if it knows which steps do not use their models.
 `deliver_only` lets a step over several partitions succeed for some of them.
-`end_orphans` ends the runs whose process is gone; a run is given `PROCESS_TAG` with `this_process` by the executor, or
-by whoever makes the run in the process that will run it.
-`kept_connections` makes storing a run's events cheap, its making included.
+`end_orphans` ends the runs whose process is gone. The executor tags a run with `PROCESS_TAG` from `this_process`, or
+the code that creates the run in the process that will execute it does so.
+`kept_connections` makes storing the events of a run cheap, including its creation.
 `stopped_by` lets a `Stop` end the runs of a thread, after the running steps or at once.
-`cancelled` tells a step whether its run has been cancelled, so that it can stop before it writes.
+`cancelled` returns whether the run of a step has been cancelled, so that the step can stop before it writes.
 """
 
 from vid_assets.executor.definition import warm_executor

@@ -1,7 +1,7 @@
-"""Everything that the executor takes from Dagster's inside; ``tests/executor/test_internals.py`` pins each name.
+"""All Dagster internals that the executor uses; ``tests/executor/test_internals.py`` pins each name.
 
 Dagster has no public interface for an executor that runs steps on threads: the state machine of a plan, the event
-stream of one step and the claims on pools are private. No other file of this project imports from ``dagster._*``.
+stream of one step and the pool claims are private. No other file of this project imports from ``dagster._*``.
 """
 
 from typing import TYPE_CHECKING

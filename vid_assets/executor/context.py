@@ -1,4 +1,4 @@
-"""What a run's context needs so that its steps may run on threads: logs by thread, and one event loop for all."""
+"""The run context that lets steps run on threads: logs per thread, and one event loop for all."""
 
 import asyncio
 import threading
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class SharedLoop:
-    """The run's event loop on a thread of its own, so that the steps' threads may all wait on it at once.
+    """The run's event loop on its own thread, so that all step threads can wait on it at once.
 
-    Resources may have bound themselves to that loop when they started, so a loop per thread would not do.
+    Resources may have bound themselves to that loop when they started, so a loop per thread does not work.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -36,7 +36,7 @@ class SharedLoop:
         return asyncio.run_coroutine_threadsafe(result(), self._loop).result()
 
     def close(self, wait_s: float) -> None:
-        """Cancel what still runs and give the loop back to the run's own thread."""
+        """Cancel what still runs, and return the loop to the run's own thread."""
         if self._thread.ident is None:
             return
 
@@ -53,7 +53,7 @@ class SharedLoop:
 
 @contextmanager
 def threaded_context(job: "inside.PlanExecutionContext", gate: Gate) -> Iterator["inside.PlanExecutionContext"]:
-    """A copy of the run's context whose steps may run on threads: logs by thread, events through the gate."""
+    """Yield a copy of the run's context whose steps may run on threads: logs per thread, events through the gate."""
     loop = SharedLoop(job.event_loop)
     with thread_logs(job.log, job.instance, gate) as logs:
         try:

@@ -1,4 +1,4 @@
-"""The executor definition: its config, and how it enters a run."""
+"""The executor definition: its config, and how it starts a run."""
 
 import os
 import time
@@ -41,7 +41,7 @@ CONFIG = dg.Field(
 
 
 class WarmExecutor(dg.Executor):
-    """Runs a run's steps on threads of the run process; `warm_executor` makes it."""
+    """Runs the steps of a run on threads of the run process; create it with `warm_executor`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class WarmExecutor(dg.Executor):
             execution_plan: Its steps.
 
         Yields:
-            Every event of the run, stored already.
+            Every event of the run, already stored.
         """
         pid = os.getpid()
         plan_context.instance.add_run_tags(plan_context.run_id, {PROCESS_TAG: this_process()})
@@ -106,11 +106,11 @@ class WarmExecutor(dg.Executor):
 
 @dg.executor(name="warm", config_schema=CONFIG)
 def warm_executor(init_context: dg.InitExecutorContext) -> WarmExecutor:
-    """Runs steps on threads of the run process, and loads the models that they need in the background meanwhile.
+    """Run steps on threads of the run process, and load the models that they need in the background.
 
-    At run start every model that a step of the plan requires as a resource is asked to load. A step whose model is
-    still loading holds no slot: the other steps go first, the longest remaining path before the others. Op tags:
-    ``dagster/priority`` comes before that order, and ``vid_assets/expected_s`` says how long a step takes.
+    At run start, every model that a step of the plan requires as a resource starts to load. A step whose model is still
+    loading holds no slot: the other steps start first, the longest remaining path before the others. Op tags:
+    ``dagster/priority`` takes precedence over that order, and ``vid_assets/expected_s`` is the expected time of a step.
 
     .. code-block:: yaml
 

@@ -14,13 +14,13 @@ BUSY_TIMEOUT_S = 30.0
 
 @contextmanager
 def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Let the SQLite event log keep its connections open for the duration of a run, or of several with what makes them.
+    """Keep the connections of the SQLite event log open for one run, or for several and the code that creates them.
 
-    As it comes, it builds an SQLAlchemy engine for every event it stores, compiles the statements anew, and closes the
-    last connection to the file, which makes SQLite fold its write-ahead log back: most of what a run of small steps
-    costs. Durability and transactions stay as they are: each event is a synced commit of its own before its step goes
-    on. Folding back is also what touched the file that the web server watches for new events, so the file is touched
-    here instead. Other event logs are left alone, and so is one whose connections are kept already.
+    By default the event log builds an SQLAlchemy engine for every event, compiles the statements again, and closes the
+    last connection to the file, which makes SQLite checkpoint its write-ahead log. That is most of the cost of a run of
+    small steps. Durability and transactions do not change: each event is a synced commit before its step continues.
+    The checkpoint also touched the file that the web server watches for new events, so this function touches it
+    instead. Other event logs do not change, nor does one whose connections are already kept.
     """
     storage: Any = instance.event_log_storage
     if not has_file_per_run(storage) or "run_connection" in vars(storage):
@@ -36,16 +36,16 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
 
 
 def has_file_per_run(storage: object) -> bool:
-    """Whether an event log is Dagster's default: SQLite, a file for each run and one index."""
+    """Whether an event log is Dagster's default: SQLite, one file per run and one index."""
     needed = ("run_connection", "index_connection", "path_for_shard")
     return all(callable(getattr(storage, name, None)) for name in needed)
 
 
 class _Kept:
-    """One open connection to the file of each run, and one to the index.
+    """One open connection per run file, and one to the index.
 
     Args:
-        storage: The event log. Its two methods that make connections are the abstract interface of all SQL event logs.
+        storage: The event log. Its two methods that open connections are the abstract interface of all SQL event logs.
     """
 
     def __init__(self, storage: Any) -> None:
@@ -56,7 +56,7 @@ class _Kept:
 
     @contextmanager
     def connection(self, run_id: str | None = None) -> Iterator[Any]:
-        """A connection in a transaction, to the events of a run or, without a run, to the index over all runs."""
+        """Yield a connection in a transaction: to the events of a run or, without a run, to the index of all runs."""
         shard = run_id or INDEX
         with self._lock:
             engine = self._engine(shard)
@@ -65,7 +65,7 @@ class _Kept:
             os.utime(self._file_of(shard))
 
     def close(self) -> None:
-        """Let SQLite fold its write-ahead logs back."""
+        """Let SQLite checkpoint its write-ahead logs."""
         with self._lock:
             for engine in self._engines.values():
                 engine.dispose()
@@ -74,7 +74,7 @@ class _Kept:
         if shard not in self._engines:
             import sqlalchemy
 
-            # The event log's own first connection to a file makes the tables.
+            # The event log's own first connection to a file creates the tables.
             with self._index_connection() if shard == INDEX else self._run_connection(shard) as connection:
                 url = connection.engine.url
             self._engines[shard] = sqlalchemy.create_engine(

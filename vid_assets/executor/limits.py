@@ -1,4 +1,4 @@
-"""Limits on steps at the same time by op tag, as Dagster's multiprocess executor has them."""
+"""Limits on concurrent steps by op tag, as in Dagster's multiprocess executor."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,12 +27,12 @@ TAG_LIMITS = dg.Field(
 def is_blocked(
     limits: Sequence[Mapping[str, Any]], tags: Mapping[str, str], running: Iterable[Mapping[str, str]]
 ) -> bool:
-    """Whether a step must wait for one that runs.
+    """Whether a step must wait for a running one.
 
     Args:
         limits: As in `TAG_LIMITS`.
-        tags: The step's.
-        running: Tags of each step that runs.
+        tags: Tags of the step.
+        running: Tags of each running step.
     """
     running = list(running)
     return any(
@@ -43,7 +43,7 @@ def is_blocked(
 
 
 def _counts(limit: Mapping[str, Any], tags: Mapping[str, str], asking: Mapping[str, str]) -> bool:
-    """Whether a step with these tags counts for a limit, as seen by the step that asks."""
+    """Whether a step with these tags counts towards a limit, from the point of view of the asking step."""
     key, value = limit["key"], limit.get("value")
     if key not in tags:
         return False

@@ -1,4 +1,4 @@
-"""Models that a run needs: asked for at its start, watched in the background, and what was done while they loaded."""
+"""The models of a run: requested at its start, watched in the background, with the work done while they load."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ ABSENT_GRACE_S = 10.0
 
 
 class ModelStatus(Protocol):
-    """Where a model stands."""
+    """State of a model."""
 
     @property
     def state(self) -> Literal["absent", "loading", "warm", "failed"]:
@@ -22,7 +22,7 @@ class ModelStatus(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long the load has taken so far, or took."""
+        """Seconds that the load has taken so far, or took."""
         ...
 
     @property
@@ -36,24 +36,24 @@ class Warmable(Protocol):
     """A resource whose model can be loaded ahead of its first call."""
 
     def prewarm(self) -> None:
-        """Start loading, unless it is loading or warm already; returns at once."""
+        """Start loading, unless the model is loading or warm; returns at once."""
         ...
 
     def status(self) -> ModelStatus:
-        """Where the model stands now; cheap, it is called several times a second."""
+        """Return the current state. It must be cheap: it is called several times per second."""
         ...
 
     def cancel(self) -> None:
-        """Abort this process's calls to the model, so that the steps waiting in them get an error."""
+        """Abort this process's calls to the model, so that waiting steps get an error."""
         ...
 
 
 @runtime_checkable
 class Sparing(Protocol):
-    """A resource that knows which steps will not use their models in this run."""
+    """A resource that knows which steps do not use their models in this run."""
 
     def is_idle(self, step_key: str) -> bool:
-        """Whether nothing has to be loaded for the step."""
+        """Whether the step needs no model loaded."""
         ...
 
 
@@ -66,10 +66,10 @@ class Model:
         handle: The resource.
         state: ``asked`` until the first answer, then as in `ModelStatus`.
         error: Why it failed, or None.
-        asked_at: When the run asked for it, on the monotonic clock.
+        asked_at: When the run requested it, on the monotonic clock.
         ended_at: When it was warm or failed, on the monotonic clock; None before that.
-        was_warm: Whether it was warm when the run asked.
-        load_s: Seconds that the load took, as the model tells it.
+        was_warm: Whether it was warm at the request.
+        load_s: Seconds that the load took, as the model reports them.
     """
 
     name: str
@@ -83,14 +83,14 @@ class Model:
 
 
 class Models:
-    """Asks for all models at once and tells which are ready, without ever blocking the caller.
+    """Requests all models at once and returns which are ready, without ever blocking the caller.
 
-    Each model has a thread of its own, because a host that hangs must not hold up the others' answers.
+    Each model has its own thread, because a host that hangs must not delay the others' answers.
 
     Args:
         handles: Resource key to resource.
-        notify: Called with a `Model` when its first answer is in and when it is warm or failed, from its thread.
-        wait_s: Most seconds that a step waits for its model; then it is dispatched, and its call waits or fails.
+        notify: Called from the model's thread with a `Model` on its first answer, and when it is warm or failed.
+        wait_s: Maximum seconds a step waits for its model. After that the step starts, and its call waits or fails.
     """
 
     def __init__(self, handles: Mapping[str, Warmable], notify: Callable[[Model], None], wait_s: float) -> None:
@@ -100,12 +100,12 @@ class Models:
         self.all = {name: Model(name, handle) for name, handle in handles.items()}
 
     def start(self) -> None:
-        """Ask for every model; returns at once."""
+        """Request every model; returns at once."""
         for model in self.all.values():
             threading.Thread(target=self._watch, args=(model,), daemon=True, name=f"model {model.name}").start()
 
     def stop(self) -> None:
-        """Stop watching. Models go on loading in their hosts, where the next run finds them."""
+        """Stop watching. Models continue to load in their hosts, for the next run."""
         self._stop.set()
 
     def cancel(self) -> None:
@@ -114,32 +114,32 @@ class Models:
             threading.Thread(target=model.handle.cancel, daemon=True, name=f"cancel {model.name}").start()
 
     def ready(self, names: Collection[str]) -> bool:
-        """Whether a step that needs these models may start: each is warm, has failed, or was waited for long enough."""
+        """Whether a step with these models may start: each is warm, has failed, or has been waited for long enough."""
         return all(self.all[name].ended_at is not None or self.overdue(self.all[name]) for name in names)
 
     def nobody_loads(self, names: Collection[str]) -> bool:
         """Whether the models that are not ready have been absent for a while: no room for them, or no answer.
 
-        Their steps may as well start when nothing else can: a slot costs nothing then, and the call makes the host.
+        Start their steps if nothing else can start: the slot is free then, and the call creates the host.
         """
         waiting = [self.all[name] for name in names if not self.ready([name])]
         now = time.monotonic()
         return all(model.state == "absent" and now - model.asked_at > ABSENT_GRACE_S for model in waiting)
 
     def overdue(self, model: Model) -> bool:
-        """Whether a model has been waited for long enough, in vain."""
+        """Whether a model has used up its waiting time without becoming warm."""
         return model.ended_at is None and time.monotonic() - model.asked_at >= self._wait_s
 
     def _watch(self, model: Model) -> None:
         try:
             self._follow(model)
-        except BaseException as problem:  # noqa: BLE001 - the model counts as failed, and the run log says why
+        except BaseException as problem:  # noqa: BLE001 - the model counts as failed, and the run log gives the reason
             model.state, model.error = "failed", f"{type(problem).__name__}: {problem}"
             model.ended_at = time.monotonic()
         self._notify(model)
 
     def _follow(self, model: Model) -> None:
-        """Ask, then look again until the model is warm or failed."""
+        """Request the model, then poll it until it is warm or failed."""
         if model.handle.status().state == "warm":
             model.was_warm = True
             model.state, model.ended_at = "warm", time.monotonic()

@@ -1,4 +1,4 @@
-"""What the run log says about models: which were warm, which loaded, and how much was done while they did."""
+"""Notes on models for the run log: which were warm, which loaded, and how much work was done meanwhile."""
 
 import time
 from collections.abc import Collection, Iterator
@@ -23,7 +23,7 @@ class Note:
 
 @dataclass(slots=True)
 class ModelReport:
-    """Turns the models' states into notes, each of them once.
+    """Turns the states of the models into notes, each of them once.
 
     Attributes:
         models: The run's models.
@@ -34,14 +34,14 @@ class ModelReport:
     _told: set[str] = field(default_factory=set)
 
     def notes(self, spans: Collection[tuple[float, float]], at_end: bool = False) -> Iterator[Note]:
-        """What is new since the last call.
+        """Yield what is new since the last call.
 
         Args:
             spans: Start and end of all step work so far, on the monotonic clock.
-            at_end: The run is over: also tell of the models that nobody waited for.
+            at_end: Whether the run is over: then report also the models that no step waited for.
 
         Yields:
-            The opening, once every model has answered; then one note a load that ended.
+            The first note, once every model has answered; then one note per finished load.
         """
         models = list(self.models.all.values())
         if not models or (not at_end and any(model.state == "asked" for model in models)):
@@ -89,7 +89,7 @@ def _ending(model: Model, spans: Collection[tuple[float, float]]) -> Note:
 
 
 def overlap_s(spans: Collection[tuple[float, float]], start: float, end: float) -> float:
-    """Seconds of step work within a time span; steps that ran at the same time count each.
+    """Return the seconds of step work within a time span; each of several concurrent steps counts.
 
     Args:
         spans: Start and end of each step's work.

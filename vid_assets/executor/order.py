@@ -1,4 +1,4 @@
-"""The order in which runnable steps get their threads: priority, then the longest path that still hangs on a step."""
+"""The order in which runnable steps get threads: priority, then the longest path that depends on a step."""
 
 import re
 from collections.abc import Callable, Mapping, Set
@@ -10,21 +10,21 @@ PRIORITY_TAG = "dagster/priority"
 
 
 class StepTagError(VidAssetsError):
-    """A tag of an op or asset says something that the executor cannot use."""
+    """A tag of an op or asset has a value that the executor cannot use."""
 
 
 def expected_seconds(step_key: str, tags: Mapping[str, str]) -> float:
-    """What a step is expected to cost, from its tag ``vid_assets/expected_s``.
+    """Return the expected cost of a step, from its tag ``vid_assets/expected_s``.
 
     Args:
         step_key: Key of the step, for the error.
         tags: The step's tags.
 
     Returns:
-        Seconds. Without the tag every step counts 1, so that a path without tags is as long as it has steps.
+        Seconds. A step without the tag counts 1, so the length of a path without tags is its number of steps.
 
     Raises:
-        StepTagError: The tag is no number, not finite, or negative.
+        StepTagError: The tag is not a number, not finite, or negative.
     """
     text = tags.get(EXPECTED_SECONDS_TAG, "1")
     try:
@@ -39,10 +39,10 @@ def expected_seconds(step_key: str, tags: Mapping[str, str]) -> float:
 
 
 def step_priority(step_key: str, tags: Mapping[str, str]) -> int:
-    """The step's ``dagster/priority``: higher goes first, 0 without the tag.
+    """Return the step's ``dagster/priority``: higher goes first, 0 without the tag.
 
     Raises:
-        StepTagError: The tag is no whole number.
+        StepTagError: The tag is not a whole number.
     """
     text = tags.get(PRIORITY_TAG, "0")
     try:
@@ -54,7 +54,7 @@ def step_priority(step_key: str, tags: Mapping[str, str]) -> int:
 
 
 def remaining_paths(upstream: Mapping[str, Set[str]], cost: Callable[[str], float]) -> dict[str, float]:
-    """How long the longest chain is that starts with each step: the critical path method's tail times.
+    """Return the length of the longest chain that starts with each step: the tail times of the critical path method.
 
     Starting the step with the longest tail first is list scheduling by critical path (Hu, "Parallel sequencing and
     assembly line problems", Oper. Res. 9, 1961). With m threads any list schedule takes at most 2 - 1/m times the
@@ -65,7 +65,7 @@ def remaining_paths(upstream: Mapping[str, Set[str]], cost: Callable[[str], floa
         cost: Seconds a step takes.
 
     Returns:
-        Step key to seconds, the step itself included.
+        Step key to seconds, including the step itself.
     """
     downstream: dict[str, list[str]] = {key: [] for key in upstream}
     waits_for_me = dict.fromkeys(upstream, 0)
@@ -88,5 +88,5 @@ def remaining_paths(upstream: Mapping[str, Set[str]], cost: Callable[[str], floa
 
 
 def unresolved_key(step_key: str) -> str:
-    """The key that a mapped step had in the plan before its mapping was known: ``op[?]`` for ``op[part_1]``."""
+    """Return the key that a mapped step had in the plan before its mapping was known: ``op[?]`` for ``op[part_1]``."""
     return re.sub(r"\[[^\]]*\]$", "[?]", step_key)

@@ -1,8 +1,8 @@
 """Runs whose process is gone.
 
-A process that is killed cannot end its run, and Dagster looks only after processes that a living code server of its own
-started: a run of the command line, or one whose server died with it, would count as started for ever, keep its slots
-in the pools, and keep its videos from the nightly backfill.
+A killed process cannot end its run, and Dagster checks only processes that a living code server of its own started. A
+run from the command line, or one whose server died with it, would count as started for ever, keep its slots in the
+pools, and keep its videos out of the nightly backfill.
 """
 
 import socket
@@ -10,11 +10,11 @@ import time
 
 import dagster as dg
 
-# Tags with this prefix do not show in the list of runs. Both are what Dagster writes into its storage.
+# Tags with this prefix are hidden in the list of runs. Both are what Dagster writes into its storage.
 HIDDEN_TAG_PREFIX = ".dagster/"
 GRPC_INFO_TAG = f"{HIDDEN_TAG_PREFIX}grpc_info"
 PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vid_process"
-# A code server that lives ends its own runs in less.
+# A living code server ends its own runs in less time.
 SERVER_S = 60.0
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -25,7 +25,7 @@ _UNFINISHED = [
 
 
 def this_process() -> str:
-    """The machine, the id and the start of this process, which no other process ever shares."""
+    """Return the machine, id and start time of this process; no other process ever has the same."""
     import psutil
 
     process = psutil.Process()
@@ -33,10 +33,10 @@ def this_process() -> str:
 
 
 def end_orphans(instance: dg.DagsterInstance) -> list[str]:
-    """Mark the runs whose process on this machine is gone as failed or cancelled, and free their slots.
+    """Mark runs whose process on this machine is gone as failed or cancelled, and free their slots.
 
     Returns:
-        Their ids.
+        The ids of these runs.
     """
     ended: list[str] = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
@@ -44,7 +44,7 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
         has_server = GRPC_INFO_TAG in record.dagster_run.tags
         if not _is_gone(_process_of(record.dagster_run, instance)) or (has_server and age_s < SERVER_S):
             continue
-        # its process may have ended the run just before it left
+        # the process may have ended the run just before it exited
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             continue
@@ -58,7 +58,7 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
-    """What the run's process called itself; empty for a run that only has its parent's tags so far."""
+    """Return how the run's process names itself; empty for a run that so far has only its parent's tags."""
     process = run.tags.get(PROCESS_TAG, "")
     parent = instance.get_run_by_id(run.parent_run_id) if process and run.parent_run_id else None
     return "" if parent is not None and parent.tags.get(PROCESS_TAG) == process else process

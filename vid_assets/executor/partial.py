@@ -1,8 +1,8 @@
-"""Lets a step over several partitions deliver some of them, and the steps after it go on.
+"""Lets a step over several partitions deliver some of them, so that the steps after it continue.
 
-Dagster knows two ends of a step: all of its partitions are materialized, or the step failed and every step behind it is
-skipped, for the good partitions too. A step that calls `deliver_only` succeeds, and only the partitions named are
-materialized; the others stay as they were.
+In Dagster a step ends in one of two ways: all of its partitions are materialized, or it fails and every step that
+depends on it is skipped, for the good partitions too. A step that calls `deliver_only` succeeds, and only the named
+partitions are materialized; the others do not change.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ import dagster as dg
 
 
 def deliver_only(step: dg.StepExecutionContext, partitions: Collection[str]) -> None:
-    """From now on the step's outputs stand for these of its partitions only."""
+    """Limit the step's outputs to these partitions from now on."""
     whole = step.get_output_context
 
     def narrowed(*arguments: Any, **named: Any) -> dg.OutputContext:

@@ -1,4 +1,4 @@
-"""Slots in the pools of the Dagster instance, which a run shares with other runs."""
+"""Slots in the pools of the Dagster instance, which runs share."""
 
 import time
 from contextlib import ExitStack
@@ -16,9 +16,9 @@ POOL_TAG = "dagster/concurrency_key"
 class Pools:
     """Claims on the instance's concurrency pools, freed on every path out of the run.
 
-    Dagster's claims wait between two looks at a full pool: a second at first, fifteen in the end. Here each step has
-    claims of its own, so that dropping them lets the step ask at once; its place in the pool's queue is a row of the
-    event log and stays.
+    Dagster's claims wait between two checks of a full pool: one second at first, fifteen in the end. Here each step has
+    its own claims. Dropping them lets the step ask at once; its place in the pool's queue is a row of the event log and
+    remains.
 
     Args:
         job: The run.
@@ -41,7 +41,7 @@ class Pools:
         self._open.close()
 
     def claim(self, step: "inside.ExecutionStep") -> bool:
-        """Take a slot in the step's pool; False if there is none free, or if it is too early to ask again."""
+        """Claim a slot in the step's pool; False if none is free, or if it is too early to ask again."""
         pool = step.pool or step.tags.get(POOL_TAG)
         if not pool:
             return True
@@ -53,7 +53,7 @@ class Pools:
         return False
 
     def free(self, step_key: str) -> None:
-        """Give the step's slot back, if it has one. Steps of this run that wait for the same pool may ask at once."""
+        """Free the step's slot, if it has one. Steps of this run that wait for the same pool may ask at once."""
         freed = self._held.pop(step_key, None)
         if freed is None:
             return
@@ -63,7 +63,7 @@ class Pools:
                 self._claims.pop(waiting, None)
 
     def blocked_event(self, step: "inside.ExecutionStep") -> dg.DagsterEvent | None:
-        """Say in the log that a step waits for its pool: the first time, and every five minutes after that."""
+        """Return an event that a step waits for its pool: the first time, and every five minutes after that."""
         last = self._told.get(step.key)
         if step.key not in self._waiting or (last is not None and time.monotonic() - last < BLOCKED_AGAIN_S):
             return None

@@ -1,4 +1,4 @@
-"""One run on threads: which step starts when, what its events change, and how it ends."""
+"""One run on threads: when each step starts, what its events change, and how the run ends."""
 
 import queue
 import time
@@ -39,8 +39,8 @@ class Settings:
     """How a run is executed.
 
     Attributes:
-        max_concurrent: Most steps at the same time, at least 1.
-        model_wait_s: Most seconds that a step waits for its model before it is started regardless.
+        max_concurrent: Maximum number of concurrent steps, at least 1.
+        model_wait_s: Maximum seconds that a step waits for its model before it starts regardless.
         tag_concurrency_limits: Dagster's limits by op tag, within the run.
         retries: Whether steps that ask for a retry get it.
     """
@@ -52,12 +52,12 @@ class Settings:
 
 
 class WarmRun:
-    """One run. Everything here happens in the run's own thread; workers and watchers only put messages in its inbox.
+    """One run. All of this runs in the run's own thread; workers and watchers only put messages in its inbox.
 
     Args:
-        job: The run's context, fit for threads.
+        job: The run's context, made for threads.
         plan: Its steps.
-        active: Dagster's record of which step is where.
+        active: Dagster's record of the state of each step.
         pools: Claims on the instance's pools.
         gate: Between the steps and the event log.
         settings: The executor's config.
@@ -74,7 +74,7 @@ class WarmRun:
     ) -> None:
         self._job, self._plan, self._active, self._pools, self._gate = job, plan, active, pools, gate
         self._settings = settings
-        # Not a SimpleQueue: its get() waits for ever when a signal comes at the end of its timeout (CPython 3.11).
+        # Not a SimpleQueue: its get() hangs if a signal arrives at the end of its timeout (CPython 3.11).
         self._inbox: queue.Queue[object] = queue.Queue()
         self._workers = Workers(settings.max_concurrent, self._inbox.put, gate)
         handles, self._needs = models_by_step(job, plan)
@@ -96,11 +96,11 @@ class WarmRun:
         """Run all steps.
 
         Yields:
-            Their events, and the engine's.
+            The events of the steps and of the engine.
 
         Raises:
             DagsterExecutionInterruptedError: The run was asked to stop.
-            BaseException: The first error that no step event tells of, once the other steps are through.
+            BaseException: The first error that no step event reports, after the other steps have ended.
         """
         keys = [step.key for step in self._plan.get_steps_to_execute_in_topo_order()]
         self._models.start()
@@ -114,7 +114,7 @@ class WarmRun:
         yield from log_events
         if self._stopping or (self._stop.soon.is_set() and not self._active.is_complete):
             if self._stop.is_set:
-                # somebody meant it: otherwise Dagster takes it for a crash, and starts the run anew
+                # the stop is intended: otherwise Dagster takes it for a crash, and starts the run again
                 self._job.instance.report_run_canceling(self._job.dagster_run)
             raise dg.DagsterExecutionInterruptedError
         if self._errors:
@@ -146,7 +146,7 @@ class WarmRun:
 
     @property
     def _no_more(self) -> bool:
-        """Whether no further step is to start: the run is being stopped, or its caller wants the first error."""
+        """Whether to start no further step: the run is being stopped, or its caller wants the first error."""
         return self._stopping or self._stop.soon.is_set() or (bool(self._errors) and self._job.raise_on_error)
 
     def _handle(self, message: object) -> Iterator[dg.DagsterEvent]:
@@ -159,7 +159,7 @@ class WarmRun:
             self._look_at = 0.0
 
     def _record(self, step_key: str, event: dg.DagsterEvent) -> None:
-        """Tell Dagster's state machine about a step's event, and note when that may let other steps start."""
+        """Pass a step's event to Dagster's state machine, and note when it may let other steps start."""
         self._active.handle_event(event)
         if event.is_step_success or event.is_step_failure or event.is_step_up_for_retry:
             self._ended.add(step_key)
@@ -173,7 +173,7 @@ class WarmRun:
         self._spans.append((self._started.pop(done.step_key), time.monotonic()))
         self._pools.free(done.step_key)
         self._look_at = 0.0
-        # An interrupt that a step raises itself is that step's failure, and its failure event tells of it.
+        # An interrupt that a step raises itself is a failure of that step, and its failure event reports it.
         interrupts = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
         if done.error is not None and not isinstance(done.error, interrupts):
             self._errors.append(done.error)
@@ -183,7 +183,7 @@ class WarmRun:
             yield from self._active.plan_events_iterator(self._job)
 
     def _dispatch(self) -> Iterator[dg.DagsterEvent]:
-        """Give free threads to the steps that may start: by priority, then the longest path that hangs on them."""
+        """Give free threads to the steps that may start: by priority, then by the longest path that depends on them."""
         self._held += self._active.get_steps_to_execute()
         self._held.sort(key=self._rank)
         started: set[str] = set()
@@ -203,7 +203,7 @@ class WarmRun:
         self._look_at = self._next_look()
 
     def _next_look(self) -> float:
-        """When to look for steps to start if no message comes before: a retry is due, or a step is held back."""
+        """Return when to look for steps to start unless a message arrives: a retry is due, or a step is held back."""
         now = time.monotonic()
         self._retry_at = [at for at in self._retry_at if at > now]
         if len(self._running) >= self._settings.max_concurrent:
@@ -237,7 +237,7 @@ class WarmRun:
         return remaining_paths(upstream, lambda key: expected_seconds(key, tags[key]))
 
     def _interrupt(self) -> Iterator[dg.DagsterEvent]:
-        """Ask everything that runs to stop: the flag that steps look at, and the calls that they wait in."""
+        """Ask everything that runs to stop: the flag that steps check, and the calls that they wait in."""
         self._stop_by = time.monotonic() + CANCEL_GRACE_S
         self._active.mark_interrupted()
         self._gate.cancelled.set()
@@ -249,7 +249,7 @@ class WarmRun:
         )
 
     def _abandon(self) -> Iterator[dg.DagsterEvent]:
-        """End the run without the steps that did not stop. Their threads can store nothing from here on."""
+        """End the run without the steps that did not stop. From here on their threads can store nothing."""
         self._close_gate()
         while not self._inbox.empty():
             yield from self._handle(self._inbox.get())
@@ -262,7 +262,7 @@ class WarmRun:
         self._running.clear()
 
     def _shut_down(self) -> None:
-        """End threads and watchers, whatever ended the loop. Steps that still run are asked to stop, then abandoned."""
+        """End threads and watchers, however the loop ended. Running steps are asked to stop, then abandoned."""
         self._models.stop()
         if self._running:
             self._gate.cancelled.set()
@@ -272,7 +272,7 @@ class WarmRun:
             self._close_gate()
 
     def _close_gate(self) -> None:
-        """Keep abandoned steps from the event log, and end them; not while one may hold the event log's lock."""
+        """Keep abandoned steps out of the event log, and end them; never while one may hold the event log's lock."""
         if self._gate.close(CLOSE_WAIT_S):
             for step_key in self._running:
                 self._workers.stop(step_key)
@@ -285,5 +285,5 @@ class WarmRun:
 
 
 def _look_up(table: Mapping[str, T], step_key: str) -> T:
-    """A step's entry; a mapped step stands under the key it had before its mapping was known."""
+    """Return a step's entry; a mapped step uses the key that it had before its mapping was known."""
     return table[step_key] if step_key in table else table[unresolved_key(step_key)]

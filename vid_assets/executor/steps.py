@@ -1,4 +1,4 @@
-"""One step and its events, the models that it needs, and the compute logs of them all."""
+"""One step and its events, the models that it needs, and the compute logs of all steps."""
 
 import sys
 import traceback
@@ -14,7 +14,7 @@ from vid_assets.executor.loading import Sparing, Warmable
 
 
 def step_events(step: dg.StepExecutionContext) -> Iterator[dg.DagsterEvent]:
-    """All events of one attempt at a step, its hooks included, in the caller's thread; each is stored as it comes."""
+    """Yield all events of one attempt at a step, with its hooks, in the caller's thread; each is stored at once."""
     missing = [key for key in step.required_resource_keys if not hasattr(step.resources, key)]
     if missing:
         raise dg.DagsterInvariantViolationError(
@@ -38,11 +38,11 @@ def interrupted_event(step: dg.StepExecutionContext, reason: str) -> dg.DagsterE
 def models_by_step(
     job: "inside.PlanExecutionContext", plan: "inside.ExecutionPlan"
 ) -> tuple[dict[str, Warmable], dict[str, list[str]]]:
-    """The models that the plan's steps need.
+    """Return the models that the plan's steps need.
 
     Returns:
-        Resource key to resource; and step key to the resource keys of its models. Steps that are still to be mapped
-        stand under their unresolved key (``op[?]``).
+        Resource key to resource; and step key to the resource keys of its models. Steps that are still to be mapped use
+        their unresolved key (``op[?]``).
     """
     resources = job.scoped_resources_builder.resource_instance_dict
     warmable = {key: resource for key, resource in resources.items() if isinstance(resource, Warmable)}
@@ -58,7 +58,7 @@ def models_by_step(
 
 
 def resource_keys(op: Any, defs: Mapping[str, dg.ResourceDefinition]) -> set[str]:
-    """What an op requires: its resources and IO managers, and the resources that those require in turn.
+    """Return what an op requires: its resources and IO managers, and what those require in turn.
 
     Args:
         op: The op's definition.
@@ -75,7 +75,7 @@ def resource_keys(op: Any, defs: Mapping[str, dg.ResourceDefinition]) -> set[str
 
 
 def copied_state(active: inside.ActiveExecution) -> Any:
-    """What a step is told about the others' outputs, as of now: Dagster hands out its own set, which changes."""
+    """Return a copy of the others' outputs as of now; Dagster returns its own set, which changes."""
     state = active.get_known_state()
     return state._replace(ready_outputs=set(state.ready_outputs))
 
@@ -87,7 +87,7 @@ def capture_compute_logs(
     """Capture stdout and stderr of the process for the whole run, as the in-process executor does.
 
     Yields:
-        The events to report: what is captured where, and what went wrong with it. More may be in it on exit.
+        The events to report: what is captured where, and what failed. The list may be longer on exit.
     """
     manager = job.instance.compute_log_manager
     log_key = manager.build_log_key_for_run(job.run_id, uuid.uuid4().hex[:8])
@@ -95,7 +95,7 @@ def capture_compute_logs(
     events: list[dg.DagsterEvent] = []
     try:
         log_context = capture.__enter__()
-    except Exception:  # noqa: BLE001 - a run without compute logs is better than no run; the event log says why
+    except Exception:  # noqa: BLE001 - a run without compute logs is better than no run; the event log gives the reason
         events.append(_compute_log_problem(job, "setting up"))
         yield events
         return

@@ -1,7 +1,7 @@
-"""Asking the runs of this process to stop: after the running steps, or at once.
+"""Ask the runs of this process to stop: after the running steps, or at once.
 
-Dagster knows one kind of interrupt, which ends a run at once, and hears of it only on the main thread. Whoever runs
-jobs on another thread gives them a `Stop` instead: ``with stopped_by(stop): job.execute(...)``.
+Dagster has one kind of interrupt, which ends a run at once, and receives it only on the main thread. To run jobs on
+another thread, use a `Stop` instead: ``with stopped_by(stop): job.execute(...)``.
 """
 
 import contextvars
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """What somebody wants of a run.
+    """A request to stop a run.
 
     Attributes:
-        soon: Set when no further step is to start; those that run go on to their end.
-        now: Set when the running steps are to end as well.
+        soon: Set to start no further step; the running ones continue to their end.
+        now: Set to end the running steps as well.
     """
 
     def __init__(self) -> None:
@@ -42,5 +42,5 @@ def stopped_by(stop: Stop) -> Iterator[None]:
 
 
 def current_stop() -> Stop:
-    """The `Stop` of the run that this thread executes; one that nobody sets where none was given."""
+    """Return the `Stop` of the run that this thread executes; without one, a `Stop` that is never set."""
     return _current.get() or Stop()

@@ -14,10 +14,10 @@ _current_gate: contextvars.ContextVar["Gate | None"] = contextvars.ContextVar("v
 
 
 def cancelled() -> bool:
-    """Whether the run that this step belongs to is being cancelled, or has ended without it.
+    """Whether the run of this step is being cancelled, or has ended without it.
 
-    A thread cannot be killed: work that outlives its cancelled run goes on until it looks. Whatever writes to a place
-    that outlives the process asks first. Outside a step of `warm_executor` (another executor, a test) it is False.
+    A thread cannot be killed: work that outlives its cancelled run continues until it checks. Check before writing to a
+    place that outlives the process. Outside a step of `warm_executor` (another executor, a test) it is False.
     """
     gate = _current_gate.get()
     return gate is not None and gate.cancelled.is_set()
@@ -26,12 +26,12 @@ def cancelled() -> bool:
 class Abandoned(BaseException):
     """Raised inside a step whose run has ended without it.
 
-    It derives from BaseException so that a step's own ``except Exception`` does not keep it going.
+    It derives from BaseException so that a step's own ``except Exception`` does not keep the step running.
     """
 
 
 class Gate:
-    """Lets the threads of one run reach the event log until the run ends, and not afterwards.
+    """Lets the threads of one run reach the event log until the run ends, and not after.
 
     Attributes:
         cancelled: Set when the run is asked to stop; `cancelled` reads it.
@@ -49,7 +49,7 @@ class Gate:
         """Hold the gate open while one event or log line is stored.
 
         Raises:
-            Abandoned: The gate is closed, and this is not the thread that made it.
+            Abandoned: The gate is closed, and this is not the thread that created it.
         """
         if threading.get_ident() == self._owner:
             yield
@@ -71,10 +71,10 @@ class Gate:
         return self._closed
 
     def close(self, wait_s: float) -> bool:
-        """Let nobody in any more, and wait up to `wait_s` seconds for those inside to come out.
+        """Let no more threads in, and wait up to `wait_s` seconds for those inside to leave.
 
         Returns:
-            Whether all are out.
+            Whether all have left.
         """
         self.cancelled.set()
         with self._changed:
@@ -84,7 +84,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """A step has produced one event; it is in the event log already."""
+    """A step has produced one event, which is already in the event log."""
 
     step_key: str
     event: Any
@@ -96,7 +96,7 @@ class StepDone:
 
     Attributes:
         step_key: Key of the step.
-        error: What broke out of the step's event stream; None where the stream ended by itself.
+        error: What the step's event stream raised; None if the stream ended normally.
     """
 
     step_key: str
@@ -104,10 +104,10 @@ class StepDone:
 
 
 class Workers:
-    """Threads that turn steps into messages. They start on demand, and are daemons: a stuck one does not hold the exit.
+    """Threads that turn steps into messages. They start on demand and are daemons: a stuck one does not block the exit.
 
     Args:
-        size: Most threads.
+        size: Maximum number of threads.
         outbox: Called with each `StepEvent` and `StepDone`, from the worker's thread.
         gate: The run's gate.
     """
@@ -121,7 +121,7 @@ class Workers:
         self._thread_of: dict[str, int] = {}
 
     def submit(self, step_key: str, events: Callable[[], Iterator[Any]]) -> None:
-        """Run one step. The caller never submits more than `size` steps that are not done."""
+        """Run one step. The caller never submits more than `size` unfinished steps."""
         if len(self._threads) < self._size:
             thread = threading.Thread(target=self._work, daemon=True, name=f"warm-{len(self._threads)}")
             self._threads.append(thread)
@@ -129,16 +129,16 @@ class Workers:
         self._inbox.put((step_key, events))
 
     def stop(self, step_key: str) -> None:
-        """Raise `Abandoned` in the step's thread; only once the gate is closed and nobody is inside.
+        """Raise `Abandoned` in the step's thread; call it only after the gate is closed and empty.
 
-        It ends Python code at its next instruction, which frees the interpreter lock for the rest of the run's end; a
-        call into native code ends first.
+        It ends Python code at its next instruction, which frees the interpreter lock for the rest of the shutdown. A
+        call into native code finishes first.
         """
         if (thread := self._thread_of.get(step_key)) is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Abandoned))
 
     def close(self, wait_s: float) -> None:
-        """Let the threads end when their step does, and wait up to `wait_s` seconds in all for that."""
+        """Let the threads end when their steps do, and wait up to `wait_s` seconds in total."""
         for _ in self._threads:
             self._inbox.put(None)
         deadline = time.monotonic() + wait_s
@@ -161,7 +161,7 @@ class Workers:
                 self._outbox(StepEvent(step_key, event))
         except Abandoned:
             return
-        except BaseException as problem:  # noqa: BLE001 - handed to the run's thread, which reports it
+        except BaseException as problem:  # noqa: BLE001 - passed to the run's thread, which reports it
             error = problem
         finally:
             del self._thread_of[step_key]

@@ -1,1 +1,1 @@
-"""Measurements that several analyzers share. Pure functions of arrays."""
+"""Measurements shared by several analyzers, as pure functions of arrays."""

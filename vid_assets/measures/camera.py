@@ -1,8 +1,8 @@
-"""The camera's motion between pairs of small pictures: shift and scale that most of the picture agrees on.
+"""Camera motion between pairs of small pictures: the shift and scale on which most of the picture agrees.
 
-Points on a grid are followed (Lucas & Kanade 1981, in pyramids after Bouguet 2000), and shift and scale are fitted by
-iteratively reweighted least squares (Geman & McClure 1985), so that things that move by themselves do not count unless
-they fill most of the picture.
+The method follows points on a grid (Lucas & Kanade 1981, in pyramids after Bouguet 2000). It fits shift and scale by
+iteratively reweighted least squares (Geman & McClure 1985). Things that move by themselves do not count unless they
+fill most of the picture.
 """
 
 from dataclasses import dataclass
@@ -15,39 +15,39 @@ from vid_assets.measures.luma import BLACK
 Array = NDArray[np.float64]
 
 GRID = 3  # px between points
-# Least eigenvalue of the structure tensor at which a point can be followed: slopes of 0.7 levels a px each way. Below
-# that the rounding to 8 bits and the noise of a plain wall pass for structure.
+# Least eigenvalue of the structure tensor for a point to be followed: slopes of 0.7 levels per px in each direction.
+# Below that, rounding to 8 bits and the noise of a plain wall look like structure.
 TEXTURE = 5e-4
-LEVELS = 2  # halvings of the pictures in which a motion that nobody knows yet is looked for
+LEVELS = 2  # halvings of the pictures for the search of an unknown motion
 INLIER_PX = 0.35
 LOST = 0.55  # support below which another guess is tried
 
 
 def picture_area(pictures: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Rows and columns inside the black bars of some pictures [n, height, width], if they have any.
+    """Rows and columns inside the black bars, if any, of the pictures [n, height, width].
 
-    The edge of a bar stands still whatever the camera does.
+    The edge of a bar does not move with the camera.
     """
     sample = pictures[:: max(1, len(pictures) // 16)]
     area: list[slice] = []
     for axis in (2, 1):
-        # The median along the bar passes over titles on it; the one over time passes over flashes.
+        # The median along the bar ignores titles on it; the median over time ignores flashes.
         lit = np.flatnonzero(np.median(np.median(sample, axis=axis), axis=0) > BLACK)
         side = pictures.shape[3 - axis]
         first, end = (int(lit[0]), int(lit[-1]) + 1) if len(lit) > side // 2 else (0, side)
-        # The row or column next to a bar is a mix of both.
+        # The row or column next to a bar mixes bar and picture.
         area.append(slice(first + (first > 0), end - (end < side)))
     return area[0], area[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How the camera moved between pairs of frames.
+    """Camera motion between pairs of frames.
 
     Attributes:
         shift: Shift of the picture's centre in px of the small pictures, [n, 2].
         scale: Growth of the picture, natural logarithm, [n].
-        support: Share of the grid that moved that way, [n].
+        support: Share of the grid that moves in this way, [n].
     """
 
     shift: Array
@@ -61,16 +61,16 @@ def _grid(height: int, width: int) -> NDArray[np.float32]:
 
 
 def follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | None = None) -> Motion:
-    """Measure the camera's motion between pairs of frames.
+    """Measure the camera motion between pairs of frames.
 
     Args:
         grey: Pictures, [n, height, width].
-        pairs: First and second frame of each, [m, 2].
-        guess: About what to expect, [m]; without it, pairs that move too far for the points to be followed are guessed
-            by phase correlation.
+        pairs: First and second frame of each pair, [m, 2].
+        guess: Expected motion, [m]. Without it, phase correlation gives the guess for pairs that move too far to follow
+            the points.
     """
-    # Where the motion is about known, coarse levels only do harm: things that move are large in them, and drag the
-    # ground along, a regular one to its next period.
+    # If the motion is roughly known, coarse levels only do harm: moving things are large in them and drag the ground
+    # along, and a regular ground moves to its next period.
     motion = _follow(grey, pairs, guess, LEVELS if guess is None else 0)
     lost = np.flatnonzero(motion.support < LOST)
     if guess is not None or not len(lost):
@@ -120,7 +120,7 @@ def _follow(grey: NDArray[np.uint8], pairs: NDArray[np.int64], guess: Motion | N
 
 
 def _fit(moved: Array, seen: NDArray[np.bool_], places: Array) -> Motion:
-    """Shift and scale that most of the points agree on.
+    """Shift and scale on which most of the points agree.
 
     Args:
         moved: Displacements in px, [m, points, 2].
@@ -140,7 +140,7 @@ def _fit(moved: Array, seen: NDArray[np.bool_], places: Array) -> Motion:
         shift = mean_move - growth[:, None] * mean_place
     growth = np.maximum(growth, -0.9)
     expected = shift[:, None] + growth[:, None, None] * places
-    # What leaves the picture says nothing; what moves far is followed less exactly.
+    # Points that leave the picture give no information; points that move far are less exact.
     stays = (np.abs(places + expected) < -places.min(axis=0) + 2).all(axis=2)
     miss, allowed = np.linalg.norm(moved - expected, axis=2), INLIER_PX + 0.05 * np.linalg.norm(expected, axis=2)
     agree = (seen & stays & (miss < allowed)).sum(axis=1)

@@ -1,12 +1,13 @@
-"""Where a noisy curve changes its level: cuts it into stretches, each of which is steady.
+"""Level changes of a noisy curve: cuts it into stretches, each of which is steady.
 
-The curve has one row per sample and one column per quantity (a camera's pan, tilt and zoom). `stretches` has a plan of
-three steps.
+The curve has one row per sample and one column per quantity (a camera's pan, tilt and zoom). `stretches` has three
+steps.
 
-1. Scale. Each column is divided by its noise, so that a gain in fit means the same in all of them.
-2. Divide, from the whole down to its parts (binary segmentation, Scott & Knott 1974). A part is cut where two means fit
-   it best. What leaves a level and comes back to it is hidden from one cut, because both sides of any cut then have
-   about the same mean; so a span that is most unlike its surroundings is looked for (circular, Olshen et al. 2004)::
+1. Scale. Each column is divided by its noise, so that a gain in fit means the same in all columns.
+2. Divide, from the whole down to its parts (binary segmentation, Scott & Knott 1974). A part is cut at the place where
+   two means fit it best. One cut cannot find a change that returns to its level, because both sides of any cut then
+   have about the same mean. Therefore the step also searches for the span that differs most from its surroundings
+   (circular, Olshen et al. 2004)::
 
         level    one cut is enough                 a span: it comes back
           |                   _.-._-.-                   _.-._-.
@@ -15,11 +16,11 @@ three steps.
           +------------------^----------->   -----------^-------^---------->  time
               a             cut        b      a       first    last       b
 
-3. Place again. The first cuts were placed when the later ones were not known, and a cut that lies inside a stretch now
-   known to be two is off. Each is moved to the best place between its neighbours, and dropped if nothing changes there.
+3. Place again. The first cuts are placed before the later ones are known. A cut inside a stretch that later becomes two
+   is therefore off. Each cut moves to the best place between its neighbours, and is dropped if nothing changes there.
 
-A cut must gain more fit than chance gives to a part of its length, and the levels must differ by what matters to the
-reader of the result (`differ`): with little noise, the tiniest drift would gain enough.
+A cut must gain more fit than chance gives to a part of its length. The levels must also differ by an amount that
+matters to the reader of the result (`differ`): with little noise, the tiniest drift would gain enough.
 """
 
 import numpy as np
@@ -27,18 +28,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Least gain in fit of a cut, in squared noise, times the logarithm of the samples: what the best of so many places
-# reaches by chance in noise alone, with room for noise that is not independent from sample to sample.
+# Least gain in fit of a cut, in squared noise, times the logarithm of the samples. This is what the best place reaches
+# by chance in pure noise, with a margin for noise that is not independent from sample to sample.
 PENALTY = 8.0
-# How many lengths are tried for a span inside a part. Rough ones are enough, as both ends are placed again.
+# Number of lengths to try for a span inside a part. Rough lengths are enough, since both ends are placed again.
 LENGTHS = 24
-# Least change of level that parts two stretches: absolute, and as a share of the larger level.
+# Least change of level that separates two stretches: absolute, and as a share of the larger level.
 STEP, STEP_SHARE = 0.03, 0.15
-# Noise below this counts as this: a drawn curve has none, and would be cut at each rounding.
+# Lower bound for the noise: a drawn curve has none, and would be cut at each rounding.
 LEAST_NOISE = 0.01
 # Median of the difference of two independent normal samples, in standard deviations of one: 0.6745 times sqrt(2).
 MEDIAN_DIFFERENCE = 0.954
-ROUNDS = 2  # of placing again; a third moves nothing in practice
+ROUNDS = 2  # of placing again; a third changes nothing in practice
 
 
 def stretches(curve: Array, shortest: int) -> list[int]:
@@ -46,7 +47,7 @@ def stretches(curve: Array, shortest: int) -> list[int]:
 
     Args:
         curve: Samples at even distances, [n, k], n at least 1.
-        shortest: Least samples of a stretch, at least 1.
+        shortest: Minimum number of samples of a stretch, at least 1.
     """
     sums = _scaled_sums(curve)
     starts = _divided(curve, sums, shortest)
@@ -56,13 +57,13 @@ def stretches(curve: Array, shortest: int) -> list[int]:
 
 
 def differ(one: Array, two: Array) -> bool:
-    """Whether two levels [k] are so unlike that they are two stretches."""
+    """Whether two levels [k] differ enough to be two stretches."""
     largest = np.maximum(np.abs(one), np.abs(two)).max()
     return bool(np.abs(one - two).max() > max(STEP, STEP_SHARE * largest))
 
 
 def median_of_three(curve: Array) -> Array:
-    """The curve [n, k] without single bad samples; steps stay where they are, unlike with a mean."""
+    """The curve [n, k] without single bad samples; unlike a mean, this keeps steps in place."""
     if len(curve) < 3:
         return curve
     padded = np.concatenate([curve[:1], curve, curve[-1:]])
@@ -79,7 +80,7 @@ def _scaled_sums(curve: Array) -> Array:
 
 
 def _divided(curve: Array, sums: Array, shortest: int) -> list[int]:
-    """Where stretches start, each place chosen before the later ones were known; not in order."""
+    """Starts of the stretches, not in order; each is chosen before the later ones are known."""
     starts, todo = [0], [(0, len(curve))]
     while todo:
         a, b = todo.pop()
@@ -91,14 +92,14 @@ def _divided(curve: Array, sums: Array, shortest: int) -> list[int]:
 
 
 def _cut(curve: Array, sums: Array, a: int, b: int, shortest: int) -> list[int]:
-    """Where to part the samples `a` to `b` in two; nothing if they are steady."""
+    """Places at which to divide the samples `a` to `b`; nothing if they are steady."""
     cut, gain = _best_cut(sums, a, b, shortest)
     is_enough = gain > PENALTY * np.log(b - a) and differ(curve[a:cut].mean(axis=0), curve[cut:b].mean(axis=0))
     return [cut] if is_enough else []
 
 
 def _span(curve: Array, sums: Array, a: int, b: int, shortest: int) -> list[int]:
-    """Start and end of a stretch amid the samples `a` to `b` that is unlike the rest; nothing if there is none."""
+    """Start and end of a stretch within the samples `a` to `b` that differs from the rest; nothing if none does."""
     if b - a < 3 * shortest:
         return []
     first, last, gain = _best_span(sums, a, b, shortest)
@@ -108,7 +109,7 @@ def _span(curve: Array, sums: Array, a: int, b: int, shortest: int) -> list[int]
 
 
 def _best_cut(sums: Array, a: int, b: int, shortest: int) -> tuple[int, float]:
-    """The best place to part the samples `a` to `b`, and by how much two means fit better than one."""
+    """The best place to divide the samples `a` to `b`, and the gain in fit of two means over one."""
     cuts = np.arange(a + shortest, b - shortest + 1)
     if not len(cuts):
         return b, 0.0
@@ -119,9 +120,9 @@ def _best_cut(sums: Array, a: int, b: int, shortest: int) -> tuple[int, float]:
 
 
 def _best_span(sums: Array, a: int, b: int, shortest: int) -> tuple[int, int, float]:
-    """Start and end of the samples amid `a` to `b` that are most unlike the rest, and how much better two means fit.
+    """Start and end of the samples within `a` to `b` that differ most from the rest, and the gain in fit of two means.
 
-    There must be three times `shortest`.
+    There must be at least three times `shortest` samples.
     """
     found = (a, b, 0.0)
     lengths: list[int] = np.unique(np.geomspace(shortest, b - a - 2 * shortest, LENGTHS).round().astype(int)).tolist()
@@ -137,10 +138,10 @@ def _best_span(sums: Array, a: int, b: int, shortest: int) -> tuple[int, int, fl
 
 
 def _placed_again(curve: Array, sums: Array, starts: list[int], shortest: int) -> list[int]:
-    """The starts, each at the best place between the one before and the one after, without those that part nothing.
+    """The starts, each at the best place between its neighbours, without those that separate nothing.
 
-    The levels here are medians, because a sample across a change is a bit of both, and must not make a stretch of its
-    own with its neighbours.
+    The levels here are medians: a sample across a change is a mix of both levels, and must not form a stretch with its
+    neighbours.
     """
     kept = [0]
     for end in [*starts[2:], len(curve)][: len(starts) - 1]:

@@ -1,16 +1,16 @@
-"""Luma, the brightness of a picture's pixels, by the weights of ITU-R BT.709."""
+"""Luma: the brightness of a picture's pixels, with the weights of ITU-R BT.709."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Of red, green and blue.
+# Weights of red, green and blue.
 WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
-# Black bars reach up to here: what codecs and scalers leave of black.
+# Highest level of black bars after codecs and scalers.
 BLACK = 24
 
 
 def luma_of(pictures: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Luma of RGB pixels [..., 3] in levels 0..255, [...]."""
+    """Luma of RGB pixels [..., 3], in levels 0..255, [...]."""
     return np.asarray(np.asarray(pictures, np.float32) @ WEIGHTS, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The pitch of a voice or tone by YIN (de Cheveigne & Kawahara, "YIN, a fundamental frequency estimator", 2002)."""
+"""Pitch of a voice or tone by YIN (de Cheveigne & Kawahara, "YIN, a fundamental frequency estimator", 2002)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ Array = NDArray[np.float64]
 
 RATE = 16000
 LOWEST_HZ, HIGHEST_HZ = 60, 1000.0
-YIN_WINDOW = 1024  # samples that are compared with themselves, shifted
+YIN_WINDOW = 1024  # samples compared with a shifted copy of themselves
 YIN_LONGEST = RATE // LOWEST_HZ  # the longest shift
 YIN_THRESHOLD = 0.2  # dips below this are periods
-FRAME = YIN_WINDOW + YIN_LONGEST + 1  # samples that one answer takes
+FRAME = YIN_WINDOW + YIN_LONGEST + 1  # samples needed for one result
 
 
 def pitch(frames: NDArray[np.float32]) -> Array:
-    """YIN on each frame of samples [n, `FRAME` or more]; Hz, NaN where it is not voiced."""
+    """YIN on each frame of samples [n, `FRAME` or more]; Hz, NaN if not voiced."""
     x = frames[:, :FRAME].astype(np.float64)
     length = 1 << (FRAME + YIN_WINDOW - 1).bit_length()
     head = np.fft.rfft(x[:, :YIN_WINDOW], length, axis=1)
@@ -24,7 +24,7 @@ def pitch(frames: NDArray[np.float32]) -> Array:
     difference = np.maximum(energies[:, :1] + energies - 2 * crossed, 0)
     lags = np.arange(1, YIN_LONGEST + 2)
     normal = np.ones_like(difference)
-    # what differs by less is rounding: faint rumble would have dips of it everywhere
+    # smaller differences are rounding errors; faint rumble would have dips from them everywhere
     floor = np.maximum(1e-9 * energies[:, :1], 1e-30)
     normal[:, 1:] = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), floor)
     dip = (normal[:, 1:-1] <= normal[:, 2:]) & (normal[:, 1:-1] < normal[:, :-2]) & (normal[:, 1:-1] < YIN_THRESHOLD)

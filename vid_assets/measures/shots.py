@@ -1,4 +1,4 @@
-"""Shots as spans of time, from the boundaries that ``cut_analysis`` finds, and pictures chosen from them."""
+"""Shots as spans of time, from the boundaries of ``cut_analysis``, and pictures chosen from them."""
 
 import numpy as np
 import polars as pl
@@ -10,9 +10,9 @@ Span = tuple[float, float]
 
 
 def shot_spans(cut_analysis: pl.DataFrame, duration_s: float) -> list[Span]:
-    """Start and end of each shot in seconds, ascending; the pictures of gradual transitions belong to none.
+    """Start and end of each shot in seconds, ascending; pictures of gradual transitions belong to no shot.
 
-    A hard cut falls where the new shot's first picture appears. Without boundaries the whole video is one shot.
+    A hard cut is at the time of the new shot's first picture. Without boundaries, the whole video is one shot.
     """
     spans: list[Span] = []
     start_s = 0.0
@@ -34,7 +34,7 @@ def rows_within(frames: Frames, span: Span) -> NDArray[np.int64]:
 
 
 def subsample(rows: NDArray[np.int64], count: int) -> list[int]:
-    """At most `count` of the rows, evenly spaced and centred; all of them where there are no more."""
+    """At most `count` of the rows, evenly spaced and centred; all of them if there are no more."""
     if len(rows) <= count:
         return rows.tolist()
     places = (np.arange(count) + 0.5) * len(rows) / count

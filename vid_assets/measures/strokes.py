@@ -1,8 +1,8 @@
-"""Strokes of letters in pictures: where they appear or change, and whether those of one line are still the same.
+"""Strokes of letters in pictures: where they appear or change, and whether those of one line stay the same.
 
-Strokes are what top-hat and black-hat filters leave of a picture (Lienhart & Wernicke, "Localizing and segmenting text
-in images and videos", 2002, use the same cue of contrast). Reading is expensive, so that these cheap tests decide which
-parts of which pictures are worth it.
+Strokes are the result of top-hat and black-hat filters on a picture (Lienhart & Wernicke, "Localizing and segmenting
+text in images and videos", 2002, use the same contrast cue). Reading is expensive, so these cheap tests select the
+parts of pictures that are worth reading.
 """
 
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ STROKE_LEVELS = 40
 STROKE_SHARE = 1 / 18  # thickest stroke, share of the picture's height
 CELL = 8
 CELL_DENSITY = 0.15
-RUN_CELLS = 3  # the shortest line that counts as text is so many cells wide
+RUN_CELLS = 3  # width of the shortest line of text, in cells
 STILL_LEVELS = 24
-QUIET_LEVELS, QUIET_SHARE = 12, 0.1  # where the scene stands still, at most this share changes by more than that
-# Levels by which still strokes may differ, their share of a cell's new strokes, the shortest run of such cells, and the
-# fewest in a band. Strokes of a scene that moves now and then meet others of their brightness.
+QUIET_LEVELS, QUIET_SHARE = 12, 0.1  # in a still scene, at most this share changes by more than these levels
+# Maximum level difference of still strokes, their minimum share of a cell's new strokes, the shortest run of such
+# cells, and the fewest in a band. In a moving scene, strokes sometimes meet others of the same brightness.
 QUIET, BUSY = (STILL_LEVELS, 0.6, RUN_CELLS, 1), (10, 0.7, 4, 6)
 RESTLESS_S = 1.5
-MARGIN_CELLS = 3  # around what is read: the detector needs to see that a line ends
-WHOLE = 0.5  # from this share of the picture on, all of it is read
+MARGIN_CELLS = 3  # around the part to read: the detector needs to see that a line ends
+WHOLE = 0.5  # from this share of the picture on, the whole picture is read
 LONGEST_UNREAD_S = 5.0
 SAME_LETTERS, SIMILAR_LETTERS = 0.85, 0.4
 
@@ -39,14 +39,14 @@ ALL: Band = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Look:
-    """What is worth reading: the part `box` of the sampled picture `row`."""
+    """A part worth reading: `box` in the sampled picture `row`."""
 
     row: int
     box: Box = (0.0, 0.0, 1.0, 1.0)
 
     @property
     def area(self) -> float:
-        """Share of the picture."""
+        """Area of the box, share of the picture."""
         return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
 
 
@@ -58,12 +58,12 @@ def luma_of(picture: NDArray[np.uint8]) -> Luma:
 
 
 def stroke_side(height: int) -> int:
-    """Side of the kernel that finds strokes in a picture of this height, px."""
-    return max(3, round(height * STROKE_SHARE) | 1)  # an even kernel would move what it opens
+    """Side in px of the kernel that finds strokes in a picture of this height."""
+    return max(3, round(height * STROKE_SHARE) | 1)  # an even kernel would shift the picture
 
 
 def strokes(luma: Luma, side: int | None = None) -> Mask:
-    """Where something thin and of strong contrast is, either way; bool, shape [h, w]."""
+    """Thin places with strong contrast, darker or brighter; bool, shape [h, w]."""
     import cv2
 
     side = side or stroke_side(luma.shape[0])
@@ -73,7 +73,7 @@ def strokes(luma: Luma, side: int | None = None) -> Mask:
 
 
 def grown(mask: Mask, by: int) -> Mask:
-    """The mask and what lies within `by` px of it."""
+    """The mask, extended by `by` px."""
     import cv2
 
     kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
@@ -82,13 +82,13 @@ def grown(mask: Mask, by: int) -> Mask:
 
 
 def _density(mask: Mask) -> NDArray[np.float64]:
-    """Share of each cell of `CELL` x `CELL` px that is set."""
+    """Share of set pixels in each cell of `CELL` x `CELL` px."""
     rows, columns = mask.shape[0] // CELL, mask.shape[1] // CELL
     return mask[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL).mean(axis=(1, 3))
 
 
 def _runs(cells: Mask, least: int = RUN_CELLS) -> Mask:
-    """The cells that have enough set neighbours side by side, as letters do."""
+    """The cells in horizontal runs of at least `least` set cells, as for letters."""
     least = min(least, cells.shape[-1])
     if not cells.size or not cells.any():
         return np.zeros_like(cells)
@@ -100,12 +100,12 @@ def _runs(cells: Mask, least: int = RUN_CELLS) -> Mask:
 
 
 def has_rows(mask: Mask) -> bool:
-    """Whether strokes stand side by side, as letters do."""
+    """Whether there are strokes side by side, as for letters."""
     return bool(_runs(_density(mask) > CELL_DENSITY).any())
 
 
 def bands_of(cells: Mask, height: int, least: int = 1) -> list[Band]:
-    """The bands that hold at least so many of these cells, with a margin."""
+    """The bands that contain at least `least` of these cells, with a margin."""
     lines = np.flatnonzero(cells.any(axis=1))
     if not len(lines):
         return []
@@ -117,7 +117,7 @@ def bands_of(cells: Mask, height: int, least: int = 1) -> list[Band]:
 
 
 def united(bands: list[Band]) -> list[Band]:
-    """Bands put together where they touch, ascending; the whole picture if they take most of it."""
+    """The bands, merged if they touch, ascending; the whole picture if they cover most of it."""
     result: list[Band] = []
     for top, bottom in sorted(bands):
         if result and top <= result[-1][1]:
@@ -128,7 +128,7 @@ def united(bands: list[Band]) -> list[Band]:
 
 
 class _Watch:
-    """Looks at one sample after the other; what it remembers does not grow with the video."""
+    """Processes one sample after the other; its memory does not grow with the video."""
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
@@ -136,13 +136,13 @@ class _Watch:
         self._luma = luma_of(frames.array[0])
         self._mask = strokes(self._luma)
         self._previous: tuple[Luma, Mask] | None = None
-        self._unread = np.zeros_like(self._mask)  # strokes that appeared and were not read since
-        self._read = np.zeros_like(self._mask)  # around strokes that were read
+        self._unread = np.zeros_like(self._mask)  # strokes that appeared and were not read yet
+        self._read = np.zeros_like(self._mask)  # surroundings of strokes that were read
         self._whole_s = float(frames.times_s[0])
         self._restless_s = -np.inf
 
     def step(self, row: int) -> Iterator[Look]:
-        """What is worth reading because of the sample `row`."""
+        """The parts worth reading because of the sample `row`."""
         time_s, last = float(self._frames.times_s[row]), row == len(self._frames) - 1
         following = (self._previous or (self._luma, self._mask)) if last else self._sample(row + 1)
         fresh, quiet = self._fresh()
@@ -168,7 +168,7 @@ class _Watch:
         return luma, strokes(luma)
 
     def _fresh(self) -> tuple[Mask, bool]:
-        """Strokes that are new, have changed or were not read, and whether the scene stands still."""
+        """Strokes that are new, changed or unread, and whether the scene is still."""
         import cv2
 
         if self._previous is None:
@@ -179,7 +179,7 @@ class _Watch:
         return self._mask & ((difference > STILL_LEVELS) | ~grown(mask, 2) | self._unread), quiet
 
     def _held(self, fresh: Mask, quiet: bool, luma: Luma, mask: Mask) -> list[Band]:
-        """Bands with rows of fresh strokes that are the same in another sample."""
+        """Bands with rows of fresh strokes that are unchanged in another sample."""
         import cv2
 
         levels, share, run, least = QUIET if quiet else BUSY
@@ -197,11 +197,11 @@ class _Watch:
 
 
 def looks(frames: Frames) -> Iterator[Look]:
-    """What is worth reading without knowing what was read, about ascending; a band may come twice.
+    """Parts worth reading, without knowledge of earlier readings, roughly ascending; a band may occur twice.
 
-    A band is read where rows of strokes appear or change and hold still until the next sample, in that sample, since
-    text that fades in is clearer there; where they do not hold still, though the scene does, in the sample itself; and
-    the whole picture every `LONGEST_UNREAD_S` while strokes keep changing.
+    A band is read if rows of strokes appear or change. If they stay still until the next sample, that sample is read,
+    because text that fades in is clearer there. If they do not stay still but the scene does, the sample itself is
+    read. The whole picture is read every `LONGEST_UNREAD_S` while strokes keep changing.
     """
     watch = _Watch(frames) if len(frames) else None
     for row in range(len(frames)):
@@ -217,7 +217,7 @@ def pixels(box: Box, height: int, width: int) -> tuple[slice, slice]:
 
 
 def patch(frames: Frames, row: int, box: Box) -> tuple[Luma, Mask]:
-    """Luma and strokes of a part of a sampled picture, each [h, w], as they are in the whole picture."""
+    """Luma and strokes of a part of a sampled picture, each [h, w], as in the whole picture."""
     height, width = frames.array.shape[1:3]
     rows, columns = pixels(box, height, width)
     side = stroke_side(height)
@@ -228,7 +228,7 @@ def patch(frames: Frames, row: int, box: Box) -> tuple[Luma, Mask]:
 
 
 def tight(box: Box, frames: Frames, row: int) -> Box:
-    """The box without the margin that the reader leaves around the letters."""
+    """The box without the reader's margin around the letters."""
     height, width = frames.array.shape[1:3]
     rows, columns = pixels(box, height, width)
     _, part = patch(frames, row, box)
@@ -243,9 +243,9 @@ def tight(box: Box, frames: Frames, row: int) -> Box:
 
 
 def likeness(one: tuple[Luma, Mask], two: tuple[Luma, Mask]) -> float:
-    """How much alike the letters of two patches are where they are least so: a correlation, -1..1.
+    """Lowest similarity of the letters of two patches: a correlation, -1..1.
 
-    It is taken window by window, each about as wide as a letter, so that one digit that changes is seen.
+    It compares windows about as wide as a letter, so that a change of one digit is visible.
     """
     letters = grown(one[1] | two[1], 1).astype(np.float64)
     first, second = one[0].astype(np.float64), two[0].astype(np.float64)
@@ -265,16 +265,16 @@ def likeness(one: tuple[Luma, Mask], two: tuple[Luma, Mask]) -> float:
 
 
 def followed(frames: Frames, box: Box, row: int) -> tuple[int, int]:
-    """First and last sample around `row` whose letters in the box are the same.
+    """First and last sample around `row` with the same letters in the box.
 
-    One sample in which they are only similar, since something behind them moves, does not end them.
+    One sample with only similar letters, for example because the background moves, does not end them.
     """
     wanted = patch(frames, row, box)
     return row - _steps(frames, box, row, -1, wanted), row + _steps(frames, box, row, 1, wanted)
 
 
 def _steps(frames: Frames, box: Box, row: int, way: int, wanted: tuple[Luma, Mask]) -> int:
-    """Samples that the letters last, seen from `row` to one side."""
+    """Number of samples for which the letters stay, from `row` in one direction."""
     most, steps = len(frames) - 1 - row if way > 0 else row, 0
     while steps < most:
         here = likeness(wanted, patch(frames, row + way * (steps + 1), box))

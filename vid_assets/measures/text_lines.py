@@ -1,4 +1,4 @@
-"""Lines of text over time: which readings are of one line, which line has a place at a time, and lines that scroll."""
+"""Lines of text over time: readings of the same line, the line at a place and time, and scrolling lines."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ Box = tuple[float, float, float, float]
 SAME_TEXT = 0.8
 SAME_PLACE = 0.6
 NARROWER = 0.75
-FEW_LETTERS = 2  # so few must be there for longer and be read surely
+FEW_LETTERS = 2  # a text this short must stay longer and be read with high confidence
 SURE = 0.95
-BRIEF = 2  # samples that a line that moves stays in one place at most
-LINK = 4  # samples between two readings of a line that moves at most
-LEAST_COMMON, COMMON_SHARE = 4, 0.5  # letters that two windows on a line that scrolls have in common
-LEAST_SHIFT = 0.03  # of the picture's width
+BRIEF = 2  # most samples for which a moving line stays in one place
+LINK = 4  # most samples between two readings of a moving line
+LEAST_COMMON, COMMON_SHARE = 4, 0.5  # letters that two windows on a scrolling line share
+LEAST_SHIFT = 0.03  # share of the picture's width
 
 
 @dataclass(slots=True)
@@ -23,14 +23,14 @@ class Line:
     """One line of text.
 
     Attributes:
-        text: What it says.
-        confidence: The reader's, of the surest reading, 0..1.
-        box: Where it was read then, x0 y0 x1 y1 in shares of the picture.
-        first: First sample that shows it.
-        last: Last sample that shows it.
-        reads: Pictures in which it was read.
-        row: The sample of the surest reading.
-        moves: Whether it is one of several windows on a line that scrolls.
+        text: The text of the line.
+        confidence: Confidence of the best reading, 0..1.
+        box: Place of the best reading, x0 y0 x1 y1 in shares of the picture.
+        first: First sample that shows the line.
+        last: Last sample that shows the line.
+        reads: Number of pictures in which the line was read.
+        row: Sample of the best reading.
+        moves: Whether the line is one of several windows on a scrolling line.
     """
 
     text: str
@@ -44,15 +44,15 @@ class Line:
 
     @property
     def width(self) -> float:
-        """Share of the picture's width."""
+        """Width of the line, share of the picture's width."""
         return self.box[2] - self.box[0]
 
     def shows(self, row: int) -> bool:
-        """Whether it is there in a sample."""
+        """Whether the line is visible in a sample."""
         return self.first <= row <= self.last
 
     def add(self, other: "Line") -> None:
-        """Take another reading of the same line in; the text is that of the surest one."""
+        """Add another reading of the same line; the text is that of the best reading."""
         if other.confidence > self.confidence:
             self.text, self.confidence, self.box, self.row = other.text, other.confidence, other.box, other.row
         self.first, self.last = min(self.first, other.first), max(self.last, other.last)
@@ -74,24 +74,24 @@ def same_size(one: Line, other: Line) -> bool:
 
 
 def letters_of(text: str) -> str:
-    """Letters and digits alone, in lower case."""
+    """Letters and digits of the text, in lower case."""
     return re.sub(r"[\W_]", "", text.casefold())
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two readings can be of one text: nearly the same letters, and the same digits."""
+    """Whether two readings may be of one text: nearly the same letters, and the same digits."""
     if re.sub(r"\D", "", one) != re.sub(r"\D", "", other):
         return False
     return SequenceMatcher(None, letters_of(one), letters_of(other), autojunk=False).ratio() >= SAME_TEXT
 
 
 def is_text(line: Line) -> bool:
-    """Whether a reading is more than what textures look like now and then."""
+    """Whether a reading is more than a texture that sometimes looks like text."""
     return len(letters_of(line.text)) > FEW_LETTERS or (line.last > line.first and line.confidence >= SURE)
 
 
 def merged(lines: Iterable[Line]) -> list[Line]:
-    """Readings of the same line put together."""
+    """The lines, with readings of the same line merged."""
     result: list[Line] = []
     for line in sorted(lines, key=lambda item: (item.first, item.box[1], item.box[0], item.last)):
         same = next((other for other in result if _is_same(other, line)), None)
@@ -105,7 +105,7 @@ def merged(lines: Iterable[Line]) -> list[Line]:
 def _is_same(one: Line, other: Line) -> bool:
     if not (one.first <= other.last + 2 and other.first <= one.last + 2 and alike(one.text, other.text)):
         return False
-    # What moves, such as the lines of closing credits, is in another place in each sample.
+    # Moving lines, such as closing credits, are in another place in each sample.
     apart = one.last < other.first and other.first == other.last and (one.moves or one.first == one.last)
     if apart and overlap(one.box, other.box) < SAME_PLACE:
         one.moves = same_size(one, other)
@@ -114,14 +114,14 @@ def _is_same(one: Line, other: Line) -> bool:
 
 
 def one_at_a_time(lines: Sequence[Line]) -> list[Line]:
-    """The lines, so that no two are in one place at one time: the later one takes the place over."""
+    """The lines, with at most one per place and time: the later line replaces the earlier one."""
     result: list[Line] = []
     for line in sorted(lines, key=lambda item: (item.first, -item.width, -item.confidence, item.text)):
         for other in [other for other in result if overlap(line.box, other.box) >= SAME_PLACE]:
             if line.first > other.last or line.last < other.first:
                 continue
             if line.width < NARROWER * other.width or line.first == other.first:
-                line.first = other.last + 1  # a part of the other, or what is less sure
+                line.first = other.last + 1  # a part of the other, or less certain
             else:
                 other.last = line.first - 1
         result.append(line)
@@ -134,7 +134,7 @@ def _in_one_band(one: Box, other: Box) -> bool:
 
 
 def scrolls(one: Line, other: Line) -> bool:
-    """Whether two readings are windows on one line that scrolls to the left: what they have in common has moved."""
+    """Whether two readings are windows on one line that scrolls to the left: their common part has moved."""
     early, late = sorted((one, other), key=lambda line: line.row)
     if not 0 < late.row - early.row <= LINK or not _in_one_band(one.box, other.box):
         return False
@@ -148,7 +148,7 @@ def scrolls(one: Line, other: Line) -> bool:
 
 
 def stitched(lines: Sequence[Line]) -> list[Line]:
-    """The lines, with the windows on each line that scrolls put together, in a box that holds them all."""
+    """The lines, with the windows on each scrolling line merged, in a box that contains them all."""
     result: list[Line] = []
     tickers: list[Line] = []
     for line in sorted(lines, key=lambda line: (line.row, line.box[0])):
@@ -167,14 +167,14 @@ def stitched(lines: Sequence[Line]) -> list[Line]:
 
 
 def _is_window(line: Line, ticker: Line) -> bool:
-    """Whether a line is a short part of one that scrolls."""
+    """Whether a line is a short part of a scrolling line."""
     inside = _in_one_band(line.box, ticker.box) and ticker.first - 1 <= line.first and line.last <= ticker.last + LINK
     match = SequenceMatcher(None, letters_of(line.text), letters_of(ticker.text), autojunk=False).find_longest_match()
     return inside and match.size >= COMMON_SHARE * len(letters_of(line.text))
 
 
 def _stitch(ticker: Line, line: Line) -> None:
-    """Add to a line that scrolls what one more window on it shows."""
+    """Extend a scrolling line by the text of one more window."""
     match = SequenceMatcher(None, ticker.text, line.text, autojunk=False).find_longest_match()
     if match.size >= LEAST_COMMON:
         if len(line.text) - match.b >= len(ticker.text) - match.a:

@@ -1,9 +1,10 @@
-"""Joins the boxes of successive pictures into tracks.
+"""Tracks of boxes over successive pictures.
 
-Two rounds as in ByteTrack (Zhang et al., "ByteTrack: Multi-object tracking by associating every detection box", 2022):
-sure boxes are matched first and may start tracks, unsure ones can only go on with one. As pictures are half a second
-apart, what moves may not overlap itself: besides overlap, distance and colour count (Wojke et al., "Simple online and
-realtime tracking with a deep association metric", 2017, with a colour histogram for the network).
+Matching has two rounds as in ByteTrack (Zhang et al., "ByteTrack: Multi-object tracking by associating every detection
+box", 2022). Boxes with a high score are matched first and may start tracks. Boxes with a low score can only continue
+one. Pictures are half a second apart, so a moving object may not overlap its last box. Therefore distance and colour
+count besides overlap (Wojke et al., "Simple online and realtime tracking with a deep association metric", 2017, with a
+colour histogram instead of the network).
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 SURE = 0.35
-MISSES = 2  # pictures in which a track may go unseen
+MISSES = 2  # pictures for which a track may be missing
 LEAST_LIKENESS = 0.4
 BINS = 4
 
@@ -28,7 +29,7 @@ class _Track:
 
 
 class Tracker:
-    """Gives each box a track number; tracks never join boxes of two labels, and `cut` ends them all.
+    """Assigns a track number to each box; tracks never join boxes of two labels, and `cut` ends all tracks.
 
     Args:
         sure: Score from which a box may start a track.
@@ -40,17 +41,17 @@ class Tracker:
         self._next = 0
 
     def cut(self) -> None:
-        """End all tracks: another shot begins."""
+        """End all tracks, because another shot begins."""
         self._tracks = {}
 
     def add(self, label: str, boxes: Array, scores: Array, colours: Array) -> list[int | None]:
-        """Tracks of one picture's boxes of one label; None for an unsure one that continues none.
+        """Tracks of one picture's boxes of one label; None for a low-score box that continues no track.
 
         Args:
-            label: Their label; call once for each label that has tracks or boxes.
+            label: Label of the boxes; call once per label that has tracks or boxes.
             boxes: x0 y0 x1 y1, [n, 4].
             scores: [n].
-            colours: Histograms as `colour_histogram` makes them, [n, bins].
+            colours: Histograms from `colour_histogram`, [n, bins].
         """
         tracks = self._tracks.setdefault(label, [])
         numbers: list[int | None] = [None] * len(boxes)
@@ -77,7 +78,7 @@ class Tracker:
 
 
 def _matched(open_boxes: list[int], free: list[_Track], boxes: Array, colours: Array) -> list[tuple[int, _Track]]:
-    """The pairing of boxes and tracks whose likenesses add up to most."""
+    """The pairing of boxes and tracks with the largest sum of likenesses."""
     if not open_boxes or not free:
         return []
     from scipy.optimize import linear_sum_assignment
@@ -90,7 +91,7 @@ def _matched(open_boxes: list[int], free: list[_Track], boxes: Array, colours: A
 
 
 def _likeness(box: Array, other: Array, colour: Array, other_colour: Array) -> float:
-    """0..1: half overlap or nearness, half colour; 0 for boxes of unlike size or two of their sizes apart."""
+    """Likeness 0..1: half overlap or nearness, half colour; 0 if too different in size or over two sizes apart."""
     sizes = np.stack([box[2:] - box[:2], other[2:] - other[:2]])
     common = np.prod(np.maximum(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0))
     areas = np.maximum(sizes.prod(axis=1), 1e-12)

@@ -1,12 +1,13 @@
-"""Hard cuts, dissolves and fades in a sequence of small pictures: what ``cut_analysis`` and ``visual_effects`` share.
+"""Hard cuts, dissolves and fades in a sequence of small pictures, for ``cut_analysis`` and ``visual_effects``.
 
-- Cut: the step from one frame to the next is large although the pictures may have moved (least difference within a
-  few px, block by block), stands out from the steps around it (adaptive threshold, as in Truong et al., "New
-  enhancements to cut, fade, and dissolve detection", 2000), and parts *all* frames before it from all after it (Yuan et
-  al., "A formal study of shot boundary detection", 2007). So neither a flash nor a fast pan is a cut.
-- Dissolve: the colours of coarse fields run on a straight line from one steady level to another, and the spatial
-  variance sags by as much as a mix of the two pictures must sag (the parabola of Alattar, "Detecting and compressing
-  dissolve regions in video sequences", 1993). Motion makes no such sag.
+- Cut: the step from one frame to the next meets three conditions. It is large even if the pictures may have moved
+  (least difference within a few px, block by block). It stands out from the surrounding steps (adaptive threshold, as
+  in Truong et al., "New enhancements to cut, fade, and dissolve detection", 2000). It separates *all* frames before it
+  from all frames after it (Yuan et al., "A formal study of shot boundary detection", 2007). Flashes and fast pans are
+  therefore no cuts.
+- Dissolve: the colours of coarse fields follow a straight line from one steady level to another, and the spatial
+  variance sags as much as a mix of the two pictures requires (the parabola of Alattar, "Detecting and compressing
+  dissolve regions in video sequences", 1993). Motion does not cause such a sag.
 - Fade: the same straight line, with a black or white picture at one end (Lienhart, "Comparison of automatic shot
   boundary detection algorithms", 1999).
 """
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 CELL = 3
-NEIGHBOURS = 6  # frames on either side that a step must stand out from
+NEIGHBOURS = 6  # frames on each side from which a step must differ
 CUT_STEP, CUT_RATIO = 3.5, 1.45
 STEADY = 4  # frames of a steady level before and after a ramp
 DARK, BRIGHT = 24.0, 231.0
@@ -31,7 +32,7 @@ DETOUR = 2.2
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A hard cut between frame `last` and the next; `confidence` 0.5 at the threshold."""
+    """A hard cut between frame `last` and the next; `confidence` is 0.5 at the threshold."""
 
     last: int
     confidence: float
@@ -41,7 +42,7 @@ class Cut:
 class Ramp:
     """A linear mix over the frames between `last` (wholly old) and `first` (wholly new).
 
-    `kind` is dissolve, fade_out or fade_in; `colour` of a fade is black or white; `strength` is the root mean square
+    `kind` is dissolve, fade_out or fade_in. `colour` of a fade is black or white. `strength` is the root mean square
     change of the coarse colours in levels.
     """
 
@@ -54,29 +55,29 @@ class Ramp:
 
 
 def frame_rate(times_s: Array) -> float:
-    """Typical frames a second from presentation times, [n]; frames at the same moment count as one."""
+    """Typical frames per second from presentation times, [n]; frames at the same time count as one."""
     gaps = np.diff(times_s)
     gaps = gaps[gaps > 0]
     return float(1 / np.median(gaps)) if len(gaps) else 25.0
 
 
 def cells(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean colour of blocks of 3 x 3 px, float32 [n, 9, 16, 3], of pictures of 27 x 48 px."""
+    """Mean colour of blocks of 3 x 3 px, float32 [n, 9, 16, 3], for pictures of 27 x 48 px."""
     n, height, width = thumbs.shape[:3]
     blocks = thumbs.reshape(n, height // CELL, CELL, width // CELL, CELL, 3)
     return blocks.sum(axis=(2, 4), dtype=np.uint16).astype(np.float32) / CELL**2
 
 
 def steps(a: NDArray[np.float32], b: NDArray[np.float32], reach: int = 2) -> Array:
-    """How much the pictures `a` differ from `b` apart from motion, float64 [n], in levels.
+    """Difference of the pictures `a` from `b` apart from motion, float64 [n], in levels.
 
-    Each block is compared with the most similar block of the other picture within `reach` blocks; the answer is the
-    mean over the blocks, from `a` to `b` or back, whichever is larger.
+    Each block is compared with the most similar block of the other picture within `reach` blocks. The result is the
+    mean over the blocks, from `a` to `b` or from `b` to `a`, whichever is larger.
 
     Args:
-        a: Blocks as `cells` gives them, [n, rows, columns, 3].
+        a: Blocks from `cells`, [n, rows, columns, 3].
         b: The same shape.
-        reach: Motion that is forgiven, in blocks.
+        reach: Allowed motion, in blocks.
     """
     result = np.empty(len(a))
     for start in range(0, len(a), 256):
@@ -106,9 +107,9 @@ def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float, sensitivity:
     """Hard cuts, ascending.
 
     Args:
-        blocks: As `cells` gives them, [n, 9, 16, 3].
+        blocks: Blocks from `cells`, [n, 9, 16, 3].
         step: `steps` from each frame to the next, [n - 1].
-        fps: Frames a second; a flash lasts at most 0.12 s.
+        fps: Frames per second; a flash lasts at most 0.12 s.
         sensitivity: Above 1, smaller changes count as cuts.
     """
     n = len(blocks)
@@ -136,7 +137,7 @@ def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float, sensitivity:
 
 
 def coarse(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean colour of twelve fields of the picture, float32 [n, 36]: what hardly changes when the picture moves."""
+    """Mean colour of twelve fields of the picture, float32 [n, 36]; motion hardly changes it."""
     n, rows, columns = blocks.shape[:3]
     return blocks.reshape(n, 3, rows // 3, 4, columns // 4, 3).mean(axis=(2, 4)).reshape(n, -1)
 
@@ -149,13 +150,13 @@ def fit_ramps(
     Args:
         levels: [n, k].
         last: Last frames of the old levels, [m].
-        length: Frames from there to the first of the new level.
-        before: Frames over which the old level is taken, up to and including its last.
-        after: Frames over which the new level is taken.
+        length: Number of frames from there to the first frame of the new level.
+        before: Number of frames for the old level, up to and including its last.
+        after: Number of frames for the new level.
 
     Returns:
-        Root mean square change of the levels [m], and that change over what speaks against it: root mean square misfit
-        inside the run, unrest before and after, and one level [m].
+        Root mean square change of the levels [m], and that change divided by the evidence against it [m]: root mean
+        square misfit inside the run, unrest before and after, and one level.
     """
     change, score = np.empty(len(last)), np.empty(len(last))
     share = (np.arange(1, length, dtype=np.float32) / length)[None, :, None]
@@ -180,14 +181,14 @@ def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> 
     """Fades to and from black and white of 3 frames to 2.5 s, ascending.
 
     Args:
-        blocks: As `cells` gives them, [n, 9, 16, 3].
-        cuts: No fade crosses one.
-        fps: Frames a second.
+        blocks: Blocks from `cells`, [n, 9, 16, 3].
+        cuts: No fade crosses a cut.
+        fps: Frames per second.
     """
     n = len(blocks)
     if n < STEADY + 3:
         return []
-    # Bars, logos and most titles keep to the margins, and stay while the rest fades.
+    # Bars, logos and most titles are in the margins, and stay while the rest fades.
     inner = blocks[:, 2:7, 2:14].mean(axis=3).reshape(n, -1)
     low, quarter, three_quarters, high = np.percentile(inner, [0, 25, 75, 100], axis=1)
     even = high - low < 14
@@ -219,7 +220,7 @@ def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def _fade_into(
     levels: NDArray[np.float32], lasts: NDArray[np.int64], plain: int, fps: float
 ) -> tuple[int, int, float, float] | None:
-    """The straight run that ends at about the frame `plain`: last frame, first plain frame, confidence, strength."""
+    """The straight run that ends near the frame `plain`: last frame, first plain frame, confidence, strength."""
     earliest = int(lasts[lasts < plain].max(initial=-1)) + STEADY
     ends = np.arange(plain - 1, min(plain + 2, len(levels)))
     best = (0.0, 0.0, 0, 0)
@@ -251,11 +252,11 @@ def find_dissolves(
 
     Args:
         thumbs: uint8 RGB [n, 27, 48, 3].
-        blocks: Their `cells`.
+        blocks: Blocks from `cells` of the thumbs.
         step: `steps` from each frame to the next, [n - 1].
-        cuts: No dissolve crosses one.
-        fades: No dissolve overlaps one.
-        fps: Frames a second.
+        cuts: No dissolve crosses a cut.
+        fades: No dissolve overlaps a fade.
+        fps: Frames per second.
         sensitivity: Above 1, less clear dissolves count.
     """
     n = len(thumbs)
@@ -279,7 +280,7 @@ def find_dissolves(
         change, score = fit_ramps(levels, last, length, STEADY, STEADY)
         good = (change > DISSOLVE_CHANGE) & (score > least)
         last, change, score = last[good], change[good], score[good]
-        # Mixing goes straight from the old picture to the new one; motion, a zoom above all, takes a longer way.
+        # Mixing goes straight from the old picture to the new one; motion, especially a zoom, takes a longer path.
         straight = path[last + length] - path[last] < DETOUR * steps(blocks[last], blocks[last + length])
         for place in np.flatnonzero(straight):
             start, end = int(last[place]), int(last[place]) + length
@@ -291,7 +292,7 @@ def find_dissolves(
 
 
 def _strongest(ramps: list[Ramp]) -> list[Ramp]:
-    """Those that overlap none of higher confidence, ascending."""
+    """The ramps that overlap none of higher confidence, ascending."""
     kept: list[Ramp] = []
     for ramp in sorted(ramps, key=lambda ramp: (-ramp.confidence, ramp.last)):
         if all(ramp.first <= other.last or ramp.last >= other.first for other in kept):
@@ -300,7 +301,7 @@ def _strongest(ramps: list[Ramp]) -> list[Ramp]:
 
 
 def _sag(pixels: NDArray[np.uint8], variance: Array, last: int, first: int) -> float:
-    """How far the spatial variance sags between two frames, over what mixing them must make it sag."""
+    """Sag of the spatial variance between two frames, divided by the sag that mixing them causes."""
     share = np.arange(1, first - last) / (first - last)
     straight = (1 - share) * variance[last] + share * variance[first]
     difference = pixels[last].astype(np.float32) - pixels[first]
@@ -309,5 +310,5 @@ def _sag(pixels: NDArray[np.uint8], variance: Array, last: int, first: int) -> f
 
 
 def _confidence(value: float, threshold: float, steepness: float) -> float:
-    """0.5 at the threshold, towards 1 far above it."""
+    """Confidence: 0.5 at the threshold, close to 1 far above it."""
     return float(1 / (1 + (threshold / value) ** steepness))

@@ -1,4 +1,4 @@
-"""Identify, decode once, and map the streams that analyzers read. Imports no dagster; PyAV stays in the sandbox."""
+"""Identify files, decode each once, and map the streams that analyzers read. No dagster; PyAV stays in the sandbox."""
 
 from vid_assets.media.scratch import trim_scratch
 from vid_assets.media.settings import Limits, MediaSettings

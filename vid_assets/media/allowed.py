@@ -1,10 +1,10 @@
-"""What the decoder may open: containers that hold everything in one file, and codecs that archives hold.
+"""What the decoder may open: containers that hold everything in one file, and codecs that occur in archives.
 
-Everything runs in a confined process, so a codec is refused only where it cannot help or where a hostile file gains
-more from it than an archive does. `refusal` says why for each codec.
+Decoding runs in a confined process. A codec is refused only if it cannot help, or if it serves a hostile file more than
+an archive. `refusal` gives the reason for each codec.
 """
 
-# Playlists, image sequences, devices and scripts are left out on purpose: they open further files.
+# Playlists, image sequences, devices and scripts are left out on purpose: they open other files.
 _CONTAINERS = """
     mov matroska webm avi mpegts mpegtsraw mpeg mpegvideo m4v h261 h263 h264 hevc vvc obu av1 ivf cavsvideo dirac vc1
     dnxhd mjpeg mpjpeg flv live_flv asf asf_o ogg mxf gxf lxf dv gif apng rm ivr nut nsv nuv wtv ty flic film_cpk swf
@@ -80,7 +80,7 @@ _HARDWARE = ("_cuvid", "_qsv", "_amf", "_v4l2m2m", "_videotoolbox", "_vaapi", "_
 
 
 def refusal(codec: str) -> str:
-    """Why a codec is not decoded; empty if it is."""
+    """Return why a codec is not decoded; empty if it is."""
     if codec in CODECS:
         return ""
     if codec.endswith(_HARDWARE):

@@ -1,7 +1,7 @@
-"""Closed captions of CEA-608, which ride in the pictures of broadcasts (A/53) or in a track of their own.
+"""CEA-608 closed captions, carried in the pictures of broadcasts (A/53) or in a track of their own.
 
-Each field carries two channels: CC1 and CC2 in the first, CC3 and CC4 in the second. A pop-on caption is prepared out
-of sight and shown at once; roll-up captions end line by line; paint-on captions end as a whole.
+Each field carries two channels: CC1 and CC2 in the first, CC3 and CC4 in the second. A pop-on caption is prepared
+off-screen and shown at once. Roll-up captions end line by line. Paint-on captions end as a whole.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ _POP_ON, _BACKSPACE, _DELETE_ROW, _PAINT_ON, _ERASE, _RETURN, _ERASE_HIDDEN, _SH
     0x20, 0x21, 0x24, 0x29, 0x2C, 0x2D, 0x2E, 0x2F,
 )  # fmt: skip
 _ROLL_UP = (0x25, 0x26, 0x27)
-# Row of a preamble address code, by its first byte's low three bits and the second's bit 5.
+# Row of a preamble address code, by the low three bits of its first byte and bit 5 of the second.
 _ROWS = ((11, 11), (1, 2), (3, 4), (12, 13), (14, 15), (5, 6), (7, 8), (9, 10))
 LINE = 200
 
 
 class Caption(NamedTuple):
-    """One caption: channel 1 to 4, start and end in seconds on the file's own time line, text."""
+    """One caption: channel 1 to 4, start and end in seconds on the file's own timeline, text."""
 
     channel: int
     start: float
@@ -46,7 +46,7 @@ class _Channel:
 
     @property
     def memory(self) -> dict[int, str]:
-        """Where characters go."""
+        """Return the memory that characters go to."""
         return self.hidden if self.mode == "pop_on" else self.shown
 
     def write(self, text: str, time: float) -> None:
@@ -60,7 +60,7 @@ class _Channel:
         self.memory[self.row] = self.memory.get(self.row, "")[:-1]
 
     def take(self) -> str:
-        """What is shown, which then is shown no longer."""
+        """Return what is shown, and clear it."""
         lines = [" ".join(self.shown[row].split()) for row in sorted(self.shown)]
         self.shown = {}
         return "\n".join(line for line in lines if line)
@@ -87,13 +87,13 @@ class Captions:
                 yield from self._pair(flags - 4, first, second, time)
 
     def flush(self, time: float) -> Iterator[Caption]:
-        """The captions that are still shown at the end."""
+        """Yield the captions that are still shown at the end."""
         for number in self._channels:
             yield from self._end(number, time)
 
     def _pair(self, line: int, first: int, second: int, time: float) -> Iterator[Caption]:
         if 0x10 <= first <= 0x1F:
-            # Control codes are sent twice; the second time counts for nothing.
+            # Control codes are sent twice; ignore the second.
             again = self._last[line] == (first, second)
             self._last[line] = None if again else (first, second)
             if not again:

@@ -1,6 +1,6 @@
-"""Which channel of a sound track to listen to: the mix, unless the channels cancel each other or say different things.
+"""Choose the channel of a sound track: the mix, unless the channels cancel each other or carry different programmes.
 
-Windows of 50 ms are compared. A window counts as sounding above -60 dBFS.
+Windows of 50 ms are compared. A window has sound if it is above -60 dBFS.
 """
 
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 WINDOW_S = 0.05
 SILENT = 1e-6  # mean square of full scale: -60 dBFS
-# The mix has at most this share of the power that it would have if its channels were unrelated: 12 dB less.
+# The mix has at most this share of the power that unrelated channels would give: 12 dB less.
 FAR_WEAKER = 10**-1.2
-# Share of the sounding windows in which the mix is far weaker, and their least number, for it to be given up.
+# Give up the mix if it is far weaker in this share of the windows with sound, and in at least this many of them.
 CANCELLED, LEAST_WINDOWS = 0.1, 10
-# Two programmes: waveforms and loudness are unrelated although both sound at the same time.
+# Two programmes: both sound at the same time, but waveform and loudness are unrelated.
 UNRELATED, UNRELATED_LOUDNESS, TOGETHER, STEADY = 0.2, 0.3, 0.4, 0.1
-# Fewer sounding windows than these are a click, not a sound.
+# Fewer windows with sound than this are a click.
 HEARD_WINDOWS = 2
 
 
 @dataclass(slots=True)
 class Verdict:
-    """Which channel to take: ``mix``, ``first`` or ``second``; and why, where it is worth a warning."""
+    """Which channel to take (``mix``, ``first`` or ``second``), and why if that deserves a warning."""
 
     channel: str
     reason: str = ""
@@ -30,11 +30,11 @@ class Verdict:
 
 @dataclass(slots=True)
 class ChannelStatistics:
-    """Powers of the mix and of its channels, window by window.
+    """Powers of the mix and of its channels, per window.
 
     Attributes:
-        window: Samples of a window.
-        heard: Windows in which any channel sounds.
+        window: Samples per window.
+        heard: Number of windows in which any channel has sound.
     """
 
     window: int
@@ -54,9 +54,9 @@ class ChannelStatistics:
 
         Args:
             mix: float32 [n].
-            channels: What it is mixed of, float32 [channels, n].
-            weights: How, float32 [channels].
-            pair: Which two of the channels may be taken in its place; the same twice if only one may.
+            channels: The channels of the mix, float32 [channels, n].
+            weights: Weight of each channel in the mix, float32 [channels].
+            pair: The two channels that may replace the mix; the same one twice if only one may.
         """
         rows = np.concatenate([mix[None], channels])
         if self._rest is not None and len(self._rest) == len(rows):
@@ -73,7 +73,7 @@ class ChannelStatistics:
         self._products += [float(a @ b) for a, b in ((first, first), (second, second), (first, second))]
 
     def verdict(self) -> Verdict:
-        """The channel to take."""
+        """Return the channel to take."""
         if not self._powers:
             return Verdict("mix")
         mix, first, second, loudest, unrelated = np.concatenate(self._powers, axis=1)
@@ -91,14 +91,14 @@ class ChannelStatistics:
         return Verdict("mix")
 
     def _alone(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> Verdict | None:
-        """The only one of the two channels that sounds at all, if it is so."""
+        """Return a verdict if only one of the two channels has any sound."""
         loud = [int(np.count_nonzero(power > SILENT)) for power in (first, second)]
         if 0 in loud and max(loud) >= HEARD_WINDOWS:
             return Verdict("first" if loud[0] else "second")
         return None
 
     def _unrelated(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-        """Whether both channels sound at the same time, and neither waveform nor loudness of one tells of the other."""
+        """Whether both channels have sound at the same time, with unrelated waveforms and unrelated loudness."""
         active = first > SILENT, second > SILENT
         together = np.count_nonzero(active[0] & active[1])
         if together < max(LEAST_WINDOWS, TOGETHER * min(active[0].sum(), active[1].sum())):
@@ -108,5 +108,5 @@ class ChannelStatistics:
             return False
         either = active[0] | active[1]
         a, b = (np.log(np.maximum(power[either], SILENT)) for power in (first, second))
-        # Steady tones have no loudness to compare.
+        # The loudness of steady tones does not vary, so there is nothing to compare.
         return min(a.std(), b.std()) < STEADY or float(np.corrcoef(a, b)[0, 1]) < UNRELATED_LOUDNESS

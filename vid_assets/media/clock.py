@@ -1,7 +1,7 @@
-"""From time stamps to seconds: which pictures to sample while they come, and where all of them lie in the end.
+"""From timestamps to seconds: which pictures to sample during the pass, and where all of them lie on the timeline.
 
-Containers give pictures stamps that are missing, doubled, in decoding order (AVI), rounded (Matroska), restarted
-(joined recordings) or plainly wrong. The decoder gives pictures in presentation order, so their order is not in doubt.
+Containers give pictures timestamps that are missing, doubled, in decoding order (AVI), rounded (Matroska), restarted
+(joined recordings) or wrong. The decoder returns pictures in presentation order, so their order is certain.
 """
 
 from array import array
@@ -12,39 +12,39 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-# A picture that carries no time stamp.
+# A picture without a timestamp.
 MISSING = -(1 << 63)
-# A picture whose time stamp does not advance is placed this long after its predecessor.
+# A picture whose timestamp does not advance is placed this long after the one before it.
 NUDGE_S = 0.001
-# A longer step back means that the file's clock started anew, not that stretches overlap.
+# A longer step back means that the file's clock restarted, not that two parts overlap.
 RESTART_S = 0.25
-# FFmpeg's own guess for elementary streams that carry no rate.
+# FFmpeg's own default for elementary streams without a rate.
 UNKNOWN_STEP_S = 0.04
-# Codecs keep at most 16 pictures for reference: further from its place a picture cannot be.
+# Codecs keep at most 16 reference pictures, so no picture is further than this from its place.
 REORDER = 16
-# A leap is a step of more than this. One or two pictures beyond a leap, with nothing after them, are not believed.
+# A leap is a step longer than this. One or two pictures beyond a leap, with nothing after them, are ignored.
 LEAP_S = 60.0
 STRAYS = 2
-# A leap must also be this many times the longest other step, of at least so many pictures.
+# A leap must also be this many times the longest other step, out of at least this many pictures.
 LEAP_RATIO, LEAP_PICTURES = 100.0, 10
-# Stamps in decoding order are off by as many pictures as refer to later ones.
+# Timestamps in decoding order are off by the number of pictures that refer to later ones.
 LOOSE_STEPS = 3
 
 
 class Sampler:
-    """Chooses the first picture of every ``1 / rate`` seconds, while pictures come.
+    """Chooses the first picture of every ``1 / rate`` seconds while pictures arrive.
 
     Attributes:
-        elapsed_s: Seconds that the pictures so far span at least: leaps, which may be strays, are not counted.
+        elapsed_s: Minimum length of the pictures so far, in seconds. Leaps are not counted, as they may be strays.
     """
 
     def __init__(self, rate: float, base: Fraction, step_s: float) -> None:
         """Start before the first picture.
 
         Args:
-            rate: Pictures a second to choose.
-            base: Unit of the time stamps, in seconds.
-            step_s: Time between pictures where stamps do not say it.
+            rate: Pictures per second to choose.
+            base: Unit of the timestamps, in seconds.
+            step_s: Time between pictures without timestamps.
         """
         self.elapsed_s = 0.0
         self._per_tick = float(base) * rate
@@ -55,14 +55,14 @@ class Sampler:
         self._slot = -1
 
     def take(self, stamp: int | None) -> bool:
-        """Whether to choose the next picture, whose time stamp this is."""
+        """Whether to choose the next picture, which has this timestamp."""
         if self._slot >= 0:
             ahead = self._step if stamp is None or self._previous is None else stamp - self._previous
             seconds = ahead * self._base
             self.elapsed_s += seconds if 0 < seconds <= LEAP_S else 0.0
             self._position += ahead if ahead > 0 else self._step
         self._previous = stamp if stamp is not None else self._previous
-        # The margin keeps a picture at exactly k / rate seconds in its own slot whatever the rounding.
+        # The margin keeps a picture at exactly k / rate seconds in its own slot despite rounding.
         slot = int(self._position * self._per_tick + 1e-6)
         if slot <= self._slot:
             return False
@@ -72,14 +72,14 @@ class Sampler:
 
 @dataclass(slots=True)
 class Timeline:
-    """Where the pictures of a track lie.
+    """Positions of the pictures of a track.
 
     Attributes:
         times: float64 [n], seconds from the first picture, ascending.
-        origin: Stamp of the first picture, in seconds; None if no picture carries one.
-        step: Constant time between pictures, in seconds; None where it varies.
+        origin: Timestamp of the first picture, in seconds; None if no picture has one.
+        step: Constant time between pictures, in seconds; None if it varies.
         missing: int64, rows before which the constant rate has pictures that are not there.
-        odd: How often each oddity occurred, by its name.
+        odd: Number of occurrences of each oddity, by name.
     """
 
     times: NDArray[np.float64]
@@ -90,7 +90,7 @@ class Timeline:
 
     @property
     def usual_step(self) -> float:
-        """The usual time between pictures, in seconds."""
+        """Usual time between pictures, in seconds."""
         gaps = np.diff(self.times)
         return float(self.step or (np.median(gaps) if len(gaps) else UNKNOWN_STEP_S))
 
@@ -109,14 +109,14 @@ def settle(
     limit_s: float = float("inf"),
     heard_until: Fraction | None = None,
 ) -> Timeline:
-    """Place all the pictures of a track.
+    """Place all pictures of a track.
 
     Args:
-        stamps: Time stamps in presentation order, in units of `base`; `MISSING` where there is none.
+        stamps: Timestamps in presentation order, in units of `base`; `MISSING` where there is none.
         base: Their unit, in seconds.
-        rates: Pictures a second that the file announces; one is believed only where the stamps fit it.
-        limit_s: A longer leap is taken for a new clock.
-        heard_until: Where the sound ends on the file's own time line, in seconds; a leap within it is believed.
+        rates: Frame rates that the file announces; one is used only if the timestamps fit it.
+        limit_s: A longer leap counts as a new clock.
+        heard_until: End of the sound on the file's own timeline, in seconds; a leap within it is accepted.
     """
     ticks = np.frombuffer(stamps, np.int64)
     given = ticks != MISSING
@@ -126,7 +126,7 @@ def settle(
         times = np.arange(len(ticks), dtype=np.float64) * float(step)
         return Timeline(times, None, step, odd={UNTIMED: len(ticks)})
     first = int(ticks[given][0])
-    # Exact below 2**53; what lies beyond is no time of any file.
+    # Exact below 2**53; no real file has larger times.
     values = np.where(given, (ticks.astype(np.float64) - first) * base.numerator / base.denominator, np.nan)
     usual = min(limit_s, _usual(values, float(steps[0]) if steps else UNKNOWN_STEP_S))
     heard = -np.inf if heard_until is None else float(heard_until - first * base)
@@ -147,14 +147,14 @@ def settle(
 
 
 def _usual(values: NDArray[np.float64], announced: float) -> float:
-    """The usual step between stamps, in seconds."""
+    """Return the usual step between timestamps, in seconds."""
     gaps = np.diff(values)
     gaps = gaps[gaps > 0]
     return float(np.median(gaps)) if len(gaps) else announced
 
 
 def _nearly_sorted(values: NDArray[np.float64], step: float, limit_s: float) -> bool:
-    """Whether nothing is missing, and nothing lies further from its place than the reordering of codecs explains."""
+    """Whether no timestamp is missing, and codec reordering explains how far each one is from its place."""
     gaps = np.diff(values)
     if np.isnan(values).any() or gaps.max(initial=0) > limit_s:
         return False
@@ -163,12 +163,12 @@ def _nearly_sorted(values: NDArray[np.float64], step: float, limit_s: float) -> 
 
 
 def _slack(step: float, limit_s: float) -> float:
-    """How far a stamp may lie behind an earlier picture's, in seconds, and still be of the same clock."""
+    """Return how far, in seconds, a timestamp may lie behind an earlier one and still be on the same clock."""
     return min(max(RESTART_S, REORDER * step), limit_s)
 
 
 def _remove_strays(values: NDArray[np.float64], usual: float, heard: float) -> int:
-    """Make NaN of stamps that nothing around them confirms, in place; returns how many."""
+    """Set timestamps to NaN, in place, if no neighbour confirms them; return their number."""
     far = max(1.0, 2 * REORDER * usual)
     strays: list[int] = []
     for run in range(1, STRAYS + 1):
@@ -189,7 +189,7 @@ def _remove_strays(values: NDArray[np.float64], usual: float, heard: float) -> i
 
 
 def _end_strays(values: NDArray[np.float64], heard: float) -> list[int]:
-    """The one or two pictures at either end that a leap parts from all the others."""
+    """Return the one or two pictures at either end that a leap separates from all others."""
     rows = np.flatnonzero(~np.isnan(values))
     gaps = np.diff(values[rows])
     if len(gaps) < LEAP_PICTURES:
@@ -198,7 +198,7 @@ def _end_strays(values: NDArray[np.float64], heard: float) -> list[int]:
     for run in range(1, STRAYS + 1):
         for at, cut in ((len(gaps) - run, rows[-run:]), (run - 1, rows[:run])):
             longest = np.delete(gaps, at).max()
-            # What is heard meanwhile makes the leap a pause of the picture.
+            # If there is sound meanwhile, the leap is a pause in the picture.
             quiet = heard < values[rows[at + 1]] - LEAP_S or at < len(gaps) // 2
             if gaps[at] > max(LEAP_S, LEAP_RATIO * max(longest, 0.0)) and quiet and not found:
                 found = cut.tolist()
@@ -206,7 +206,7 @@ def _end_strays(values: NDArray[np.float64], heard: float) -> list[int]:
 
 
 def _join(values: NDArray[np.float64], step: float, limit_s: float) -> dict[str, int]:
-    """Fill in what is missing and join clocks that start anew, in place; returns how often it did."""
+    """Fill in missing values and join clocks that restart, in place; return how often that happened."""
     given = np.flatnonzero(~np.isnan(values))
     lead = int(given[0])
     values[:lead] = values[lead] - (lead - np.arange(lead)) * step
@@ -227,7 +227,7 @@ def _join(values: NDArray[np.float64], step: float, limit_s: float) -> dict[str,
 
 
 def _nudge(values: NDArray[np.float64]) -> int:
-    """Make sorted seconds ascend strictly, in place; returns how many were moved."""
+    """Make sorted seconds strictly ascending, in place; return how many moved."""
     moved, last = 0, -np.inf
     for index in range(len(values)) if (np.diff(values) <= 0).any() else ():
         if values[index] <= last:
@@ -240,13 +240,13 @@ def _nudge(values: NDArray[np.float64]) -> int:
 def _grid(
     values: NDArray[np.float64], base: Fraction, steps: Sequence[Fraction], *, loose: bool
 ) -> tuple[NDArray[np.float64], Fraction, NDArray[np.int64]] | None:
-    """The constant rate that sorted stamps fit within their own rounding, if there is one.
+    """Return the constant rate that sorted timestamps fit within their own rounding, if there is one.
 
     Args:
         values: Seconds from the first.
-        base: Unit of the stamps, in seconds.
-        steps: Times between pictures to try, beside the usual one.
-        loose: Whether the stamps are known to be in decoding order, so that each may be off by some pictures.
+        base: Unit of the timestamps, in seconds.
+        steps: Times between pictures to try, besides the usual one.
+        loose: Whether the timestamps are known to be in decoding order, so that each may be off by some pictures.
     """
     if len(values) < 2:
         return (values, steps[0], np.empty(0, np.int64)) if steps else None

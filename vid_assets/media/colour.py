@@ -1,7 +1,7 @@
-"""Colour of decoded pictures: matrix, transparency, and high dynamic range brought to the standard one.
+"""Colour of decoded pictures: matrix, transparency, and conversion of high dynamic range to standard range.
 
 Tone mapping follows ITU-R BT.2100 (transfer functions) and BT.2408 (reference white at 203 cd/m2, which becomes the
-white of the standard range). Above a knee, highlights are rolled off instead of clipped.
+white of the standard range). Highlights above a knee are compressed instead of clipped.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Numbers of libavutil, which swscale shares for the matrix.
+# Numbers of libavutil; swscale uses the same ones for the matrix.
 UNSPECIFIED = 2
 BT709, BT601, BT2020 = 1, 5, 9
 PQ, HLG = 16, 18
@@ -32,7 +32,7 @@ LEVELS = 4096
 
 
 def matrix(frame: Any) -> int:
-    """The colour matrix of a picture, as swscale numbers it; where the file is silent, players' rule of thumb."""
+    """Return the colour matrix of a picture, as swscale numbers it; if the file has none, use the rule of players."""
     if frame.colorspace != UNSPECIFIED:
         return frame.colorspace
     if frame.color_trc in (PQ, HLG):
@@ -41,24 +41,24 @@ def matrix(frame: Any) -> int:
 
 
 class ToneMapper:
-    """Brings pictures of one high-dynamic-range transfer function to BT.709 as a standard display shows it."""
+    """Converts pictures of one high-dynamic-range transfer function to BT.709, as a standard display shows them."""
 
     def __init__(self, transfer: int, primaries: int) -> None:
         """Prepare the tables.
 
         Args:
             transfer: `PQ` or `HLG`.
-            primaries: FFmpeg's number; unspecified is taken as BT.2020.
+            primaries: FFmpeg's number; unspecified counts as BT.2020.
         """
         code = np.arange(65536, dtype=np.float64) / 65535
         self._hlg = transfer == HLG
         self._linear = (_hlg_scene(code) if self._hlg else _pq_light(code) / REFERENCE_WHITE).astype(np.float32)
         self._matrix = TO_BT709.get(9 if primaries == UNSPECIFIED else primaries)
-        # Dark tones need finer steps than a table over linear light has: it is one over its square root.
+        # Dark tones need finer steps than a table over linear light has, so the table is over its square root.
         self._shown = np.rint(np.linspace(0, 1, LEVELS) ** (2 / GAMMA) * 255).astype(np.uint8)
 
     def apply(self, picture: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """uint16 RGB [height, width, 3] as coded, to uint8 RGB of the standard range."""
+        """Convert uint16 RGB [height, width, 3] as coded to uint8 RGB of the standard range."""
         light = self._linear[picture]
         if self._hlg:
             luma = light @ LUMA_BT2020
@@ -73,20 +73,20 @@ class ToneMapper:
 
 
 def _pq_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Light in cd/m2 of a PQ code 0..1 (SMPTE ST 2084)."""
+    """Return light in cd/m2 of a PQ code 0..1 (SMPTE ST 2084)."""
     m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
     root = code ** (1 / m2)
     return 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
 
 
 def _hlg_scene(code: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scene light 0..1 of an HLG code 0..1 (ARIB STD-B67)."""
+    """Return scene light 0..1 of an HLG code 0..1 (ARIB STD-B67)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
 
 
 def over_black(frame: Any) -> Any:
-    """A picture with transparency, composed over black: rgb24, of the same size."""
+    """Compose a transparent picture over black: rgb24, same size."""
     import av
 
     straight = frame.reformat(format="rgba", src_colorspace=matrix(frame)).to_ndarray()

@@ -12,20 +12,20 @@ from vid_assets.media.digital_captions import DigitalCaptions
 
 CUES = "cues.json"
 MOST_CUES, LONGEST_TEXT = 200_000, 2_000
-# FFmpeg's word for "until the next one".
+# FFmpeg's value for "until the next one".
 NO_END_MS = 0xFFFFFFFF
 _OVERRIDE = re.compile(r"\{[^}]*\}|<[^<>]{1,80}>")
 _BREAK = re.compile(r"\\[Nn]")
 
 
 class Cues:
-    """Collects what a file says beside picture and sound.
+    """Collects the text and times that a file carries besides picture and sound.
 
     Attributes:
-        rows: Cues so far: ``kind``, ``start_s``, ``end_s`` (None: until the next of its track), ``text``, ``language``,
-            ``track``; times on the file's own time line.
-        left_out: How many there were beyond `MOST_CUES`.
-        damaged: Packets of subtitles that could not be decoded.
+        rows: Cues so far: ``kind``, ``start_s``, ``end_s`` (None: until the next cue of its track), ``text``,
+            ``language``, ``track``. Times are on the file's own timeline.
+        left_out: Number of cues beyond `MOST_CUES`.
+        damaged: Subtitle packets that could not be decoded.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Cues:
         del self._digital_rows[MOST_CUES:]
 
     def _end_captions(self, end: float) -> None:
-        """End what is still shown. CEA-708 captions count only where there are none of CEA-608, which say the same."""
+        """End the captions that are still shown. CEA-708 captions count only without CEA-608 ones: they repeat them."""
         for track, captions in self._captions.items():
             for caption in captions.flush(end):
                 self._caption(caption, track, None)
@@ -116,13 +116,13 @@ class Cues:
             self._last[track] = row
 
     def finish(self, folder: Path, origin: float, duration: float, timecode: str | None) -> dict[str, int]:
-        """Write what lies within the video.
+        """Write the cues that lie within the video.
 
         Args:
-            folder: Where the file goes.
-            origin: Start of the video on the file's own time line, in seconds.
-            duration: Its length, in seconds.
-            timecode: What the file's clock shows at the start.
+            folder: Folder for the file.
+            origin: Start of the video on the file's own timeline, in seconds.
+            duration: Length of the video, in seconds.
+            timecode: Timecode of the file at the start.
 
         Returns:
             The file's name and size in bytes; empty without cues.
@@ -139,7 +139,7 @@ class Cues:
         return {CUES: path.stat().st_size}
 
     def warnings(self) -> list[str]:
-        """What was odd, one sentence each."""
+        """Return what was odd, one sentence each."""
         notes = {
             "packets of subtitles that could not be decoded": self.damaged,
             f"cues beyond the first {MOST_CUES}, left out": self.left_out,
@@ -148,21 +148,21 @@ class Cues:
 
 
 def read_cues(folder: Path) -> list[dict[str, Any]]:
-    """The cues of a decoded video, in order; none if the file has none."""
+    """Return the cues of a decoded video, in order; empty if the file has none."""
     with contextlib.suppress(FileNotFoundError):
         return json.loads((folder / CUES).read_bytes())
     return []
 
 
 def _placed(row: dict[str, Any], origin: float, duration: float) -> dict[str, Any] | None:
-    """A cue on the video's time axis, cut to it; None if it lies outside."""
+    """Return a cue on the video's time axis, cut to it; None if it lies outside."""
     start = max(0.0, row["start_s"] - origin)
     end = duration if row["end_s"] is None else min(duration, row["end_s"] - origin)
     return None if start >= duration or end < start else row | {"start_s": start, "end_s": end}
 
 
 def _plain(rect: Any) -> str:
-    """The words of a subtitle, without styles; empty for a bitmap."""
+    """Return the text of a subtitle, without styles; empty for a bitmap."""
     if rect.type not in (b"ass", b"text", "ass", "text"):
         return ""
     text = (rect.dialogue or rect.text).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The one pass over a file: choose tracks, decode them, lay picture, sound and cues on one time line. Sandbox only."""
+"""The one pass over a file: choose tracks, decode them, put picture, sound and cues on one timeline. Sandbox only."""
 
 import itertools
 import os
@@ -24,24 +24,24 @@ from vid_assets.media.tracks import (
 )
 
 CONVERT = "convert it with ffmpeg first"
-# Headers round, and their last picture may count twice.
+# Headers round, and may count the last picture twice.
 SHORTFALL_S = 0.5
-# Picture and sound that start further apart than both last together, and this, are not on one clock.
+# Picture and sound do not share a clock if their starts differ by more than this and by more than both last together.
 APART_S = 60.0
-# To tell a still from a film, so many packets, or so many bytes of them, are looked at before the first is decoded.
+# To tell a still from a film, look at this many packets, or this many bytes, before decoding the first.
 PEEK_PACKETS, PEEK_BYTES = 1_000, 64 << 20
 MOST_SOUNDS = 8
 
 
 class Refused(Exception):
-    """The file cannot or may not be decoded: what is wrong, and how to fix it."""
+    """The file cannot or may not be decoded: the problem and the fix."""
 
 
 class Pulse(Protocol):
-    """Is told whenever there is progress."""
+    """Receives progress."""
 
     def beat(self) -> None:
-        """There is."""
+        """Report progress."""
         ...
 
 
@@ -50,8 +50,8 @@ def decode_file(folder: Path, settings: MediaSettings, pulse: Pulse) -> dict[str
 
     Args:
         folder: An empty folder.
-        settings: How the streams are made, and what that may cost.
-        pulse: Is told of every packet.
+        settings: How to make the streams, and the limits on the cost.
+        pulse: Called for every packet.
 
     Returns:
         The report: ``video``, ``facts``, ``tracks``, ``warnings``, ``files`` (name to bytes).
@@ -77,7 +77,7 @@ def decode_file(folder: Path, settings: MediaSettings, pulse: Pulse) -> dict[str
 
 
 def _know_all_side_data() -> None:
-    """Let PyAV pass over kinds of side data that it has no name for, instead of failing at them."""
+    """Let PyAV ignore side data that it has no name for, instead of failing."""
     from av.sidedata.sidedata import Type
 
     def unnamed(cls: Any, value: int) -> Any:
@@ -89,7 +89,7 @@ def _know_all_side_data() -> None:
 
 
 class _Pass:
-    """What one pass knows."""
+    """State of one pass."""
 
     def __init__(self, container: Any, folder: Path, settings: MediaSettings, pulse: Pulse) -> None:
         self.container = container
@@ -109,7 +109,7 @@ class _Pass:
         self._first_error: dict[int, str] = {}
 
     def run(self) -> dict[str, Any]:
-        """Make the pass."""
+        """Run the pass."""
         films = [track for track in self._of("video") if not track.refused and not self._beside(track)]
         heard = [track for track in self._sound_order() if not track.refused][:MOST_SOUNDS]
         texts = [track.index for track in self._of("subtitle") if track.codec in SUBTITLES]
@@ -144,7 +144,7 @@ class _Pass:
         return sound_criteria(set(silent), self.settings.sound_language, self.settings.sound_track)
 
     def _nothing(self) -> Refused:
-        """Why there is nothing to decode."""
+        """Return why there is nothing to decode."""
         for track in self.tracks:
             if track.kind in ("video", "audio") and track.refused and not self._beside(track):
                 why = refusal(track.codec) or track.refused
@@ -152,7 +152,7 @@ class _Pass:
         return Refused("holds neither picture nor sound", "name a media file")
 
     def _choose_picture(self, films: list[Track], counts: dict[int, int]) -> None:
-        """Take the best picture track that keeps within the limits; without sound, one that does not is refused."""
+        """Take the best picture track within the limits. Without sound, refuse one over a limit."""
         criteria = picture_criteria(films, counts, self.settings.picture_track)
         order = ranked(films, criteria)
         for track in list(order):
@@ -175,7 +175,7 @@ class _Pass:
             ]
 
     def _open(self, track: Track) -> str:
-        """Prepare a decoder by the track's header, before anything of it is decoded.
+        """Prepare a decoder from the track's header, before decoding any of it.
 
         Returns:
             Why the track cannot be taken; empty if it can.
@@ -197,7 +197,7 @@ class _Pass:
             raise Refused(problem, f"raise {variable('pixels')}")
 
     def _demux(self, streams: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Every packet of these tracks, with its stream. Where reading fails, None ends each track."""
+        """Yield every packet of these tracks, with its stream. If reading fails, yield None to end each track."""
         import av
         import av.error
 
@@ -215,7 +215,7 @@ class _Pass:
     def _peek(self, films: list[int]) -> dict[int, int]:
         """Count the packets of several picture tracks until each is known to be more than a still.
 
-        The packets that were looked at come again from `packets`.
+        `packets` yields the counted packets again.
         """
         counts = dict.fromkeys(films, 0)
         if len(films) < 2:
@@ -233,7 +233,7 @@ class _Pass:
         return counts
 
     def _take(self, stream: Any, packet: Any) -> None:
-        """Hand one packet on; None stands for the end of its stream."""
+        """Pass one packet on; None means the end of its stream."""
         index = stream.index
         if index == self.picture and self.pictures:
             for frame in self._frames(stream, packet, self.pictures):
@@ -249,7 +249,7 @@ class _Pass:
             self.cues.subtitle(stream, packet)
 
     def _frames(self, stream: Any, packet: Any, taker: Pictures | Sound) -> list[Any]:
-        """What a packet holds; one that cannot be decoded is counted."""
+        """Return the frames of a packet; count a packet that cannot be decoded."""
         import av.error
 
         try:
@@ -280,14 +280,14 @@ class _Pass:
         return Refused(f"lasts longer than {hours:g} h", f"raise {variable('duration_s')}")
 
     def _drop_lesser(self, index: int, sound: Sound) -> None:
-        """Once a track is heard, those after it are not decoded any further."""
+        """Once a track has sound, stop decoding the tracks ranked after it."""
         if sound.heard:
             for lesser in self.order[self.order.index(index) + 1 :]:
                 self.sounds.pop(lesser).drop()
             del self.order[self.order.index(index) + 1 :]
 
     def _choose_sound(self) -> Sound | None:
-        """The best track that is heard; else the best that has samples."""
+        """Return the best track that has sound; if none has, the best one with samples."""
         for sound in self.sounds.values():
             sound.flush()
         silent = {i for i, sound in self.sounds.items() if not sound.heard}
@@ -309,7 +309,7 @@ class _Pass:
         return None if chosen is None else self.sounds[chosen]
 
     def _report(self) -> dict[str, Any]:
-        """Complete the files and say what they hold."""
+        """Complete the files and describe them."""
         sound = self._choose_sound()
         pictures = self._finished_pictures(sound)
         if pictures is None and sound is None:
@@ -361,7 +361,7 @@ class _Pass:
         }
 
     def _finished_pictures(self, sound: Sound | None) -> Pictures | None:
-        """The pictures, placed; None without any."""
+        """Return the pictures, placed on the timeline; None without any."""
         if self.pictures is None:
             return None
         self.pictures.flush()
@@ -373,7 +373,7 @@ class _Pass:
         return self.pictures
 
     def _check_wishes(self) -> None:
-        """Warn where the settings ask for a track that is not taken."""
+        """Warn if the settings ask for a track that is not used."""
         taken = {track.index for track in self.tracks if track.taken}
         for name in ("picture_track", "sound_track"):
             index = getattr(self.settings, name)
@@ -381,11 +381,11 @@ class _Pass:
                 self.warnings.append(f"{name} asks for track {index}, which is not there or cannot be taken")
 
     def _origin(self, pictures: Pictures | None, sound: Sound | None) -> tuple[Fraction, float, int]:
-        """Time 0: the earlier of picture and sound, as in players.
+        """Return time 0: the earlier of picture and sound, as in players.
 
         Returns:
-            Its place on the file's own time line, in seconds; how far behind it the first picture lies, in seconds, and
-            the first sample, in samples.
+            The position of time 0 on the file's own timeline, in seconds; the delay of the first picture after it, in
+            seconds; the delay of the first sample, in samples.
         """
         seen = pictures.timeline.origin if pictures else None
         heard = sound.start if sound else None
@@ -400,17 +400,17 @@ class _Pass:
         return origin, float(seen - origin), round((heard - origin) * RATE)
 
     def _timecode(self) -> str | None:
-        """What the file's clock shows at the start, where a track or the container says so."""
+        """Return the timecode at the start, if a track or the container has one."""
         sources = [self.container, *self.streams.values()]
-        # Matroska writes its tags in capitals.
+        # Matroska writes its tags in upper case.
         tags = ((name.lower(), text) for source in sources for name, text in source.metadata.items())
         return next((text[:40] for name, text in tags if name == "timecode" and text), None)
 
     def _note_cut(self, pictures: Pictures | None, sound: Sound | None, origin: float, duration: float) -> None:
-        """Warn where the file announces more than it holds."""
+        """Warn if the file announces more than it holds."""
         announced = (self.container.duration or 0) / 1_000_000
         trusted = not (pictures and pictures.timeline.odd) and not (sound and sound.is_odd)
-        # Some containers announce a length, others the time at which they end.
+        # Some containers announce a length, others an end time.
         reached = max(duration, origin + duration)
         if trusted and reached + max(SHORTFALL_S, 0.02 * announced) < announced:
             self.warnings.append(

@@ -1,26 +1,26 @@
-"""Interlaced pictures made whole: FFmpeg's bwdif, from the first picture on that is flagged as interlaced."""
+"""Deinterlacing with FFmpeg's bwdif, from the first picture that is flagged as interlaced."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 FIELD_ORDERS = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
-# bwdif needs three columns and four rows.
+# bwdif needs at least three columns and four rows.
 LEAST_SIDE = 4
 
 
 class Deinterlacer:
-    """Passes pictures on, the interlaced ones among them deinterlaced; one is held back until the next has come.
+    """Passes pictures on and deinterlaces the interlaced ones. It holds one picture back until the next arrives.
 
     Attributes:
-        used: How many interlaced pictures there were.
+        used: Number of interlaced pictures.
     """
 
     def __init__(self, time_base: Fraction) -> None:
         """Start before the first picture.
 
         Args:
-            time_base: Unit of the pictures' time stamps, in seconds, which they keep.
+            time_base: Unit of the pictures' timestamps, in seconds; the output keeps it.
         """
         self.used = 0
         self._base = time_base
@@ -43,7 +43,7 @@ class Deinterlacer:
         yield from self._ready()
 
     def flush(self) -> Iterator[Any]:
-        """The pictures that are held back."""
+        """Yield the pictures that are held back."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready()

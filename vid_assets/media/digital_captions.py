@@ -1,7 +1,7 @@
-"""Closed captions of CEA-708, the digital successor of CEA-608; most broadcasts send both.
+"""CEA-708 closed captions, the digital successor of CEA-608; most broadcasts send both.
 
-Each service writes into up to eight windows. A window's text counts from when it is visible until it is hidden, cleared
-or deleted; a line that is pushed up by a carriage return in a visible window ends with it.
+Each service writes into up to eight windows. A window's text counts from when it becomes visible until it is hidden,
+cleared or deleted. A line that a carriage return pushes up in a visible window ends at that moment.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vid_assets.media.captions import LINE, Caption
 
 WINDOWS = 8
-# Bytes that follow each control code of set C1.
+# Number of bytes after each control code of set C1.
 _FOLLOW = dict(zip(range(0x80, 0xA0), [0] * 8 + [1] * 6 + [0, 0, 2, 3, 2, 0, 0, 0, 0, 4] + [6] * 8, strict=True))
 _CLEAR, _DISPLAY, _HIDE, _TOGGLE, _DELETE, _RESET, _LOCATION = 0x88, 0x89, 0x8A, 0x8B, 0x8C, 0x8F, 0x92
 _BACKSPACE, _FORM_FEED, _RETURN, _ROW_RETURN, _EXTENDED, _WIDE = 0x08, 0x0C, 0x0D, 0x0E, 0x10, 0x18
@@ -22,7 +22,7 @@ _SIGNS = {
 
 @dataclass(slots=True)
 class _Window:
-    """One window: its rows, and since when its text has been visible."""
+    """One window: its rows, and since when its text is visible."""
 
     visible: bool = False
     row: int = 0
@@ -49,7 +49,7 @@ class _Service:
     current: int = 0
 
     def read(self, data: bytes, time: float) -> Iterator[Caption]:
-        """Follow one block of codes."""
+        """Process one block of codes."""
         at = 0
         while at < len(data):
             code, at = data[at], at + 1
@@ -81,7 +81,7 @@ class _Service:
             window.rows.pop(window.row, None)
 
     def _extended(self, data: bytes, at: int, window: _Window, time: float) -> int:
-        """Take one code of the extended sets; returns where the next code begins."""
+        """Take one code of the extended sets; return where the next code begins."""
         if at >= len(data):
             return at
         code, at = data[at], at + 1
@@ -118,13 +118,13 @@ class _Service:
         window.visible = visible
 
     def _end(self, window: _Window, time: float) -> Iterator[Caption]:
-        """Empty a window; its text is a caption if it was visible."""
+        """Empty a window; yield its text as a caption if it was visible."""
         text = window.take()
         if text and window.visible:
             yield Caption(self.number, window.since, time, text)
 
     def flush(self, time: float) -> Iterator[Caption]:
-        """End what is shown."""
+        """End the captions that are shown."""
         for window in self.windows:
             yield from self._end(window, time)
             window.visible = False
@@ -148,7 +148,7 @@ class DigitalCaptions:
                 yield from self._complete(time)
 
     def _complete(self, time: float) -> Iterator[Caption]:
-        """Read the packet if all of it is there."""
+        """Read the packet if it is complete."""
         size = (self._packet[0] & 63) * 2 or 128
         if len(self._packet) < size:
             return
@@ -163,6 +163,6 @@ class DigitalCaptions:
             at += length
 
     def flush(self, time: float) -> Iterator[Caption]:
-        """The captions that are still shown at the end."""
+        """Yield the captions that are still shown at the end."""
         for service in self._services.values():
             yield from service.flush(time)

@@ -1,4 +1,4 @@
-"""Where the pixels of a stored picture go: orientation, pixel aspect, and boxes that keep proportions."""
+"""Position of a stored picture's pixels: orientation, pixel aspect, and boxes that keep proportions."""
 
 import struct
 from fractions import Fraction
@@ -15,12 +15,12 @@ TURNS = {
     (False, False, True): (180, True),
     (True, False, False): (270, True),
 }
-# Aspects closer than this are the same: encoders round sizes to even numbers and blocks.
+# Aspects closer than this are equal: encoders round sizes to even numbers and blocks.
 SAME_ASPECT = 0.02
 
 
 class Box(NamedTuple):
-    """A rectangle in px: its left top corner, its size."""
+    """A rectangle in px: its top left corner and its size."""
 
     x: int
     y: int
@@ -29,10 +29,10 @@ class Box(NamedTuple):
 
 
 def orientation(frame: Any) -> tuple[bool, bool, bool]:
-    """How to make a picture upright: transpose it, then flip it left-right, then top-bottom.
+    """Return how to make a picture upright: transpose it, then flip it left-right, then top-bottom.
 
-    The display matrix maps a stored pixel (x, y) to (a x + c y, b x + d y) on the screen (libavutil/display.h). Turns
-    that are no multiple of 90 degrees are taken to the nearest one.
+    The display matrix maps a stored pixel (x, y) to (a x + c y, b x + d y) on the screen (libavutil/display.h). A
+    rotation that is not a multiple of 90 degrees becomes the nearest one.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
@@ -44,24 +44,24 @@ def orientation(frame: Any) -> tuple[bool, bool, bool]:
 
 
 def displayed(width: int, height: int, aspect: Fraction, *, transposed: bool) -> tuple[int, int]:
-    """Width and height in square px of a stored picture that is made upright."""
+    """Return width and height in square px of a stored picture after it is made upright."""
     upright = max(1, round(width * aspect)), height
     return (upright[1], upright[0]) if transposed else upright
 
 
 def shrunk(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """The size with the same proportions whose long side is at most `long_side`."""
+    """Return the size with the same proportions whose long side is at most `long_side`."""
     scale = min(1.0, long_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def inner_box(shown: tuple[int, int], canvas: tuple[int, int], target: tuple[int, int]) -> Box:
-    """Where a picture lies that is fitted, unsqueezed, into a canvas, once the canvas is scaled to a target size.
+    """Return the box of a picture that is fitted, with its proportions, into a canvas that is scaled to a target size.
 
     Args:
         shown: Width and height of the picture, in square px.
-        canvas: Those of the canvas, in square px.
-        target: Those to which the whole canvas is scaled.
+        canvas: Width and height of the canvas, in square px.
+        target: Width and height of the scaled canvas.
     """
     ratio = shown[0] * canvas[1] / (shown[1] * canvas[0])
     if abs(ratio - 1) <= SAME_ASPECT:

@@ -1,4 +1,4 @@
-"""Arrays that grow on disk: rows are appended, and the header is filled in when their number is known."""
+"""Arrays that grow on disk: rows are appended, and the header is filled in when the row count is known."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ class NpyWriter:
 
         Args:
             path: A file that does not exist yet.
-            dtype: Numpy's name with byte order, such as ``|u1`` or ``<f4``.
+            dtype: Numpy name with byte order, such as ``|u1`` or ``<f4``.
             row_shape: Shape of one row; empty for a vector.
             row_bytes: Bytes of one row.
         """
@@ -39,7 +39,7 @@ class NpyWriter:
             self._file.write(view)
 
     def skip(self, rows: int) -> None:
-        """Leave rows of zeros, as a hole in the file that costs no space."""
+        """Leave rows of zeros, as a hole in the file that takes no disk space."""
         self._file.seek(rows * self._row_bytes, os.SEEK_CUR)
         self.rows += rows
 

@@ -17,7 +17,7 @@ from vid_assets.media.npy import NpyWriter
 from vid_assets.media.settings import MediaSettings
 
 THUMB_WIDTH, THUMB_HEIGHT = 48, 27
-# A file of one picture may say that it lasts so long.
+# The longest duration that a file with one picture may announce.
 LONGEST_STILL_S = 3600.0
 
 
@@ -25,13 +25,13 @@ class Pictures:
     """Writes ``thumbs`` (every picture) and ``frames`` (the first picture of every ``1 / frames_per_s`` seconds).
 
     Pictures are deinterlaced, tone-mapped to the standard range, composed over black, turned upright by the display
-    matrix, made square-pixelled by the sample aspect ratio, and averaged over areas when they shrink. The first picture
-    fixes the size; later ones of other proportions get black bars.
+    matrix, and given square pixels by the sample aspect ratio. Shrinking averages over areas. The first picture fixes
+    the size; later ones with other proportions get black bars.
 
     Attributes:
-        count: Pictures so far.
-        corrupt: How many of them the decoder marked as damaged.
-        damaged: Packets that could not be decoded; whoever decodes counts them here.
+        count: Number of pictures so far.
+        corrupt: Number of pictures that the decoder marked as damaged.
+        damaged: Number of packets that could not be decoded; the caller that decodes counts them here.
     """
 
     def __init__(self, folder: Path, stream: Any, settings: MediaSettings) -> None:
@@ -52,7 +52,7 @@ class Pictures:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds that the pictures so far span."""
+        """Length of the pictures so far, in seconds."""
         return self._sampler.elapsed_s
 
     def add(self, frame: Any) -> None:
@@ -80,7 +80,7 @@ class Pictures:
         self.count += 1
 
     def _begin(self, frame: Any) -> None:
-        """Fix the geometry, which must be one for the whole video, from its first picture."""
+        """Fix the geometry from the first picture; it is the same for the whole video."""
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self._interpolation = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT)
@@ -104,7 +104,7 @@ class Pictures:
         return displayed(frame.width, frame.height, self.aspect, transposed=self.orientation[0])
 
     def _fit(self, frame: Any) -> None:
-        """Find where pictures of this one's size lie in the streams, and whether they are transparent."""
+        """Find where pictures of this size lie in the streams, and whether they are transparent."""
         self._form = frame.width, frame.height, frame.format.name
         self._transparent = has_alpha(frame)
         canvas = self.width, self.height
@@ -112,7 +112,7 @@ class Pictures:
         self._frame_box = inner_box(self._shown(frame), canvas, self._frame_size)
 
     def _scaled(self, scaler: Any, frame: Any, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """One picture, upright, uint8 RGB [height, width, 3] of `size`, black outside `box`."""
+        """Return one picture, upright, uint8 RGB [height, width, 3] of `size`, black outside `box`."""
         transpose, flip_x, flip_y = self.orientation
         stored = (box.height, box.width) if transpose else (box.width, box.height)
         picture = scaler.reformat(
@@ -136,15 +136,15 @@ class Pictures:
         return canvas
 
     def flush(self) -> None:
-        """Take the pictures that the deinterlacer still holds."""
+        """Take the pictures that the deinterlacer still holds back."""
         for frame in self._deinterlacer.flush():
             self._take(frame)
 
     def settle(self, heard_until: Fraction | None) -> Timeline:
-        """Place the pictures on their time line; call it once, after the last picture.
+        """Place the pictures on their timeline; call it once, after the last picture.
 
         Args:
-            heard_until: Where the sound ends on the file's own time line, in seconds.
+            heard_until: End of the sound on the file's own timeline, in seconds.
         """
         limit_s = self._settings.limits.duration_s
         self.timeline = settle(self._stamps, self._base, self._rates, limit_s=limit_s, heard_until=heard_until)
@@ -152,23 +152,23 @@ class Pictures:
 
     @property
     def span_s(self) -> float:
-        """From the start of the first picture to the end of the last; after `settle`."""
+        """Seconds from the start of the first picture to the end of the last; call it after `settle`."""
         step, last = self.timeline.usual_step, float(self.timeline.times[-1])
-        # The last picture's length is a header's word: it may be no shorter than usual, nor longer than the whole.
+        # The header gives the last picture's length. Bound it: no shorter than usual, no longer than the whole.
         longest = LONGEST_STILL_S if self.count == 1 else max(10 * step, last)
         length = float((self._last_length or 0) * self._base)
         return last + (length if step / 2 < length <= longest else step)
 
     @property
     def lost(self) -> NDArray[np.int64]:
-        """Rows before which damaged pictures are missing; after `settle`."""
+        """Rows before which damaged pictures are missing; call it after `settle`."""
         if self.damaged or self.corrupt:
             return self.timeline.missing
         return np.empty(0, np.int64)
 
     @property
     def fps(self) -> float:
-        """Average pictures a second; the constant rate where damage alone makes it irregular."""
+        """Average frame rate; the constant rate if only damage makes it irregular."""
         if self.timeline.step and len(self.lost):
             return float(1 / self.timeline.step)
         return self.count / self.span_s
@@ -180,7 +180,7 @@ class Pictures:
             offset: Seconds from the start of the video to the first picture.
 
         Returns:
-            Their names and sizes in bytes.
+            File names and sizes in bytes.
         """
         rows = np.frombuffer(self._rows, np.int64)
         times = self.timeline.times + offset
@@ -200,7 +200,7 @@ class Pictures:
         return sizes
 
     def warnings(self) -> Iterator[str]:
-        """What was odd, one sentence each; after `settle`."""
+        """Yield what was odd, one sentence each; call it after `settle`."""
         notes = {
             "changes of the picture size, all fitted into the first": self._resized,
             **self.timeline.odd,
@@ -211,7 +211,7 @@ class Pictures:
         yield from (f"{text}: {count}" for text, count in notes.items() if count)
 
     def facts(self) -> dict[str, Any]:
-        """What the stream says about itself, JSON; after `settle`."""
+        """Return the stream's own description, JSON; call it after `settle`."""
         turn, mirrored = TURNS[self.orientation]
         context = self._stream.codec_context
         return {

@@ -1,4 +1,4 @@
-"""Local copies of remote files, under ``<scratch>/fetched``, named after their content."""
+"""Local copies of remote files, under ``<scratch>/fetched``, named by content."""
 
 import os
 import uuid
@@ -16,11 +16,11 @@ __all__ = ["fetch", "first_bytes", "is_remote", "local_path"]
 
 
 def fetch(url: str, scratch: Path) -> Source:
-    """Copies a remote file and identifies the copy, whose path is that of the answer.
+    """Copy a remote file and identify the copy; the path of the result is that of the copy.
 
     Raises:
-        MediaError: It is empty.
-        OutsideError: It is not there, or cannot be fetched now.
+        MediaError: The file is empty.
+        OutsideError: The file is missing, or cannot be fetched now.
     """
     from fsspec.core import url_to_fs
 
@@ -41,16 +41,16 @@ def fetch(url: str, scratch: Path) -> Source:
 
 
 def first_bytes(filesystem: "AbstractFileSystem | None", path: str, count: int) -> bytes:
-    """The first bytes of a file, at most so many; no more is read of it.
+    """Return at most `count` bytes from the start of a file, without reading any more of it.
 
     Args:
-        filesystem: Where it is; None for this machine.
-        path: Its stored path, or its path in the file system.
-        count: How many.
+        filesystem: File system of the file; None for this machine.
+        path: Stored path of the file, or its path in the file system.
+        count: Number of bytes.
 
     Raises:
-        MediaError: It is no regular file, or empty.
-        OutsideError: It is gone, or cannot be read now.
+        MediaError: It is not a regular file, or is empty.
+        OutsideError: It is missing, or cannot be read now.
     """
     try:
         if filesystem is None:
@@ -65,11 +65,11 @@ def first_bytes(filesystem: "AbstractFileSystem | None", path: str, count: int) 
 
 
 def local_path(path: str, content_hash: str, scratch: Path) -> Path:
-    """Where a registered file can be opened: a local one where it is, a remote one's copy, fetched again if it is gone.
+    """Return where a registered file can be opened: its own path, or a remote file's copy, fetched again if missing.
 
     Raises:
-        MediaError: It is no longer the same.
-        OutsideError: It is gone, or cannot be fetched now.
+        MediaError: The file has changed.
+        OutsideError: The file is missing, or cannot be fetched now.
     """
     if not is_remote(path):
         return path_of(path)
@@ -80,7 +80,7 @@ def local_path(path: str, content_hash: str, scratch: Path) -> Path:
 
 
 def _unreachable(place: str, error: OSError) -> OutsideError:
-    """The error for a file that cannot be read, which says nothing of its content."""
+    """Return the error for a file that cannot be read, which is no verdict on its content."""
     return OutsideError(
         shown(path_of(place) if not is_remote(place) else place),
         f"cannot be fetched ({error})",

@@ -1,4 +1,4 @@
-"""Run the decoder in a process of its own, so that a hostile file costs that process and nothing else."""
+"""Run the decoder in its own process, so that a hostile file costs that process and nothing else."""
 
 import contextlib
 import json
@@ -18,9 +18,9 @@ from vid_assets.media.settings import Limits, MediaSettings, variable
 LOG = "worker.log"
 REPORT_BYTES = 1 << 20
 EXIT_S = 10.0
-# The worker must see this package and its venv, but no working folder, user site or PYTHON* variable.
+# The worker needs this package and its venv, but no working folder, user site or PYTHON* variable.
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from vid_assets.media.worker import main; main(sys.argv[2:])"
-# Somebody sends these; what a decoder does to itself ends in others.
+# These signals come from outside; a decoder that crashes ends with others.
 _ENDED_BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +30,9 @@ def decode(file: BinaryIO, name: str, folder: Path, settings: MediaSettings) -> 
 
     Args:
         file: The media file; the worker reads it through its standard input, so that its name never reaches FFmpeg.
-        name: What to call it in errors.
+        name: Name of the file in errors.
         folder: An empty folder; on success it holds the ``.npy`` files that the report names.
-        settings: How the streams are made, and what that may cost.
+        settings: How to make the streams, and the limits on the cost.
 
     Returns:
         The worker's report: ``video``, ``facts``, ``tracks``, ``warnings``, ``files`` (name to bytes).
@@ -54,11 +54,11 @@ def decode(file: BinaryIO, name: str, folder: Path, settings: MediaSettings) -> 
         )
     try:
         lines, overrun = _listen(process, limits)
-        # It closes its output when it ends; how it ended is worth waiting for.
+        # The worker closes its output when it ends; wait for its exit code.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0 if overrun else EXIT_S)
     finally:
-        # The group outlives its leader only if the decoder started something, which it has no business doing.
+        # The group outlives its leader only if the decoder started a process, which it must not do.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -79,7 +79,7 @@ def decode(file: BinaryIO, name: str, folder: Path, settings: MediaSettings) -> 
 
 
 def _parse(lines: list[bytes]) -> dict[str, Any]:
-    """The worker's report; empty if it made none, or none that can be understood."""
+    """Return the worker's report; empty if there is none, or none that can be parsed."""
     try:
         report = json.loads(lines[-1]) if lines else {}
     except ValueError:
@@ -88,9 +88,9 @@ def _parse(lines: list[bytes]) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the parent's environment but the way to its shared libraries."""
+    """Return the worker's environment: from the parent, only the path to its shared libraries."""
     kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if key in os.environ}
-    # Every malloc arena and BLAS thread reserves address space, which the limit on memory counts.
+    # Every malloc arena and BLAS thread reserves address space, which counts towards the memory limit.
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", **kept}
 
 
@@ -98,7 +98,7 @@ def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[byte
     """Collect the worker's lines until it closes its output; an empty line means progress.
 
     Returns:
-        The lines that are not empty; and, if a limit was overrun, what happened and the variable that sets the limit.
+        The lines that are not empty; and, if a limit was exceeded, what happened and the variable that sets the limit.
     """
     assert process.stdout is not None
     deadline = time.monotonic() + limits.wall_s
@@ -122,7 +122,7 @@ def _listen(process: subprocess.Popen[bytes], limits: Limits) -> tuple[list[byte
 
 
 def _killed(name: str, code: int, last_words: str, limits: Limits) -> MediaError:
-    """The error for a worker that ended without a report."""
+    """Return the error for a worker that ended without a report."""
     if code == -signal.SIGXCPU:
         return MediaError(
             name,
@@ -139,7 +139,7 @@ def _killed(name: str, code: int, last_words: str, limits: Limits) -> MediaError
 
 
 def _tail(path: Path) -> str:
-    """The last line of a log, shortened."""
+    """Return the last line of a log, shortened."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 4096))
         lines = file.read().decode("utf-8", "replace").split("\n")

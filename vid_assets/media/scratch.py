@@ -1,11 +1,11 @@
-"""The scratch folder: one folder of arrays for every decoded video, made once, whatever happens meanwhile.
+"""The scratch folder: one folder of arrays per decoded video, made once, despite concurrency and crashes.
 
-Layout of ``<scratch>``: ``<video_id>/`` holds the arrays and ``meta.json``; it appears by a rename, so that it is there
-whole or not at all. ``<video_id>.lock`` is locked while a video is decoded, and counts the passes. ``.tmp-*`` are
-unfinished decodes and ``.trash-*`` unfinished removals; whoever meets one without an owner removes it. Streams that
-were made with other settings than the defaults lie in ``<video_id>.<digest of the settings>/``.
+Layout of ``<scratch>``: ``<video_id>/`` holds the arrays and ``meta.json``. A rename creates it, so it is either
+complete or absent. ``<video_id>.lock`` is locked while a video is decoded, and counts the passes. ``.tmp-*`` are
+unfinished decodes and ``.trash-*`` unfinished removals; any process that finds one without an owner removes it. Streams
+made with settings other than the defaults are in ``<video_id>.<digest of the settings>/``.
 
-Readers hold a shared lock on ``<video_id>/`` itself; it is the kernel that gives locks back when a process dies.
+Readers hold a shared lock on ``<video_id>/`` itself. The kernel releases locks when a process dies.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-# Raise it when the arrays' meaning or layout changes; scratch of another layout is made again.
+# Raise it when the meaning or layout of the arrays changes; scratch with another layout is decoded again.
 LAYOUT = 2
 META = "meta.json"
 
 
 @contextlib.contextmanager
 def decoding(scratch: Path, video_id: str, *, wait: bool = True) -> Iterator[Path | None]:
-    """Hold the lock under which one video is decoded or removed; it excludes threads as well as processes.
+    """Hold the lock for decoding or removing one video; it excludes threads as well as processes.
 
     Args:
         scratch: The scratch folder.
@@ -56,9 +56,9 @@ def shared(folder: Path) -> int | None:
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
-    """What is known about a decoded video; None unless every array is there at its full size.
+    """Return what is known about a decoded video; None unless every array is present at its full size.
 
-    The sizes stand in for an fsync of gigabytes that can be made again: journalling file systems give a file its
+    Checking sizes replaces an fsync of gigabytes that can be decoded again: journalling file systems give a file its
     length only with its data.
     """
     try:
@@ -72,7 +72,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Replace ``meta.json``, durably and in one step."""
+    """Replace ``meta.json`` durably and atomically."""
     part = folder / f".{META}.{os.getpid()}.{os.urandom(4).hex()}"
     with part.open("x", encoding="utf-8") as file:
         json.dump({"layout": LAYOUT, **meta}, file)
@@ -82,36 +82,36 @@ def write_meta(folder: Path, meta: dict[str, Any]) -> None:
 
 
 def temporary(scratch: Path, video_id: str) -> Path:
-    """A new empty folder for a decode; earlier ones of this video, whose owners died, are removed."""
+    """Return a new empty folder for a decode; remove earlier ones of this video whose owners died."""
     for orphan in scratch.glob(f".tmp-{video_id}-*"):
         shutil.rmtree(orphan)
     return Path(tempfile.mkdtemp(prefix=f".tmp-{video_id}-", dir=scratch))
 
 
 def count_pass(lock: Path) -> int:
-    """Count one more completed pass in the lock file, and return the new count."""
+    """Count one more completed pass in the lock file; return the new count."""
     passes = int(lock.read_text(encoding="ascii") or 0) + 1
     lock.write_text(str(passes), encoding="ascii")
     return passes
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder so that nobody ever sees half of it."""
+    """Remove a folder so that no process ever sees half of it."""
     trash = Path(tempfile.mkdtemp(prefix=".trash-", dir=folder.parent))
     folder.rename(trash / folder.name)
     shutil.rmtree(trash)
 
 
 def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) -> list[str]:
-    """Remove decoded videos, the longest unopened first, until the rest fits.
+    """Remove decoded videos, longest unopened first, until the rest fits.
 
     Args:
         scratch: The scratch folder; it may be missing.
-        max_bytes: What may stay. Videos in use stay even if they are more than this.
-        keep: Video ids that must stay.
+        max_bytes: Bytes that may remain. Videos in use remain even if they exceed it.
+        keep: Video ids that must remain.
 
     Returns:
-        The video ids that were removed. They are decoded again when they are next opened.
+        The removed video ids. They are decoded again when they are next opened.
     """
     for trash in scratch.glob(".trash-*"):
         shutil.rmtree(trash, ignore_errors=True)
@@ -133,7 +133,7 @@ def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) ->
 
 
 def _opened_and_size(scratch: Path) -> Iterator[tuple[int, int, Path]]:
-    """Every decoded video: when it was last opened (ns), its bytes, its folder."""
+    """Yield for every decoded video: when it was last opened (ns), its bytes, its folder."""
     for meta in scratch.glob(f"[!.]*/{META}"):
         # Another process may be trimming too.
         with contextlib.suppress(FileNotFoundError):
@@ -142,7 +142,7 @@ def _opened_and_size(scratch: Path) -> Iterator[tuple[int, int, Path]]:
 
 
 def _remove_unused(scratch: Path, folder: Path) -> bool:
-    """Remove one video unless somebody has it open."""
+    """Remove one video unless a process has it open."""
     with decoding(scratch, folder.name, wait=False) as lock:
         descriptor = lock and _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB, os.O_RDONLY | os.O_DIRECTORY)
         if lock is None or descriptor is None:
@@ -159,7 +159,8 @@ def _lock(path: Path, operation: int, flags: int) -> int | None:
     """Open and lock a file or folder.
 
     Returns:
-        The descriptor that holds the lock; None if the path does not exist or, without waiting, another holds it.
+        The descriptor that holds the lock; None if the path does not exist, or if another holds it and this call does
+        not wait.
     """
     while True:
         try:
@@ -171,7 +172,7 @@ def _lock(path: Path, operation: int, flags: int) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        # What was opened may have been removed, and made anew, while this call waited for the lock.
+        # The path may have been removed and recreated while this call waited for the lock.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor

@@ -1,4 +1,4 @@
-"""What a decode may cost, and how its streams are made: the settings of ``vid_assets.media``."""
+"""The settings of ``vid_assets.media``: how the streams are made, and the limits on the cost of a decode."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from vid_assets.errors import SettingsError
 
 GIB = 1 << 30
-# Field of `Limits` -> the environment variable that sets it, and how many of the field's units one of its units is.
+# Field of `Limits` -> the environment variable that sets it, and the number of field units in one unit of the variable.
 VARIABLES: dict[str, tuple[str, int]] = {
     "duration_s": ("VID_MAX_HOURS", 3600),
     "frames": ("VID_MAX_PICTURES", 1),
@@ -26,15 +26,15 @@ STREAM_FIELDS = ("frames_per_s", "long_side", "sound_language", "sound_track", "
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one video may cost. `limits_from_environment` reads the variables named here.
+    """Limits on the cost of one video. `limits_from_environment` reads the variables named here.
 
     Attributes:
         memory_bytes: Address space of the decoding process; ``VID_DECODE_MEMORY_GB``.
         cpu_s: Processor seconds of the decoding process, all threads together; ``VID_DECODE_CPU_HOURS``.
         wall_s: Wall-clock seconds of the whole pass; ``VID_DECODE_HOURS``.
-        stall_s: Wall-clock seconds without any progress, after which the decoder counts as hung;
+        stall_s: Wall-clock seconds without progress after which the decoder counts as hung;
             ``VID_DECODE_STALL_S``.
-        file_bytes: Size of any one scratch file; ``VID_DECODE_FILE_GB``.
+        file_bytes: Size of one scratch file; ``VID_DECODE_FILE_GB``.
         pixels: Width times height of a stored picture; ``VID_MAX_PIXELS``.
         frames: Pictures in a video; ``VID_MAX_PICTURES``.
         duration_s: Seconds of video or sound; ``VID_MAX_HOURS``.
@@ -53,15 +53,15 @@ class Limits:
 
 
 def variable(name: str) -> str:
-    """The environment variable that sets a field of `Limits`."""
+    """Return the environment variable that sets a field of `Limits`."""
     return VARIABLES[name][0]
 
 
 def limits_from_environment(environment: Mapping[str, str] | None = None) -> Limits:
-    """The defaults of `Limits`, changed by the variables that are set.
+    """Return the defaults of `Limits`, overridden by the variables that are set.
 
     Raises:
-        SettingsError: A variable holds no number, or one that is not above 0.
+        SettingsError: A variable is not a number, or is not above 0.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, float] = {}
@@ -84,15 +84,16 @@ def _number(key: str, text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettings:
-    """How the streams of a video are made. Streams of other settings are other streams, and lie in other folders.
+    """How the streams of a video are made. Other settings give other streams, in another folder.
 
     Attributes:
-        frames_per_s: Pictures a second in the stream ``frames``.
+        frames_per_s: Pictures per second in the stream ``frames``.
         long_side: Longest side of these pictures, in px; smaller ones are not enlarged.
-        sound_language: Preferred languages of the sound track, best first, with commas: ``de``, ``ger``, ``en,fr``.
-        sound_track: Index of the sound track to take, as the table ``tracks`` shows it; None to let the rule choose.
+        sound_language: Preferred languages of the sound track, best first, separated by commas: ``de``, ``ger``,
+            ``en,fr``.
+        sound_track: Index of the sound track to use, as in the table ``tracks``; None to apply the rule.
         picture_track: The same for the picture.
-        limits: What decoding may cost; by default what the environment says.
+        limits: Limits on the cost of decoding; from the environment by default.
 
     Raises:
         SettingsError: A value is out of range.
@@ -106,7 +107,7 @@ class MediaSettings:
     limits: Limits = field(default_factory=limits_from_environment)
 
     def __post_init__(self) -> None:
-        """Refuse what no decode can satisfy."""
+        """Refuse values that no decode can satisfy."""
         if not 0 < self.frames_per_s <= 1000:
             raise SettingsError("frames_per_s", f"{self.frames_per_s} is out of range", "use above 0, at most 1000")
         if not 16 <= self.long_side <= 8192:
@@ -114,12 +115,12 @@ class MediaSettings:
 
     @property
     def digest(self) -> str:
-        """Eight hex digits that change whenever the streams would; the limits are not part of it."""
+        """Return eight hex digits that change whenever the streams would; the limits are not included."""
         values = asdict(self)
         text = json.dumps([[name, values[name]] for name in STREAM_FIELDS])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
     def is_default(self) -> bool:
-        """Whether the streams are those of the defaults."""
+        """Whether the streams are the default ones."""
         return self.digest == MediaSettings(limits=self.limits).digest

@@ -1,14 +1,14 @@
-"""Tells by a file's first bytes whether it holds moving pictures or sound, and what it is otherwise.
+"""Decide from a file's first bytes whether it holds moving pictures or sound, and if not, what it is.
 
-Content decides. A name's ending is only a hint: it is asked where the content says nothing, as in a damaged film, and
-even then an ending that other kinds of files use as well is not enough.
+Content decides. The file extension is only a hint, used if the content is inconclusive, as in a damaged film. An
+extension that other kinds of files share is not enough even then.
 """
 
 from collections.abc import Callable
 from pathlib import PurePath
 
 HEAD_BYTES = 64 << 10
-# A GIF says how many pictures it has only by having them.
+# A GIF does not state how many pictures it has; you have to count them.
 GIF_BYTES = 8 << 20
 SUFFIXES = frozenset({
     ".3g2", ".3gp", ".3gpp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".asf", ".au", ".avi", ".caf", ".divx",
@@ -17,7 +17,7 @@ SUFFIXES = frozenset({
     ".mpv", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".qt", ".snd", ".tod", ".ts", ".vob", ".w64", ".wav",
     ".webm", ".wma", ".wmv",
 })  # fmt: skip
-# TypeScript, module music, and others have these, too.
+# TypeScript, tracker music and others use these too.
 _SHARED = frozenset({".au", ".caf", ".dv", ".gif", ".mod", ".mts", ".qt", ".snd", ".tod", ".ts"})
 _UNFINISHED = frozenset({
     ".!qb", ".!ut", ".aria2", ".bc!", ".crdownload", ".download", ".dtapart", ".filepart", ".opdownload", ".part",
@@ -72,14 +72,14 @@ _RATES = (44100, 48000, 32000)
 
 
 def why_not(name: str, first: Callable[[int], bytes]) -> str | None:
-    """Why a file is left out of the archive.
+    """Return why a file is left out of the archive.
 
     Args:
-        name: Its name; only its ending counts.
-        first: Reads its first bytes, at most so many. It is asked for `HEAD_BYTES`, and for a GIF for `GIF_BYTES`.
+        name: Name of the file; only its extension counts.
+        first: Reads at most the given number of first bytes. It gets `HEAD_BYTES`, and for a GIF `GIF_BYTES`.
 
     Returns:
-        What it is instead of a video or a sound; None if it is one, or may be a damaged one.
+        What the file is instead of video or sound; None if it is media, or may be damaged media.
     """
     head = first(HEAD_BYTES)
     if head[:6] in (b"GIF87a", b"GIF89a"):
@@ -92,17 +92,17 @@ def why_not(name: str, first: Callable[[int], bytes]) -> str | None:
 
 
 def unfinished(name: str) -> bool:
-    """Whether the name is one that programs give to a file which they have not finished."""
+    """Whether the name is one that programs give to an unfinished file."""
     return PurePath(name).suffix.lower() in _UNFINISHED
 
 
 def is_named_like_media(name: str) -> bool:
-    """Whether the name has an ending of video or sound."""
+    """Whether the name has an extension of video or sound."""
     return PurePath(name).suffix.lower() in SUFFIXES
 
 
 def _what(head: bytes) -> str | None:
-    """Empty for media, a description for anything else that is known, None for what is not."""
+    """Return an empty string for media, a description for anything else that is known, None for the unknown."""
     if _is_text(head):
         return "text"
     if not head.strip(b"\0"):
@@ -126,19 +126,19 @@ def _is_mp4(head: bytes) -> bool:
 
 
 def _is_stream(head: bytes) -> bool:
-    """Whether it is one of the formats without a header, which repeat a mark."""
+    """Whether it is one of the formats without a header, which repeat a marker."""
     nal = next((head[len(code)] for code in _START_CODES if head.startswith(code) and len(head) > len(code)), None)
     return nal in _NAL_TYPES or _is_transport_stream(head) or _is_chain(head, _mpeg_frame) or _is_chain(head, _adts)
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    """Whether five sync bytes follow each other at the distance of MPEG-TS packets: plain, timed, or with parity."""
+    """Whether five sync bytes follow at the distance of MPEG-TS packets: plain, timestamped, or with parity."""
     starts = ((start, period) for period in (188, 192, 204) for start in range(period))
     return any(b"GGGGG" in head[start::period] for start, period in starts)
 
 
 def _is_chain(head: bytes, frame_bytes: Callable[[bytes], int]) -> bool:
-    """Whether three frames of sound follow each other, or as many as a short file has."""
+    """Whether three sound frames follow each other, or as many as a short file has."""
     at = 0
     for _ in range(3):
         size = frame_bytes(head[at : at + 7])
@@ -153,7 +153,7 @@ def _is_chain(head: bytes, frame_bytes: Callable[[bytes], int]) -> bool:
 
 
 def _mpeg_frame(header: bytes) -> int:
-    """Bytes of an MPEG audio frame (ISO/IEC 11172-3) by its header; 0 if it is none."""
+    """Return the bytes of an MPEG audio frame (ISO/IEC 11172-3) from its header; 0 if it is not one."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)
@@ -169,7 +169,7 @@ def _mpeg_frame(header: bytes) -> int:
 
 
 def _adts(header: bytes) -> int:
-    """Bytes of an AAC frame in ADTS (ISO/IEC 13818-7) by its header; 0 if it is none."""
+    """Return the bytes of an AAC frame in ADTS (ISO/IEC 13818-7) from its header; 0 if it is not one."""
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return 0
     size = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
@@ -177,7 +177,7 @@ def _adts(header: bytes) -> int:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether it reads as text: UTF-8 or an 8-bit code without control characters, or with a byte order mark."""
+    """Whether it is text: UTF-8 or an 8-bit encoding without control characters, or any with a byte order mark."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         codec = "utf-16-le" if head[0] == 0xFF else "utf-16-be"
         text = head[2 : 2 + (len(head) - 2 & ~1)].decode(codec, "ignore")
@@ -187,7 +187,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _is_mostly_letters(head: bytes) -> bool:
-    """Whether bytes above ASCII form UTF-8, or are few as in 8-bit codes."""
+    """Whether bytes above ASCII form UTF-8, or are as few as in 8-bit encodings."""
     try:
         head[:-4].decode()
     except UnicodeDecodeError:
@@ -196,7 +196,7 @@ def _is_mostly_letters(head: bytes) -> bool:
 
 
 def _is_animated(data: bytes) -> bool:
-    """Whether a GIF has a second picture; where that lies further on, whether it says that it repeats."""
+    """Whether a GIF has a second picture; if that lies beyond `data`, whether the GIF says that it repeats."""
     at = 13 + _colours(data[10:11])
     pictures = 0
     while at < len(data):
@@ -217,5 +217,5 @@ def _is_animated(data: bytes) -> bool:
 
 
 def _colours(flags: bytes) -> int:
-    """Bytes of the colour table that these flags announce."""
+    """Return the bytes of the colour table that these flags announce."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0

@@ -14,9 +14,9 @@ from vid_assets.media.clock import LEAP_S, RESTART_S
 from vid_assets.media.npy import HEADER_BYTES, NpyWriter
 
 RATE = 16_000
-# Containers round time stamps (Matroska: 1 ms): below this, the count of samples is the better clock.
+# Containers round timestamps (Matroska: 1 ms): below this, the sample count is the better clock.
 JITTER_S = Fraction(50, 1000)
-# What follows a leap must sound for so long before the leap is believed.
+# After a leap, the sound must continue this long before the leap is accepted.
 CONFIRM_S = 1
 CHUNK = 1 << 18
 UNNAMED = ("NONE", "UNSD", "UNK")
@@ -24,17 +24,17 @@ Form = tuple[str, str, int]
 
 
 class Sound:
-    """Writes one sound track: mono, 16 kHz, float32, laid on the time line by time stamps.
+    """Writes one sound track: mono, 16 kHz, float32, placed on the timeline by timestamps.
 
     Mixing follows libswresample's matrix, normalised so that full scale stays full scale. Its polyphase filter puts
-    the first output sample on the first input sample, so that no delay has to be taken out. Beside the mix, the
-    difference between a first channel and the mix is kept until the end, when `channels` says which of them to take:
-    left and right of stereo are the mix plus and minus it. Where it is zero, as in mono, it is a hole in its file.
+    the first output sample on the first input sample, so there is no delay to remove. Besides the mix, the difference
+    between a first channel and the mix is kept until the end, when `channels` decides which to use: left and right of
+    stereo are the mix plus and minus it. If the difference is zero, as in mono, it is a hole in its file.
 
     Attributes:
-        start: Time of the first sample on the file's time line, in seconds; None until one came with a time stamp.
-        damaged: Packets that could not be decoded; whoever decodes counts them here.
-        verdict: Which channel was taken; after `finish`.
+        start: Time of the first sample on the file's timeline, in seconds; None until one has a timestamp.
+        damaged: Number of packets that could not be decoded; the caller that decodes counts them here.
+        verdict: The channel that is used; set by `finish`.
     """
 
     def __init__(self, folder: Path, stream: Any, limit_s: float) -> None:
@@ -62,21 +62,21 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """Length so far."""
+        """Length so far, in seconds."""
         return self._mix.rows / RATE
 
     @property
     def heard(self) -> bool:
-        """Whether there was more than silence."""
+        """Whether there is more than silence so far."""
         return self._statistics.heard >= HEARD_WINDOWS
 
     @property
     def until(self) -> Fraction | None:
-        """Where it ends on the file's own time line, in seconds."""
+        """End on the file's own timeline, in seconds."""
         return None if self.start is None else self.start + Fraction(self._mix.rows, RATE)
 
     def add(self, frame: Any) -> None:
-        """Take the next decoded stretch of sound."""
+        """Take the next decoded piece of sound."""
         if self._continues(frame):
             self._resample(frame)
             return
@@ -94,7 +94,7 @@ class Sound:
         self._place(stamp, frame)
 
     def _continues(self, frame: Any) -> bool:
-        """Whether a stretch follows the one before it in every way, as nearly all do; in numbers that cost little."""
+        """Whether a piece continues the one before it in every way, as nearly all do; a cheap check."""
         if self._held or frame.pts is None or self._form is None:
             return False
         ahead = frame.pts - self._first_tick - self._segment_samples * self._ticks_per_sample
@@ -102,16 +102,16 @@ class Sound:
         return abs(ahead) <= self._jitter_ticks and form == self._form
 
     def _expected(self) -> Fraction:
-        """The time at which the next sample should lie."""
+        """Return the time at which the next sample should lie."""
         return self._segment_start + Fraction(self._segment_samples, self._form[2] if self._form else RATE)
 
     def _confirms(self, stamp: Fraction) -> bool:
-        """Whether a stretch follows those that are held, rather than what was before them."""
+        """Whether a piece continues the held pieces, rather than what came before them."""
         last, frame = self._held[-1]
         return abs(stamp - last - Fraction(frame.samples, frame.sample_rate)) < abs(stamp - self._expected())
 
     def _release(self, stamp: Fraction) -> None:
-        """Place what is held, from `stamp` on."""
+        """Place the held pieces, from `stamp` on."""
         held, self._held = self._held, []
         for _, frame in held:
             self._place(stamp, frame)
@@ -125,13 +125,13 @@ class Sound:
 
     def _resample(self, frame: Any) -> None:
         self._segment_samples += frame.samples
-        # The filter graph would otherwise warn about the very gaps that are filled here.
+        # Otherwise the filter graph warns about the very gaps that are filled here.
         frame.pts = None
         for piece in self._resampler.resample(frame):
             self._write(piece)
 
     def _begin(self, stamp: Fraction, form: Form, frame: Any) -> None:
-        """Start a new stretch at `stamp`: silence before it if it is late, cut if it overlaps what is written."""
+        """Start a new segment at `stamp`: pad with silence if it is late, cut it if it overlaps what is written."""
         import av
 
         self._drain()
@@ -154,7 +154,7 @@ class Sound:
         base = frame.time_base or Fraction(1, form[2])
         self._first_tick, self._jitter_ticks = float(stamp / base), float(JITTER_S / base)
         self._ticks_per_sample = float(1 / (form[2] * base))
-        # A second at a time: codecs' own frames are so short that handling each would cost more than the resampling.
+        # One second at a time: codec frames are so short that handling each costs more than the resampling.
         self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=RATE, frame_size=RATE)
 
     def _drain(self) -> None:
@@ -172,7 +172,7 @@ class Sound:
         if broken:
             self._broken += int(broken)
             samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
-        # Lossy decoders and the resampler overshoot full scale.
+        # Lossy decoders and the resampler can exceed full scale.
         samples = np.clip(samples, -1.0, 1.0)
         mix = self._weights @ samples if len(samples) > 1 else samples[0]
         centre = _centre(self._layout)
@@ -186,23 +186,23 @@ class Sound:
         self._statistics.add(mix, samples, self._weights, pair)
 
     def drop(self) -> None:
-        """Complete and remove its files, before `flush`: another track is taken."""
+        """Complete and remove the files, before `flush`: another track is used."""
         self._mix.finish()
         self._side.finish()
         self.remove()
 
     def remove(self) -> None:
-        """Remove its files, after `flush`: another track is taken."""
+        """Remove the files, after `flush`: another track is used."""
         self._mix.path.unlink()
         self._side.path.unlink()
 
     @property
     def is_odd(self) -> bool:
-        """Whether its time stamps were not believed."""
+        """Whether its timestamps were rejected."""
         return bool(self._restarts or self._strays)
 
     def flush(self) -> None:
-        """Take what is still held back; call it once, after the last stretch."""
+        """Take what is still held back; call it once, after the last piece."""
         if self._held:
             self._strays += 1
             self._release(self._expected())
@@ -212,13 +212,13 @@ class Sound:
         self.verdict = self._statistics.verdict()
 
     def finish(self, late: int) -> dict[str, int]:
-        """Shift the sound and complete the file; after `flush`.
+        """Shift the sound and complete the file; call it after `flush`.
 
         Args:
             late: Samples of silence before the sound.
 
         Returns:
-            The file's name and size in bytes; empty if there is no sample.
+            File name and size in bytes; empty without samples.
         """
         whole, side = self._folder / "audio.npy", self._side.path
         if not self._mix.rows:
@@ -238,7 +238,7 @@ class Sound:
         return {whole.name: whole.stat().st_size}
 
     def _chosen(self) -> Iterator[NDArray[np.float32]]:
-        """The samples of the channel that is taken, in order."""
+        """Yield the samples of the channel that is used, in order."""
         sign = {"mix": 0, "first": 1, "second": -1}[self.verdict.channel]
         with self._part.open("rb") as mixes, self._side.path.open("rb") as sides:
             mixes.seek(HEADER_BYTES, os.SEEK_SET)
@@ -250,7 +250,7 @@ class Sound:
 
     @property
     def channel(self) -> str:
-        """The channel that was taken, by its name; after `flush`."""
+        """Name of the channel that is used; call it after `flush`."""
         if self.verdict.channel == "mix" or len(self.names) < 2:
             return "mix"
         if len(self.names) == 2:
@@ -258,7 +258,7 @@ class Sound:
         return self.names[_centre(self.names)]
 
     def warnings(self) -> Iterator[str]:
-        """What was odd, one sentence each; after `flush`."""
+        """Yield what was odd, one sentence each; call it after `flush`."""
         notes = {
             "gaps in the sound, filled with silence": self._gaps,
             "overlaps in the sound, cut": self._overlaps,
@@ -272,7 +272,7 @@ class Sound:
             yield f"{self.verdict.reason}; only {self.channel} was taken"
 
     def facts(self) -> dict[str, Any]:
-        """What the stream says about itself, JSON; after `flush`."""
+        """Return the stream's own description, JSON; call it after `flush`."""
         context = self._stream.codec_context
         return {
             "audio_codec": context.codec.name,
@@ -284,7 +284,7 @@ class Sound:
 
 
 def mix_weights(layout: Any) -> NDArray[np.float32]:
-    """How libswresample mixes a layout to mono: the weight of each channel, float32 [channels].
+    """Return the weights with which libswresample mixes a layout to mono, float32 [channels].
 
     Channels without a name, and layouts that libswresample cannot mix, get equal weights.
     """
@@ -295,7 +295,7 @@ def mix_weights(layout: Any) -> NDArray[np.float32]:
     even = np.full(count, 1 / count, np.float32)
     if count == 1 or any(channel.name in UNNAMED for channel in layout.channels):
         return even
-    # Sample i has only channel i: the mix of these samples is the list of weights.
+    # Sample i has only channel i, so the mix of these samples is the list of weights.
     frame = av.AudioFrame.from_ndarray(np.eye(count, dtype=np.float32).reshape(1, -1), "flt", layout.name)
     frame.sample_rate = RATE
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE, options={"rematrix_maxval": "1.0"})
@@ -308,11 +308,11 @@ def mix_weights(layout: Any) -> NDArray[np.float32]:
 
 
 def _channel_names(layout: Any) -> tuple[str, ...]:
-    """FFmpeg's names of the channels, such as FL; their numbers, from 1, where they have none."""
+    """Return FFmpeg's channel names, such as FL; for channels without one, their numbers from 1."""
     names = (channel.name for channel in layout.channels)
     return tuple(str(place + 1) if name in UNNAMED else name for place, name in enumerate(names))
 
 
 def _centre(names: tuple[str, ...]) -> int:
-    """The channel that carries speech in surround sound."""
+    """Return the channel that carries speech in surround sound."""
     return names.index("FC") if "FC" in names else 0

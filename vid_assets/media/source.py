@@ -1,4 +1,4 @@
-"""What a media file is called: a readable partition key that follows its content, not its place."""
+"""The identity of a media file: a readable partition key that follows its content, not its location."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from vid_assets.media.paths import shown
 
 SLUG_LENGTH = 40
 DIGEST_LENGTH = 12
-# These say something of the path itself: it is none, is too long, or leads in a circle.
+# These errors concern the path itself: it is not a path, is too long, or is circular.
 _OF_THE_PATH = (None, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EINVAL)
 VIDEO_ID = re.compile(rf"[a-z0-9_]{{1,{SLUG_LENGTH}}}-[0-9a-f]{{{DIGEST_LENGTH}}}")
 
@@ -26,7 +26,7 @@ class Source:
 
     Attributes:
         video_id: Partition key: slug of the file's stem, a dash, the first 12 hex digits of `content_hash`.
-        path: Where it was found.
+        path: Where the file was found.
         content_hash: SHA-256 of the whole file, 64 hex digits.
         size: Bytes.
     """
@@ -44,12 +44,12 @@ def identify(path: Path) -> Source:
         path: Any regular file. Its name may hold anything that the file system allows.
 
     Returns:
-        The source. Its ``video_id`` holds only ``a-z 0-9 _ -``, so that it can stand in file names, URLs, SQL and
-        Dagster partition keys as it is.
+        The source. Its ``video_id`` holds only ``a-z 0-9 _ -``, so you can use it unchanged in file names, URLs, SQL
+        and Dagster partition keys.
 
     Raises:
-        MediaError: The path is no regular file, or empty.
-        OutsideError: The file is not there, or cannot be read now, or not by this user.
+        MediaError: The path is not a regular file, or the file is empty.
+        OutsideError: The file is missing, or cannot be read now, or not by this user.
     """
     with open_regular(path) as file:
         try:
@@ -61,18 +61,18 @@ def identify(path: Path) -> Source:
 
 
 def video_id(stem: str, content_hash: str) -> str:
-    """Partition key of a file, from its name without suffix and the SHA-256 of its bytes."""
+    """Return the partition key of a file, from its name without suffix and the SHA-256 of its bytes."""
     return f"{slug(stem)}-{content_hash[:DIGEST_LENGTH]}"
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a non-empty regular file for reading; a pipe or device is refused instead of waited for.
+    """Open a non-empty regular file for reading; a pipe or device fails instead of blocking.
 
     Raises:
         MediaError: As `identify`.
     """
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for a writer that may never come.
+        # Without O_NONBLOCK, opening a named pipe waits for a writer that may never come.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise OutsideError(shown(path), "there is no such file", "check the path") from None
@@ -95,6 +95,6 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def slug(text: str) -> str:
-    """The readable part of a key: ASCII ``a-z 0-9 _``, 1 to 40 characters; ``video`` where nothing readable is left."""
+    """Return the readable part of a key: ASCII ``a-z 0-9 _``, 1 to 40 characters; ``video`` if none is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:SLUG_LENGTH].strip("_") or "video"

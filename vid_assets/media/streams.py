@@ -1,4 +1,4 @@
-"""Open a video: map its streams from scratch, and decode it first if nobody has."""
+"""Open a video: map its streams from scratch, and decode it first if necessary."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from vid_assets.media.scratch import META, count_pass, decoding, discard, read_m
 from vid_assets.media.settings import MediaSettings
 from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular
 
-# The sandbox imports this package too, and has no use for polars, which the contract brings.
+# The sandbox imports this package too and does not need polars, which the contract imports.
 if TYPE_CHECKING:
     from vid_assets.contract import Audio, Frames, Video
 
@@ -26,25 +26,25 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Media:
-    """One opened video. Keep it as long as its arrays are used: while it lives, `trim_scratch` leaves them alone.
+    """One opened video. Keep it while you use its arrays: as long as it lives, `trim_scratch` leaves them alone.
 
     Attributes:
-        video: What every analyzer may know about it.
+        video: What every analyzer may know about the video.
         thumbs: Every picture at 48 x 27 px; None without a picture.
-        frames: About two pictures a second; None without a picture.
+        frames: About two pictures per second; None without a picture.
         audio: Mono, 16 kHz; None without sound.
         facts: ``container``, ``bit_rate`` (1/s or None), ``start_s`` (the file's own time of time 0),
             ``start_timecode``, ``frames_per_s``, ``long_side``. With a picture: ``picture_start_s`` (of the first
             picture, from time 0), ``video_codec``, ``pixel_format``, ``native_width``, ``native_height`` (px, stored),
             ``sample_aspect``, ``rotation_deg`` (clockwise), ``mirrored``, ``field_order``, ``deinterlaced``,
             ``transfer``, ``tone_mapped``, ``variable_frame_rate``. With sound: ``sound_start_s``, ``audio_codec``,
-            ``audio_channels``, ``audio_layout``, ``audio_channel`` (the one taken, or mix), ``audio_rate_hz``.
+            ``audio_channels``, ``audio_layout``, ``audio_channel`` (the one used, or mix), ``audio_rate_hz``.
         tracks: All tracks of the file: `vid_assets.media.tracks.Track` as dicts.
         warnings: What was odd or damaged, one sentence each.
-        decode_passes: Completed passes over this content since it last left the scratch folder; 1 unless something
-            was decoded twice.
-        decode_s: Wall-clock seconds of the pass, whoever made it.
-        reused: Whether the arrays were there already when this opening looked.
+        decode_passes: Completed passes over this content since it last left the scratch folder; 1 unless a stream was
+            decoded twice.
+        decode_s: Wall-clock seconds of the pass, whichever process made it.
+        reused: Whether the arrays already existed when this call looked.
     """
 
     video: "Video"
@@ -67,30 +67,30 @@ class Media:
         return read_cues(self._folder)
 
     def close(self) -> None:
-        """Allow `trim_scratch` to remove the arrays; it happens by itself when the object goes."""
+        """Allow `trim_scratch` to remove the arrays; this happens automatically when the object is deleted."""
         for finalizer in self._close:
             finalizer()
 
 
 def open_media(path: Path, video_id: str, scratch: Path, settings: MediaSettings | None = None) -> Media:
-    """Map a video's streams, decoding them first unless that was done before.
+    """Map a video's streams, and decode them first if that has not been done.
 
     However many threads and processes open a video at once, one of them decodes it, in a sandboxed process that makes
-    a single pass; the others wait. What is decoded does not depend on the file's name or place.
+    a single pass; the others wait. The result does not depend on the file's name or location.
 
     Args:
         path: The media file.
-        video_id: Its key, from `identify`.
-        scratch: Folder for decoded videos; it is made if missing.
-        settings: How the streams are made, and what that may cost. Streams of other settings are decoded anew and lie
-            in a folder of their own.
+        video_id: Key of the file, from `identify`.
+        scratch: Folder for decoded videos; created if missing.
+        settings: How to make the streams, and the limits on the cost. Other settings need another decode, in a folder
+            of its own.
 
     Returns:
         The opened video.
 
     Raises:
-        MediaError: The file is not the one that was registered, or cannot be decoded within the limits.
-        OutsideError: The file is missing, or something outside it kept it from being decoded.
+        MediaError: The file is not the registered one, or cannot be decoded within the limits.
+        OutsideError: The file is missing, or a cause outside it prevented decoding.
     """
     if not VIDEO_ID.fullmatch(video_id):
         raise MediaError(shown(path), f"{video_id!r} is no video id", "use the one that identify gives")
@@ -115,7 +115,7 @@ def open_media(path: Path, video_id: str, scratch: Path, settings: MediaSettings
 
 
 def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: MediaSettings) -> None:
-    """Make the video's folder. The caller holds the decode lock."""
+    """Create the video's folder. The caller holds the decode lock."""
     started = time.perf_counter()
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
@@ -142,7 +142,7 @@ def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: Media
 
 
 def _verify(path: Path, video_id: str) -> str:
-    """The file's content hash, which must be the one in its key."""
+    """Return the file's content hash, which must match its key."""
     digest = identify(path).content_hash
     if digest[:DIGEST_LENGTH] != video_id[-DIGEST_LENGTH:]:
         raise MediaError(shown(path), f"its content is no longer that of {video_id}", "register the file again")
@@ -150,7 +150,7 @@ def _verify(path: Path, video_id: str) -> str:
 
 
 def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | None:
-    """Map the arrays of a folder that is whole; None if there is none."""
+    """Map the arrays of a complete folder; None if there is none."""
     from vid_assets.contract import Audio, Frames, Video
 
     descriptor = shared(folder)
@@ -199,7 +199,7 @@ def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | No
 
 
 def _same_content(path: Path, video_id: str, folder: Path, meta: dict[str, Any]) -> None:
-    """Refuse a file that has changed since it was decoded; its size and date vouch for its content."""
+    """Refuse a file that has changed since it was decoded; its size and date identify its content."""
     with open_regular(path) as file:
         status = os.fstat(file.fileno())
     if meta["source"] != [status.st_size, status.st_mtime_ns]:

@@ -1,14 +1,14 @@
-"""Which track of a file is looked at, and which is listened to.
+"""Choose the picture track and the sound track of a file.
 
-Both rules compare tracks criterion by criterion; the first that tells two tracks apart decides.
+Both rules compare tracks criterion by criterion; the first criterion on which two tracks differ decides.
 
 Picture: asked for by `MediaSettings.picture_track`; can be decoded; has more than one picture (counted in the packets,
 not taken from a header); is for all viewers; is flagged as default; lasts at least half as long as the longest; has at
-least half as many pictures a second as the fastest; is larger; comes first. Attached pictures, thumbnails and stills
-are taken only when they are asked for.
+least half as many pictures per second as the fastest; is larger; comes first. Attached pictures, thumbnails and stills
+are used only on request.
 
-Sound: asked for by `MediaSettings.sound_track`; can be decoded; is not silent (above -60 dBFS, found out in the pass);
-is no commentary or description; is in a language of `MediaSettings.sound_language`; is flagged as default; has more
+Sound: asked for by `MediaSettings.sound_track`; can be decoded; is not silent (above -60 dBFS, measured in the pass);
+is not commentary or description; is in a language of `MediaSettings.sound_language`; is flagged as default; has more
 channels; has a higher sample rate; comes first.
 """
 
@@ -40,20 +40,20 @@ class Track:
     """One track of a file, as its container describes it.
 
     Attributes:
-        index: Its number in the file, from 0.
+        index: Number in the file, from 0.
         kind: video, audio, subtitle, data or attachment.
         codec: FFmpeg's name of the decoder, or the container's four letters where there is none.
-        language: As the file says it, such as eng.
-        title: Its name in the file.
+        language: Language code in the file, such as eng.
+        title: Name in the file.
         disposition: FFmpeg's flags, such as default or comment.
-        width: In px, as stored; 0 for other kinds.
-        height: In px.
-        channels: Of sound; 0 for other kinds.
-        rate: Samples or pictures a second that the file announces; 0 if it does not.
-        duration_s: Length that the file announces, in seconds; 0 if it does not.
+        width: Stored width in px; 0 for other kinds.
+        height: Stored height in px.
+        channels: Number of sound channels; 0 for other kinds.
+        rate: Samples or pictures per second that the file announces; 0 if it announces none.
+        duration_s: Length that the file announces, in seconds; 0 if it announces none.
         refused: Why it cannot be decoded; empty if it can.
-        taken: Whether it was.
-        reason: Why.
+        taken: Whether it is used.
+        reason: Why it is used or not.
     """
 
     index: int
@@ -77,23 +77,23 @@ class Track:
 
     @property
     def is_still(self) -> bool:
-        """Whether it is a picture beside the film: cover art, a thumbnail."""
+        """Whether it is a picture besides the film: cover art or a thumbnail."""
         return self.flagged(STILL)
 
     @property
     def is_aside(self) -> bool:
-        """Whether it is for some of the audience only: commentary, audio description."""
+        """Whether it is for only some of the audience: commentary, audio description."""
         return self.flagged(ASIDE) or bool(self.kind == "audio" and _ASIDE_TITLE.search(self.title or ""))
 
     def row(self) -> dict[str, Any]:
-        """As JSON, without what is internal."""
+        """Return the track as JSON, without internal fields."""
         values = asdict(self)
         del values["refused"]
         return values
 
 
 def describe(stream: Any) -> Track:
-    """A track as its container describes it. Nothing of it is decoded."""
+    """Describe a track from its container, without decoding any of it."""
     from av.stream import Disposition
 
     track = Track(stream.index, stream.type, language=stream.language)
@@ -132,13 +132,13 @@ def _letters(text: str) -> str:
 
 
 def _clock_seconds(text: str) -> float:
-    """Seconds of hh:mm:ss.fff; 0 if it is no such text."""
+    """Return the seconds of hh:mm:ss.fff; 0 for any other text."""
     found = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,12})?)", text.strip("\0 "))
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 
 def short_language(code: str | None) -> str:
-    """The ISO 639-1 code of a language, however a file or a person writes it; what is unknown stays as it is."""
+    """Return the ISO 639-1 code of a language in any common spelling; an unknown one is unchanged."""
     code = (code or "").strip().lower().replace("_", "-").partition("-")[0]
     return _SHORT.get(code, code)
 
@@ -147,11 +147,11 @@ Criterion = tuple[str, Callable[[Track], float]]
 
 
 def picture_criteria(tracks: Sequence[Track], packets: Mapping[int, int], asked: int | None) -> list[Criterion]:
-    """What makes a picture track better than another, most important first.
+    """Return what makes one picture track better than another, most important first.
 
     Args:
         tracks: The candidates.
-        packets: Packets of each that have been seen, by index.
+        packets: Number of packets seen of each, by index.
         asked: Index that the settings ask for.
     """
     longest = max((track.duration_s for track in tracks), default=0.0)
@@ -171,11 +171,11 @@ def picture_criteria(tracks: Sequence[Track], packets: Mapping[int, int], asked:
 
 
 def sound_criteria(silent: Collection[int], languages: str, asked: int | None) -> list[Criterion]:
-    """What makes a sound track better than another, most important first.
+    """Return what makes one sound track better than another, most important first.
 
     Args:
-        silent: Indices of those that are known to be silent.
-        languages: Preferred ones, best first, with commas.
+        silent: Indices of the tracks known to be silent.
+        languages: Preferred languages, best first, separated by commas.
         asked: Index that the settings ask for.
     """
     wanted = [short_language(code) for code in languages.split(",") if code.strip()]
@@ -198,20 +198,20 @@ def sound_criteria(silent: Collection[int], languages: str, asked: int | None) -
 
 
 def ranked(tracks: Sequence[Track], criteria: Sequence[Criterion]) -> list[Track]:
-    """The tracks, best first."""
+    """Return the tracks, best first."""
     return sorted(tracks, key=lambda track: tuple(score(track) for _, score in criteria), reverse=True)
 
 
 def explain(order: Sequence[Track], criteria: Sequence[Criterion], *, weak: Collection[str]) -> str:
-    """Mark the first track as taken, and write into each why it is or is not.
+    """Mark the first track as taken, and write into each track why it is used or not.
 
     Args:
-        order: Tracks of one kind, best first; the first one is taken.
-        criteria: Those that put them in order.
-        weak: Criteria by which a track is set aside for good: others of its kind were no real choice.
+        order: Tracks of one kind, best first; the first one is used.
+        criteria: The criteria that order them.
+        weak: Criteria that rule a track out: a track that loses on one was never a real alternative.
 
     Returns:
-        A warning if another one could have been taken as well; empty otherwise.
+        A warning if another track could have been used as well; empty otherwise.
     """
     if not order:
         return ""

@@ -1,6 +1,6 @@
-"""The decoding process: it sets its own limits, makes one pass over the file on its standard input, and reports.
+"""The decoding process: it limits itself, makes one pass over the file on its standard input, and reports.
 
-It is started by `vid_assets.media.sandbox`, never imported by the pipeline.
+`vid_assets.media.sandbox` starts it; the pipeline never imports it.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     parent, folder, values = int(arguments[0]), Path(arguments[1]), json.loads(arguments[2])
     limits = Limits(**values.pop("limits"))
     settings = MediaSettings(limits=limits, **values)
-    # Before the limits: loading a library takes address space and open files.
+    # Before the limits: loading a library needs address space and open files.
     import av.error
 
     try:
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     except Refused as refusal:
         report: dict[str, Any] = dict(zip(("problem", "fix"), refusal.args, strict=True))
     except (MemoryError, av.error.BlockingIOError):
-        # A thread that finds no room for its stack is told to try again later.
+        # A thread without room for its stack fails with "try again".
         report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
@@ -66,13 +66,13 @@ def _unwritable(error: OSError, limits: Limits) -> dict[str, Any]:
 
 
 def _confine(parent: int, limits: Limits) -> None:
-    """Give up what decoding does not need, and die with the parent."""
+    """Give up privileges that decoding does not need, and die with the parent."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     if sys.platform == "linux":
-        # Where the stack itself has no room to grow, the kernel's answer is SIGSEGV instead of an error.
+        # If the stack itself has no room to grow, the kernel sends SIGSEGV instead of reporting an error.
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         if taken + STACK_BYTES > limits.memory_bytes:
             raise MemoryError
@@ -86,7 +86,7 @@ def _confine(parent: int, limits: Limits) -> None:
 
 
 class _Pulse:
-    """Tells the parent, at most once a second, that there is progress."""
+    """Reports progress to the parent, at most once per second."""
 
     def __init__(self, channel: BinaryIO) -> None:
         self._channel = channel

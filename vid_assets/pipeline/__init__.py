@@ -1,1 +1,1 @@
-"""One analyzer over one video: inputs, run, checks, write, and the record of it."""
+"""One analyzer on one video: inputs, run, checks, write, and record."""

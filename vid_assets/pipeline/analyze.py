@@ -1,7 +1,7 @@
-"""One analyzer over one video: inputs, run, checks, write, and the record of it. Knows nothing of Dagster's assets.
+"""Runs one analyzer on one video: inputs, run, checks, write, and record. It does not depend on Dagster assets.
 
-`_attempt` is the boundary at which any error of an analyzer is caught: it becomes the status ``failed`` with its
-reason, so that the other analyzers and the other videos go on.
+`_attempt` is the boundary that catches every error of an analyzer. The error becomes the status ``failed`` with a
+reason, and the other analyzers and videos continue.
 """
 
 import time
@@ -29,12 +29,12 @@ from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import changed
 from vid_assets.pipeline.records import Records, Subject, put_load, put_record, read_records, ready_at, record
 
-# Nothing can be recognised in less, and filters and models need some neighbourhood.
+# Nothing is recognisable in smaller pictures, and filters and models need neighbouring pixels.
 LEAST_SIDE = 16
 
 
 def probe(video_id: str, run: Run, code_version: str) -> Outcome:
-    """Decode one video, unless that is done already, and write its rows of ``tracks``, ``cues`` and ``videos``."""
+    """Decode one video if needed, and write its rows of ``tracks``, ``cues`` and ``videos``."""
 
     def decode(outcome: Outcome) -> None:
         source = _source(run.warehouse, video_id)
@@ -60,18 +60,18 @@ def analyze(
     *,
     own_settings: bool = False,
 ) -> Outcome:
-    """Run one analyzer over one video, write its table, and record what came of it; errors become ``failed``.
+    """Run one analyzer on one video, write its table, and record the outcome. Errors become ``failed``.
 
-    One that is left out of this run is recorded as such, and what it answered before stays.
+    An analyzer that this run leaves out is recorded as such, and its earlier answer stays.
 
     Args:
         analyzer: The analyzer.
         video_id: The video.
         run: What the analyses of the run share.
-        code_version: As in `provenance.code_version`.
-        model: What answers the analyzer's task; None without a task, or where the profile has no model.
-        config: Its settings; None for the defaults.
-        own_settings: Whether these differ from what the archive wants; a backfill then leaves the answer alone.
+        code_version: See `provenance.code_version`.
+        model: The model for the analyzer's task; None without a task, or if the profile has no model.
+        config: Settings of the analyzer; None for the defaults.
+        own_settings: Whether the settings differ from the archive's. If so, a backfill leaves the answer alone.
     """
     settings = config if config is not None or analyzer.config is None else analyzer.config()
     subject = Subject(analyzer.name, code_version, analyzer.upstream, changed(settings), own_settings)
@@ -100,7 +100,7 @@ def analyze(
 
 
 def _recorded(subject: Subject, video_id: str, run: Run, records: Records, work: Callable[[Outcome], None]) -> Outcome:
-    """Do the work, and write what came of it into ``analyzer_runs``."""
+    """Do the work and write its outcome to ``analyzer_runs``."""
     started_at = datetime.now(UTC)
     outcome = _attempt(work)
     outcome.queue_s = max((started_at - ready_at(subject, records, run)).total_seconds(), 0.0)
@@ -112,7 +112,7 @@ def _recorded(subject: Subject, video_id: str, run: Run, records: Records, work:
 
 
 def _attempt(work: Callable[[Outcome], None]) -> Outcome:
-    """What comes of the work: its answer, or the status that its error stands for."""
+    """Return the outcome of the work: its answer, or the status for its error."""
     outcome = Outcome()
     try:
         with collect_usage() as outcome.usage:
@@ -126,7 +126,7 @@ def _attempt(work: Callable[[Outcome], None]) -> Outcome:
         outcome.status, outcome.reason = Status.FAILED, f"{type(error).__name__}: {error}"
         outcome.details = traceback.format_exc()
         outcome.outside = is_outside(error)
-    # an error may name a file, and a name need not be UTF-8
+    # an error can name a file, and a file name need not be UTF-8
     outcome.reason, outcome.details = readable(outcome.reason), readable(outcome.details)
     outcome.load_s = outcome.usage.wait_s
     return outcome
@@ -167,7 +167,7 @@ def _set_answer(answer: NotApplicable | Undefined, outcome: Outcome) -> None:
 def _inputs(
     analyzer: Analyzer, media: Media, warehouse: Warehouse, records: Records
 ) -> list[Any] | NotApplicable | Undefined:
-    """The analyzer's inputs in order, or why there is no answer without them."""
+    """Return the inputs of the analyzer in order, or the reason why there is no answer without them."""
     inputs: list[Any] = []
     for name in analyzer.inputs:
         if name == "video":
@@ -193,10 +193,10 @@ def _too_small(frames: Frames) -> str:
 
 
 def _without_upstream(name: str, record: Mapping[str, Any] | None) -> NotApplicable | Undefined:
-    """What to answer when an upstream analyzer gave no table: its own kind of answer, with its reason.
+    """Return the answer when an upstream analyzer has no table: the same kind of answer, with its reason.
 
     Raises:
-        UpstreamError: It failed; then this one has, too.
+        UpstreamError: The upstream analyzer failed, so this one fails too.
     """
     if record is None:
         return Undefined(f"{name} has not run for this video")
@@ -216,7 +216,7 @@ def _source(warehouse: Warehouse, video_id: str) -> dict[str, Any]:
 
 
 def _decodable_source(video_id: str, run: Run, records: Records) -> dict[str, Any]:
-    """The same, unless this run has tried to decode it in vain: nobody tries that 27 times."""
+    """Return the source row. Fails if decoding already failed in this run, so that it is not tried 27 times."""
     record = records.get(VIDEOS.name)
     if record is not None and record["run_id"] == run.run_id and record["status"] == Status.FAILED:
         raise UpstreamError(VIDEOS.name, f"failed for {video_id}", record["reason"])
@@ -225,7 +225,7 @@ def _decodable_source(video_id: str, run: Run, records: Records) -> dict[str, An
 
 @contextmanager
 def _opened(source: dict[str, Any], run: Run, outcome: Outcome) -> Iterator[Media]:
-    """The video's streams, kept in the scratch folder for as long as the block lasts."""
+    """Open the streams of the video. They stay in the scratch folder until the block ends."""
     start = time.perf_counter()
     path = local_path(source["path"], source["content_hash"], run.scratch)
     media = open_media(path, source["video_id"], run.scratch, run.media)

@@ -1,4 +1,4 @@
-"""What is checked before an answer is written: schema, nulls, ranges, times. One list of problems a check."""
+"""Checks before an answer is written: schema, nulls, ranges and times. Each check returns a list of problems."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from vid_assets.contract import TIME_COLUMNS, Analyzer, Column, Video
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The result of one check of one table.
+    """Result of one check of one table.
 
     Attributes:
         name: Name of the asset check.
-        problems: One line each; none means passed.
-        values: What was measured for it.
+        problems: One line per problem; empty if the check passed.
+        values: Measured values.
     """
 
     name: str
@@ -25,7 +25,7 @@ class CheckOutcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
 
@@ -37,9 +37,9 @@ CHECKS: dict[str, str] = {
 
 
 def check_table(analyzer: Analyzer, table: pl.DataFrame, video: Video) -> list[CheckOutcome]:
-    """All checks of one answer, in the order of `CHECKS`.
+    """Run all checks on one answer, in the order of `CHECKS`.
 
-    A table whose schema is wrong gets no verdict on ranges and times, which could not be trusted.
+    If the schema is wrong, ranges and times are not checked, because their results would be unreliable.
     """
     schema = CheckOutcome("schema", tuple(_schema_problems(analyzer, table)))
     if not schema.passed:

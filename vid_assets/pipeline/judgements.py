@@ -1,6 +1,6 @@
-"""Checks of an answer after it is written: a status has a reason, coverage, cost, provenance.
+"""Checks after an answer is written: a status has a reason, coverage, cost, provenance.
 
-None of them prevents a write; `vid_assets.pipeline.checks` does that.
+They never prevent a write; `vid_assets.pipeline.checks` does that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ JUDGEMENTS: dict[str, str] = {
     "regression": "Computing took no more than three times the analyzer's median over the last fifty videos.",
     "attribution": "The record names the file's content, the code's version and, with a model, its revision.",
 }
-GOAL, TARGET = 1.0, 3.0  # wall seconds for a second of video: what is aimed at, and what is acceptable
-LEAST_SCORE = 0.95  # share of the analyzers that should give a value, or a reason why the question does not arise
-FIXED_S = 2.0  # on top of a budget, whatever the length: first calls, small files
+GOAL, TARGET = 1.0, 3.0  # wall seconds per second of video: target and acceptable limit
+LEAST_SCORE = 0.95  # share of the analyzers that should give a value, or a reason why the question does not apply
+FIXED_S = 2.0  # added to every budget, for any length: first calls, small files
 VIDEOS_BEFORE, FEWEST_BEFORE = 50, 5
 SLOWER, SLOWER_BY_S = 3.0, 0.5
 
@@ -33,14 +33,14 @@ SLOWER, SLOWER_BY_S = 3.0, 0.5
 def judge(
     analyzer: Analyzer, record: Mapping[str, Any], duration_s: float, covered: float | None, before: Sequence[float]
 ) -> list[CheckOutcome]:
-    """One outcome for each of `JUDGEMENTS`, in their order.
+    """Return one outcome for each of `JUDGEMENTS`, in order.
 
     Args:
-        analyzer: Whose answer it is.
+        analyzer: The analyzer that answered.
         record: Its row of ``analyzer_runs``.
         duration_s: Length of the video; 0 if it could not be opened.
-        covered: As `covered_share` says.
-        before: Computing seconds for a second of video, of the same analyzer over the last videos.
+        covered: See `covered_share`.
+        before: Computing seconds per second of video for the same analyzer on the latest videos.
     """
     compute_s = record["compute_s"]
     allowed_s = budget_s(analyzer, duration_s)
@@ -61,14 +61,14 @@ def judge(
 
 
 def budget_s(analyzer: Analyzer, duration_s: float) -> float:
-    """Most computing seconds for a video of this length."""
+    """Return the maximum computing seconds for a video of this length."""
     return FIXED_S + analyzer.budget * duration_s
 
 
 def covered_share(table: pl.DataFrame, video: Video) -> float | None:
-    """Share of the video that the rows speak of, 0..1; None for a table without times, or no rows.
+    """Return the share of the video that the rows cover, 0..1; None for a table without times or without rows.
 
-    A moment (``time_s``) stands for the time until the next one.
+    A moment (``time_s``) covers the time until the next one.
     """
     if table.is_empty() or video.duration_s <= 0:
         return None
@@ -87,7 +87,7 @@ def covered_share(table: pl.DataFrame, video: Video) -> float | None:
 
 @lru_cache(maxsize=4)
 def paces_before(warehouse_path: str, run_id: str) -> dict[str, list[float]]:
-    """Computing seconds for a second of video of each analyzer, over the last videos; read once a run."""
+    """Return each analyzer's computing seconds per second of video on the latest videos. They are read once per run."""
     warehouse = Warehouse(path=warehouse_path)
     paces: dict[str, list[float]] = {}
     for video_id in warehouse.newest(ANALYZER_RUNS.name, VIDEOS_BEFORE):

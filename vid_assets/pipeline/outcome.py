@@ -1,4 +1,4 @@
-"""What a run shares, and what comes of one analysis."""
+"""Shared state of a run, and the outcome of one analysis."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from vid_assets.pipeline.checks import CheckOutcome
 
 
 class Status(StrEnum):
-    """How an analyzer answered."""
+    """Kind of answer that an analyzer gave."""
 
     VALUE = "value"
     NOT_APPLICABLE = "not_applicable"
@@ -27,18 +27,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What all analyses of one Dagster run share.
+    """Shared state of all analyses in one Dagster run.
 
     Attributes:
-        warehouse: Where tables and records go.
+        warehouse: Stores tables and records.
         scratch: Folder of the decoded streams.
-        scratch_gb: What they may take before another one is added; those in use stay.
+        scratch_gb: Limit for the streams before another one is added; streams in use stay.
         profile: ``offline``, ``cpu`` or ``gpu``.
-        disabled: Analyzers that this run leaves out, each with the one that is switched off: itself, or an input.
+        disabled: Analyzers that this run leaves out, each with the disabled analyzer: itself or an input.
         media: How the streams are made.
         run_id: Dagster's id of the run.
-        started_at: When the run started; its steps wait from then on.
-        cancelled: Whether the run is being cancelled; asked before anything is written.
+        started_at: Start of the run; the waiting time of its steps counts from here.
+        cancelled: Whether the run is being cancelled; checked before each write.
     """
 
     warehouse: Warehouse
@@ -54,25 +54,25 @@ class Run:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of one analysis.
+    """Outcome of one analysis.
 
     Attributes:
-        status: One of the answers.
-        reason: Why it is not ``value``; empty otherwise.
+        status: The kind of answer.
+        reason: Why the status is not ``value``; empty otherwise.
         rows: Rows written.
-        checks: The checks that were made before the write, and those of the answer as a whole.
-        covered: Share of the video that the rows span, where they have times.
-        queue_s: From the moment the inputs were there until the start.
-        load_s: Waited for the model to be loaded.
-        decode_s: Spent in decoding, by whoever decodes.
-        compute_s: Spent in the analyzer and in its model.
-        write_s: Spent in checks and in writing.
+        checks: Checks made before the write, and checks of the whole answer.
+        covered: Share of the video that the rows span, if they have times.
+        queue_s: Seconds from when the inputs were ready until the start.
+        load_s: Seconds spent waiting for the model to load.
+        decode_s: Seconds spent decoding, by whichever process decodes.
+        compute_s: Seconds spent in the analyzer and its model.
+        write_s: Seconds spent checking and writing.
         record: The row of ``analyzer_runs``.
         usage: What the model host did for it.
         preview: Picture of the result.
         path: The Parquet file.
-        details: The traceback of an unexpected error.
-        outside: Whether it failed for a cause outside the file and the analyzer, which does not count against them.
+        details: Traceback of an unexpected error.
+        outside: Whether a failure has a cause outside the file and the analyzer; it does not count against them.
     """
 
     status: Status = Status.VALUE

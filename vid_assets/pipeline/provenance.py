@@ -1,8 +1,8 @@
-"""One digest of everything that an answer depends on, and one of the chain of answers behind it.
+"""A digest of everything that an answer depends on, and a digest of the chain of answers behind it.
 
-The code version of an analyzer is Dagster's, stands in every record, and is what a backfill compares. It changes with
-the analyzer's version, its table, its settings, the streams that it reads, and the model that it asks, the code of the
-model's host included.
+The code version of an analyzer is Dagster's code version. It is in every record, and a backfill compares it. It
+changes with the analyzer's version, table and settings, the streams it reads, and its model, including the code of
+the model's host.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ def code_version(
     handle: ModelResource | None,
     media: MediaSettings | None = None,
 ) -> str:
-    """``<version>-<12 hex digits>``.
+    """Return ``<version>-<12 hex digits>``.
 
     Args:
-        analyzer: Whose answers.
+        analyzer: The analyzer.
         profile: The profile that chooses the model.
-        config: The analyzer's settings; None where it has none.
-        handle: Handle of the model that it asks; None where it asks none.
+        config: Settings of the analyzer; None if it has none.
+        handle: Handle of its model; None if it uses none.
         media: How the streams are made; None for the defaults.
     """
     schema = {name: (str(column.dtype), column.unit) for name, column in analyzer.table.items()}
@@ -47,19 +47,19 @@ def code_version(
 
 
 def archive_version(analyzer: Analyzer, profile: str) -> str:
-    """The code version with the configuration of the archive."""
+    """Return the code version with the archive's configuration."""
     archive = configuration()
     media = archive.media.settings()
     return code_version(analyzer, profile, archive.settings_of(analyzer), archive.handle_for(analyzer), media)
 
 
 def changed(config: Config | None) -> dict[str, Any]:
-    """The settings that differ from their defaults. New fields with defaults make no answer stale."""
+    """Return the settings that differ from their defaults. A new field with a default makes no answer stale."""
     return {} if config is None else config.model_dump(exclude_defaults=True)
 
 
 def model_version(handle: ModelResource | None, profile: str) -> str:
-    """Digest of the model that answers in a profile; empty without a model, or `UNAVAILABLE`."""
+    """Return the digest of the profile's model; empty without a model, or `UNAVAILABLE`."""
     if handle is None:
         return ""
     try:
@@ -70,15 +70,15 @@ def model_version(handle: ModelResource | None, profile: str) -> str:
 
 
 def videos_version(version: str, media: MediaSettings) -> str:
-    """The code version of ``videos``: the decoder's version, and the settings of the streams that differ."""
+    """Return the code version of ``videos``: the decoder's version and the non-default stream settings."""
     streams = changed_streams(media, READS)
     return f"{version}-{_short(streams, 12)}" if streams else version
 
 
 def earlier_versions(analyzer: Analyzer, config: Config | None) -> frozenset[str]:
-    """Code versions of the same answers by the formula of release 0.1: no archive is computed again for nothing.
+    """Return code versions of the same answers by the formula of release 0.1, to avoid needless recomputation.
 
-    That formula knew the analyzer's version, its table and the revision of the model in each profile.
+    That formula used the analyzer's version, its table, and the model's revision in each profile.
     """
     if changed(config):
         return frozenset()
@@ -89,15 +89,15 @@ def earlier_versions(analyzer: Analyzer, config: Config | None) -> frozenset[str
 
 
 def provenance(version: str, content_hash: str | None, inputs: Iterable[Mapping[str, Any] | None]) -> str | None:
-    """16 hex digits of an answer's code version, the file's content, and the answers that it was computed from.
+    """Return 16 hex digits for an answer's code version, the file's content, and the answers it was computed from.
 
     Args:
         version: Code version of the answer.
         content_hash: SHA-256 of the file.
-        inputs: The records of the analyzers that it reads, in the order of its inputs.
+        inputs: Records of the analyzers that it reads, in the order of its inputs.
 
     Returns:
-        The digits; None if a record of an input has none, as those of release 0.1.
+        The digits; None if an input's record has none, as in release 0.1.
     """
     chain = [None if record is None else record.get("provenance") for record in inputs]
     if any(link is None for link in chain):

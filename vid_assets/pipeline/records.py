@@ -1,4 +1,4 @@
-"""The records: a row of ``analyzer_runs`` for each video and analyzer, one of ``model_loads`` for each load."""
+"""Records: a row of ``analyzer_runs`` per video and analyzer, and a row of ``model_loads`` per load."""
 
 import json
 import socket
@@ -19,14 +19,14 @@ Records = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose answer it is.
+    """The subject of an answer: an analyzer, or ``videos``.
 
     Attributes:
         name: The analyzer, or ``videos``.
         version: Its code version.
         upstream: The analyzers whose tables it reads.
         config: Its settings that differ from their defaults.
-        own: Whether the run has settings of its own for it: a backfill then leaves the answer alone.
+        own: Whether the run has its own settings for it. If so, a backfill leaves the answer alone.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Subject:
 
 
 def read_records(video_id: str, warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """The rows of ``analyzer_runs`` of one video, by analyzer."""
+    """Return the rows of ``analyzer_runs`` for one video, by analyzer."""
     table = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
     return {} if table is None else {row["analyzer"]: row for row in table.iter_rows(named=True)}
 
 
 def ready_at(subject: Subject, records: Records, run: Run) -> datetime:
-    """When the last input of this run was there: its start, or the end of an analyzer before."""
+    """Return when the last input in this run was ready: the start of the run, or the end of an upstream analyzer."""
     inputs = (records[name] for name in (*subject.upstream, VIDEOS.name) if name in records)
     return max([run.started_at, *(record["ended_at"] for record in inputs if record["run_id"] == run.run_id)])
 
@@ -51,15 +51,15 @@ def ready_at(subject: Subject, records: Records, run: Run) -> datetime:
 def record(
     subject: Subject, video_id: str, run: Run, outcome: Outcome, started_at: datetime, records: Records
 ) -> dict[str, Any]:
-    """The row of ``analyzer_runs`` of an analysis that ends now.
+    """Return the row of ``analyzer_runs`` for an analysis that ends now.
 
     Args:
-        subject: Whose answer it is.
+        subject: The subject of the answer.
         video_id: The video.
         run: The run.
-        outcome: What came of it.
-        started_at: When it started.
-        records: The rows of the video before.
+        outcome: The outcome.
+        started_at: When the analysis started.
+        records: Earlier rows of the video.
     """
     source = run.warehouse.read_partition(SOURCES.name, video_id)
     content_hash = None if source is None else source["content_hash"].item()
@@ -97,13 +97,13 @@ def record(
 
 
 def put_record(row: Mapping[str, Any], warehouse: Warehouse) -> None:
-    """Write a row of ``analyzer_runs`` in place of the one before."""
-    # one file for each video: queries over 27 times as many would take 27 times as long
+    """Write a row of ``analyzer_runs``, replacing the earlier one."""
+    # one file per video: queries over 27 times as many files would take 27 times as long
     warehouse.merge_partition(ANALYZER_RUNS.name, row["video_id"], ANALYZER_RUNS.frame([row]), on="analyzer")
 
 
 def _failures(outcome: Outcome, before: int) -> int:
-    """How often in a row this code failed for this video; what came from outside leaves the count as it is."""
+    """Return how many times in a row this code failed for this video. External failures leave the count unchanged."""
     return before + (not outcome.outside) if outcome.status is Status.FAILED else 0
 
 
@@ -123,7 +123,7 @@ def put_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
 
 
 def put_load(run: Run, usage: Usage) -> None:
-    """Write how the model came into memory: once for each run and model, a real load rather than a hit."""
+    """Record how the model came into memory, once per run and model. A real load takes precedence over a hit."""
     if usage.load is None:
         return
     key = f"{run.run_id}.{usage.model}"

@@ -1,11 +1,11 @@
-"""Something to look at: one self-contained HTML page for each video, and one that links them all.
+"""Reports: one self-contained HTML page per video, and one page that links them all.
 
-`collect` reads what the warehouse holds of a video, `video_page` turns that into HTML, and `write_report` puts the
-page, its thumbnail and its card into the folder of reports. Everything is generic in the analyzers: what a table shows
-follows from its columns. Knows nothing of Dagster's assets and runs.
+`collect` reads what the warehouse holds about a video, `video_page` turns that into HTML, and `write_report` puts the
+page, its thumbnail and its card into the reports folder. No code depends on a particular analyzer: the columns of a
+table determine how it appears. This package does not use Dagster's assets and runs.
 
-It cannot show more than a screen can: events that lie closer together than a pixel are drawn as one, of each table at
-most three curves are drawn, and the archive page shows the thousand newest reports.
+Limits, set by the size of a screen: events closer together than a pixel are drawn as one, at most three curves are
+drawn per table, and the archive page shows the thousand newest reports.
 """
 
 from vid_assets.report.facts import Facts, collect

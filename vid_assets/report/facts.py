@@ -1,4 +1,4 @@
-"""What a report is made of: the video, the records of its analyzers, and their tables."""
+"""The content of a report: the video, the records of its analyzers, and their tables."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -20,13 +20,13 @@ class Facts:
     """Everything about one video that a page may show.
 
     Attributes:
-        video_id: Its key.
+        video_id: Key of the video.
         video: Its row of ``videos``; empty if it could not be decoded.
-        analyzers: All of them, by group.
+        analyzers: All analyzers, by group.
         records: Their rows of ``analyzer_runs`` by name, and that of ``videos``.
-        tables: Their tables by name, without ``video_id``; those that gave none are left out.
-        file_name: The file's name, also where it could not be decoded; empty if it is not known.
-        shared_wall_s: Its share of the wall time of its runs, in seconds; None if that is not known.
+        tables: Their tables by name, without ``video_id``; analyzers without a table are left out.
+        file_name: Name of the file, even if it could not be decoded; empty if unknown.
+        shared_wall_s: Its share of the wall time of its runs, in seconds; None if unknown.
     """
 
     video_id: str
@@ -39,7 +39,7 @@ class Facts:
 
     @property
     def duration_s(self) -> float:
-        """Length of the video in seconds; 0 if it is not known."""
+        """Length of the video in seconds; 0 if unknown."""
         return self.video.get("duration_s") or 0.0
 
     @property
@@ -49,7 +49,7 @@ class Facts:
 
     @property
     def title(self) -> str:
-        """The file's name as a page shows it, in one line, or the key where none is known."""
+        """The file's name as a page shows it, on one line; the key if the name is unknown."""
         return shown(self.file_name) or self.video_id
 
     @property
@@ -59,18 +59,18 @@ class Facts:
 
     @property
     def reconstruction_score(self) -> float | None:
-        """Share of the analyzers that gave a value or a justified not_applicable; None without analyzers."""
+        """Share of the analyzers with a value or a justified not_applicable; None without analyzers."""
         return 1 - len(self.unanswered) / len(self.analyzers) if self.analyzers else None
 
     @property
     def unanswered(self) -> list[str]:
-        """The analyzers that gave neither."""
+        """The analyzers with neither."""
         names = (analyzer.name for analyzer in self.analyzers)
         return [name for name in names if self.records.get(name, {}).get("status") not in ANSWERED]
 
     @property
     def wall_s(self) -> float | None:
-        """What its analysis took: its share of its runs, or else the time in which an analyzer was at work on it."""
+        """Wall seconds of the analysis: its share of its runs, or else the time that analyzers worked on it."""
         if self.shared_wall_s is not None:
             return self.shared_wall_s
         spans = sorted((record["started_at"], record["ended_at"]) for record in self.records.values())
@@ -84,25 +84,25 @@ class Facts:
 
     @property
     def realtime_factor(self) -> float | None:
-        """Wall seconds over seconds of video; None where either is unknown."""
+        """Wall seconds per second of video; None if either is unknown."""
         wall_s = self.wall_s
         return wall_s / self.duration_s if wall_s is not None and self.duration_s > 0 else None
 
 
 def shared_wall_s(warehouse: Warehouse, video_id: str) -> float | None:
-    """The video's share of the wall time of its runs, in seconds, as the view ``realtime_factor`` has it."""
+    """Return the video's share of the wall time of its runs, in seconds, as in the view ``realtime_factor``."""
     with closing(warehouse.connect()) as connection:
         found = connection.execute("SELECT wall_s FROM realtime_factor WHERE video_id = ?", [video_id]).fetchone()
     return found[0] if found else None
 
 
 def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) -> Facts:
-    """Read what the warehouse holds of one video.
+    """Read what the warehouse holds about one video.
 
     Args:
-        warehouse: Where the tables are.
-        video_id: The video.
-        analyzers: Those that the report is to show.
+        warehouse: The warehouse with the tables.
+        video_id: Key of the video.
+        analyzers: The analyzers to show.
     """
     video = warehouse.read_partition(VIDEOS.name, video_id)
     runs = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
@@ -120,5 +120,5 @@ def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) 
 
 
 def _place(group: str) -> int:
-    """Where a group stands; groups of other packages stand last."""
+    """Return the position of a group; groups of other packages come last."""
     return GROUPS.index(group) if group in GROUPS else len(GROUPS)

@@ -1,4 +1,4 @@
-"""The archive page: one card for each report, the newest first."""
+"""The archive page: one card per report, newest first."""
 
 import json
 import os
@@ -17,17 +17,17 @@ SHOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the archive page says of one video.
+    """What the archive page shows of one video.
 
     Attributes:
-        video_id: Its key, and the stem of its page.
-        title: Its file's name.
-        duration_s: Its length in seconds; 0 if it is not known.
-        score: Its reconstruction score, 0..1.
-        factor: Its realtime factor.
-        thumbnail: Whether there is one.
+        video_id: Key of the video, and stem of its page.
+        title: Name of its file.
+        duration_s: Length in seconds; 0 if unknown.
+        score: Reconstruction score, 0..1.
+        factor: Realtime factor.
+        thumbnail: Whether it has a thumbnail.
         failed: The analyzers that failed.
-        written_at: When its page was written, ISO 8601.
+        written_at: When the page was written, ISO 8601.
     """
 
     video_id: str
@@ -40,30 +40,30 @@ class Card:
     written_at: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The card as JSON knows it."""
+        """Return the card as JSON-compatible values."""
         return asdict(self)
 
     @property
     def href(self) -> str:
-        """The page's address, seen from the archive page."""
+        """Address of the page, relative to the archive page."""
         return quote(f"{self.video_id}.html")
 
     @property
     def src(self) -> str:
-        """The thumbnail's address, seen from the archive page."""
+        """Address of the thumbnail, relative to the archive page."""
         return quote(f"{THUMBS}/{self.video_id}.webp")
 
 
 def write_index(reports: Path) -> Path:
-    """Write the archive page anew from the cards that are there.
+    """Rewrite the archive page from the existing cards.
 
-    Of several writers at once the last one wins; each writes what it sees.
+    If several processes write at once, the last one wins; each writes what it sees.
 
     Args:
-        reports: Folder of the reports.
+        reports: The reports folder.
 
     Returns:
-        The page.
+        Path of the page.
     """
     files = sorted((reports / CARDS).glob("*.json"), key=lambda file: (-file.stat().st_mtime_ns, file.name))
     cards = [Card(**json.loads(file.read_bytes())) for file in files[:SHOWN]]
@@ -73,7 +73,7 @@ def write_index(reports: Path) -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give a file new content in one step."""
+    """Replace the content of a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     part = Path(name)

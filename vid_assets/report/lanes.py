@@ -1,11 +1,11 @@
-"""Turns any analyzer's table into something to draw on the time axis: bars, colours, curves, or plain facts.
+"""Turn any analyzer's table into something to draw on the time axis: bars, colours, curves, or plain facts.
 
-What a table becomes follows from its columns. One that names what it finds becomes bars, one row of them for each
-name; pictures at moments are joined into spans. One with colours becomes a band of them. One with numbers becomes
-curves. One that only tells things apart, at moments, becomes both: bars of all, curves of the one seen most often.
-One without times becomes facts.
+The columns of a table decide its form. A table that names what it finds becomes bars, one row of bars per name;
+pictures at moments are joined into spans. A table with colours becomes a band of them. A table with numbers becomes
+curves. A table that only distinguishes things, at moments, becomes both: bars for all of them, curves for the most
+frequent one. A table without times becomes facts.
 
-It cannot tell which numbers matter: of a table with many it draws the first three that change.
+The code does not know which numbers matter: of a table with many, it draws the first three that change.
 """
 
 import re
@@ -20,7 +20,7 @@ import polars as pl
 
 from vid_assets.contract import TIME_COLUMNS, Analyzer, Column
 
-# The first of these that a table has names what a row is about, and tells it from others that last at the same time.
+# The first of these columns in a table names what a row is about, and separates rows that last at the same time.
 NAMES = ("kind", "label", "prompt", "emotion", "word", "text")
 IDENTITIES = ("scene", "track", "shot", "product")
 ROWS, BARS, CURVES, POINTS, FACTS = 6, 400, 3, 400, 12
@@ -33,10 +33,10 @@ class Bar:
     """A span of time.
 
     Attributes:
-        start_s: Where it starts, in seconds.
-        end_s: Where it ends; the same for a moment.
-        text: What there is to say of it.
-        colour: ``#rrggbb`` if it stands for a colour.
+        start_s: Start in seconds.
+        end_s: End in seconds; the same as the start for a moment.
+        text: Description.
+        colour: ``#rrggbb`` if the bar represents a colour.
         count: How many were drawn as one.
     """
 
@@ -49,7 +49,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One row of bars with its name; `hue` is its place in the page's palette."""
+    """One row of bars with its name; `hue` is its position in the page's palette."""
 
     name: str
     bars: tuple[Bar, ...]
@@ -61,9 +61,9 @@ class Curve:
     """One series of numbers.
 
     Attributes:
-        name: The column.
-        unit: Its unit.
-        description: What it means.
+        name: Name of the column.
+        unit: Unit of the column.
+        description: Meaning of the column.
         pieces: Runs of points without a gap: time in seconds and value.
         low: Smallest value.
         high: Largest value, above `low`.
@@ -79,7 +79,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one analyzer shows."""
+    """What the page shows for one analyzer."""
 
     bars: tuple[Bars, ...] = ()
     curves: tuple[Curve, ...] = ()
@@ -87,10 +87,10 @@ class Lane:
 
 
 def lane(analyzer: Analyzer, table: pl.DataFrame, duration_s: float) -> Lane:
-    """What to draw of a table.
+    """Return what to draw of a table.
 
     Args:
-        analyzer: Whose table it is.
+        analyzer: The analyzer of the table.
         table: Its rows, without ``video_id``.
         duration_s: Length of the time axis, above 0.
     """
@@ -107,7 +107,7 @@ def lane(analyzer: Analyzer, table: pl.DataFrame, duration_s: float) -> Lane:
 
 
 def _names(table: pl.DataFrame, column: str) -> bool:
-    """Whether the column names anything at all: where a model is missing, its column is empty."""
+    """Whether the column has any name: without a model it is empty."""
     return table.is_empty() or table[column].null_count() < table.height
 
 
@@ -146,7 +146,7 @@ def _named_bars(
 
 
 def _joined(rows: Sequence[tuple[Any, Bar]], step_s: float) -> Iterator[tuple[Any, Bar]]:
-    """Sightings of the same thing in pictures that follow each other, as spans."""
+    """Join sightings of the same thing in consecutive pictures into spans."""
     spans: dict[Any, Bar] = {}
     for identity, bar in rows:
         before = spans.get(identity)
@@ -160,7 +160,7 @@ def _joined(rows: Sequence[tuple[Any, Bar]], step_s: float) -> Iterator[tuple[An
 
 
 def _thinned(bars: Sequence[Bar], duration_s: float) -> tuple[Bar, ...]:
-    """The bars, neighbours drawn as one where there are too many to see."""
+    """Return the bars; if there are too many to see, neighbours are drawn as one."""
     gap_s = duration_s / 2000
     while len(bars) > BARS:
         merged: list[Bar] = []
@@ -189,7 +189,7 @@ def _colour_band(analyzer: Analyzer, table: pl.DataFrame, start: str, duration_s
 
 
 def _curves_of_one(analyzer: Analyzer, table: pl.DataFrame, identity: str) -> tuple[Curve, ...]:
-    """What is measured, in a unit of its own, of the one that is seen most often."""
+    """Return curves of the columns with a unit other than 1, for the item seen most often."""
     if table.is_empty():
         return ()
     most = table[identity].mode().sort()[0]
@@ -213,7 +213,7 @@ def _curves(analyzer: Analyzer, table: pl.DataFrame, start: str) -> tuple[Curve,
 
 
 def _pieces(times: pl.Series, values: pl.Series) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """Runs of points between the nulls, at most `POINTS` in all."""
+    """Return the runs of points between the nulls, at most `POINTS` in total."""
     every = max(1, -(-len(times) // POINTS))
     means = (
         pl.DataFrame({"time": times, "value": values})
@@ -238,7 +238,7 @@ def _facts(analyzer: Analyzer, table: pl.DataFrame) -> Iterator[str]:
 
 
 def describe(columns: Mapping[str, Column], row: Mapping[str, Any]) -> str:
-    """A row in words: its names first, then its numbers with their units."""
+    """Return a row in words: its names first, then its numbers with their units."""
     words = [str(row[name]) for name in NAMES if row.get(name) is not None]
     numbers = [
         f"{spoken(name, _suffix(columns[name]).strip())} {number(value)}{_suffix(columns[name])}"
@@ -251,7 +251,7 @@ def describe(columns: Mapping[str, Column], row: Mapping[str, Any]) -> str:
 
 
 def spoken(name: str, unit: str = "") -> str:
-    """A name in words, without the unit at its end where the unit is told as well."""
+    """Return a name in words; a unit at its end is left out if the unit is given as well."""
     words = name.split("_")
     if len(words) > 1 and unit.lower().startswith(words[-1]):
         words.pop()
@@ -259,7 +259,7 @@ def spoken(name: str, unit: str = "") -> str:
 
 
 def number(value: object) -> str:
-    """Three significant digits, without an exponent where people would not write one."""
+    """Format a number to three significant digits, without an exponent where people do not use one."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -270,6 +270,6 @@ def _suffix(column: Column) -> str:
 
 
 def _step(times: pl.Series) -> float:
-    """Usual distance of the pictures in seconds."""
+    """Return the usual distance between the pictures, in seconds."""
     moments = times.unique().sort().to_list()
     return median(after - before for before, after in pairwise(moments)) if len(moments) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""The page of one video: what the templates need, computed; no decision is made in the templates."""
+"""The page of one video: computes all that the templates need, so that the templates decide nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from vid_assets.report.pictures import inlined, shot_pictures, strip
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-WIDE, NARROW = 1600, 800  # px of the film strip on wide and on narrow screens
+WIDE, NARROW = 1600, 800  # px of the film strip on wide and narrow screens
 LINES = 400
 _HEIGHT = 36.0
 _SPENT = ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
@@ -28,7 +28,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something said, read or told, with its time in words and in seconds."""
+    """A line of speech, text or description, with its time in words and in seconds."""
 
     time: str
     start_s: float
@@ -37,11 +37,11 @@ class Line:
 
 
 def video_page(facts: Facts, frames: Frames | None) -> str:
-    """The whole HTML page of one video.
+    """Return the whole HTML page of one video.
 
     Args:
-        facts: What is known of it.
-        frames: Its sampled pictures; None without any.
+        facts: What is known about the video.
+        frames: Sampled pictures; None without any.
     """
     duration_s = facts.duration_s
     shown = frames if frames is not None and len(frames) and duration_s > 0 else None
@@ -66,8 +66,8 @@ def video_page(facts: Facts, frames: Frames | None) -> str:
 
 @cache
 def environment() -> "Environment":
-    """The templates; everything that is put into them is escaped."""
-    # a code location is loaded far more often than a page is written
+    """Return the templates; they escape everything that is inserted."""
+    # imported here: a code location is loaded far more often than a page is written
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -83,7 +83,7 @@ def environment() -> "Environment":
 
 
 def clock(seconds: float) -> str:
-    """Seconds as people write them: 1:02.5, or 1:00:02.5 from an hour on."""
+    """Return seconds as people write them: 1:02.5, or 1:00:02.5 from one hour on."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     text = f"{rest / 10:04.1f}"
@@ -91,12 +91,12 @@ def clock(seconds: float) -> str:
 
 
 def share(seconds: float, duration_s: float) -> float:
-    """Place on the time axis in percent, with three decimals."""
+    """Return the position on the time axis in percent, with three decimals."""
     return round(min(max(100 * seconds / duration_s, 0.0), 100.0), 3)
 
 
 def points(curve: Curve, duration_s: float) -> list[str]:
-    """The polylines of a curve in a box of 1000 x 36, each a list of points."""
+    """Return the polylines of a curve in a box of 1000 x 36, each a list of points."""
     span = curve.high - curve.low
     return [
         " ".join(
@@ -108,7 +108,7 @@ def points(curve: Curve, duration_s: float) -> list[str]:
 
 
 def ticks(duration_s: float) -> list[float]:
-    """Times to write on the axis: round ones, nine at most."""
+    """Return the times to write on the axis: round ones, nine at most."""
     if duration_s <= 0:
         return []
     step = next((step for step in _STEPS if duration_s / step <= 9), duration_s / 9)
@@ -127,14 +127,14 @@ def _about(facts: Facts) -> list[str]:
 
 
 def _answers(facts: Facts) -> list[tuple[str, int, float]]:
-    """How often each status was answered, and its share of the analyzers in percent, the good ones first."""
+    """Return the count of each status and its share of the analyzers in percent, good ones first."""
     found = Counter(facts.records.get(analyzer.name, {}).get("status", "missing") for analyzer in facts.analyzers)
     order = sorted(found, key=(*STATUSES, "missing").index)
     return [(status, found[status], round(100 * found[status] / len(facts.analyzers), 2)) for status in order]
 
 
 def _groups(facts: Facts) -> list[tuple[str, list[tuple[Analyzer, str, Lane]]]]:
-    """The analyzers' lanes, with what stands in place of one, by group."""
+    """Return the analyzers' lanes by group, with the text that replaces a missing lane."""
     found = [(analyzer, *_lane(facts, analyzer)) for analyzer in facts.analyzers]
     return [(name, list(lanes)) for name, lanes in groupby(found, key=lambda item: item[0].group)]
 
@@ -152,7 +152,7 @@ def _lane(facts: Facts, analyzer: Analyzer) -> tuple[str, Lane]:
 
 
 def _texts(facts: Facts) -> dict[str, list[Line]]:
-    """What is said, written or told, by analyzer: words are put together to what is said at a time."""
+    """Return what is said, written or described, by analyzer; words are grouped into lines by time."""
     found: dict[str, list[Line]] = {}
     for analyzer in facts.analyzers:
         table = facts.tables.get(analyzer.name)
@@ -180,7 +180,7 @@ def _spoken(table: pl.DataFrame) -> list[Line]:
 
 
 def _rows(facts: Facts) -> list[dict[str, Any]]:
-    """One row an analyzer for the table of qualities; `parts` are shares of the longest, in percent."""
+    """Return one row per analyzer for the table of qualities; `parts` are shares of the longest, in percent."""
     records = [(analyzer, facts.records.get(analyzer.name)) for analyzer in facts.analyzers]
     spent = [{name: record[name] or 0.0 for name in _SPENT[1:]} if record else {} for _, record in records]
     longest = max((sum(parts.values()) for parts in spent), default=0.0) or 1.0

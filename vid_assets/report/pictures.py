@@ -11,18 +11,18 @@ from vid_assets.drawing import Picture
 from vid_assets.measures.shots import Span, rows_within, subsample
 
 TILE = (160, 90)
-NARROWEST, WIDEST = 50, 240  # px that a picture of the strip may be wide
+NARROWEST, WIDEST = 50, 240  # px of width of one picture in the strip
 SHOTS = 24
 QUALITY = 72
 
 
 def strip(frames: Frames, duration_s: float, width: int) -> Picture:
-    """Pictures side by side, each of the middle of its part of the time axis, as many as keep their shape.
+    """Return pictures side by side, each from the middle of its part of the time axis, as many as keep their shape.
 
     Args:
-        frames: The sampled pictures, at least one.
+        frames: Sampled pictures, at least one.
         duration_s: Length of the time axis.
-        width: Of the whole, in px.
+        width: Width of the whole strip, in px.
 
     Returns:
         uint8 RGB [90, width, 3].
@@ -38,7 +38,7 @@ def strip(frames: Frames, duration_s: float, width: int) -> Picture:
 
 
 def covered(picture: NDArray[np.uint8], width: int) -> Picture:
-    """A tile of this width, full of the picture, of which what is over is cut off at both sides alike."""
+    """Return a tile of this width, filled by the picture; the excess is cut off equally on both sides."""
     import cv2
 
     tall, wide = picture.shape[:2]
@@ -50,14 +50,14 @@ def covered(picture: NDArray[np.uint8], width: int) -> Picture:
 
 
 def thumbnail(frames: Frames) -> Picture:
-    """The picture in the middle of the video, as a tile."""
+    """Return the picture in the middle of the video, as a tile."""
     return fitted(frames.array[len(frames) // 2])
 
 
 def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span, Picture | None]]:
-    """Number from 0, span and middle picture of at most `SHOTS` shots, evenly chosen.
+    """Return number from 0, span and middle picture of at most `SHOTS` evenly chosen shots.
 
-    A shot so short that no sampled picture lies in it has none.
+    A shot too short to contain a sampled picture has none.
     """
     found: list[tuple[int, Span, Picture | None]] = []
     for place in subsample(np.arange(len(shots)), SHOTS):
@@ -67,7 +67,7 @@ def shot_pictures(frames: Frames, shots: Sequence[Span]) -> list[tuple[int, Span
 
 
 def fitted(picture: NDArray[np.uint8]) -> Picture:
-    """The picture in a tile, whole, on black where it has another shape."""
+    """Fit the whole picture into a tile, on black if it has another shape."""
     import cv2
 
     width, height = TILE
@@ -82,7 +82,7 @@ def fitted(picture: NDArray[np.uint8]) -> Picture:
 
 
 def narrowed(picture: Picture, width: int) -> Picture:
-    """The whole picture, `width` px wide at most: the UI shows pictures as they are, and cuts off what is wider."""
+    """Return the whole picture, at most `width` px wide: the UI does not scale pictures and cuts off wider ones."""
     import cv2
 
     tall, wide = picture.shape[:2]
@@ -93,12 +93,12 @@ def narrowed(picture: Picture, width: int) -> Picture:
 
 
 def webp(picture: Picture) -> bytes:
-    """The picture as a WebP file."""
+    """Encode the picture as WebP."""
     import cv2
 
     return cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
 
 
 def inlined(picture: Picture) -> str:
-    """The picture as an address that needs no file and no server."""
+    """Return the picture as a data URL, which needs no file and no server."""
     return f"data:image/webp;base64,{base64.b64encode(webp(picture)).decode()}"

@@ -1,7 +1,7 @@
-"""Puts a video's page, its thumbnail and its card for the archive page into the folder of reports.
+"""Write a video's page, its thumbnail and its card for the archive page into the reports folder.
 
-Layout of the folder: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``.
-Each file appears by a rename, whole or not at all.
+Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``. A rename
+creates each file, complete or not at all.
 """
 
 import json
@@ -25,13 +25,13 @@ from vid_assets.report.pictures import strip, thumbnail, webp
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A report that was written.
+    """A written report.
 
     Attributes:
-        path: The page.
-        html: What is in it.
-        facts: What it was made of.
-        preview: Its film strip; None for a video without pictures.
+        path: Path of the page.
+        html: Content of the page.
+        facts: The facts it was made from.
+        preview: Film strip; None for a video without pictures.
     """
 
     path: Path
@@ -48,17 +48,17 @@ def write_report(
     analyzers: tuple[Analyzer, ...],
     media: MediaSettings | None = None,
 ) -> Written:
-    """Write the page of one video, and its card; `write_index` then puts the cards together.
+    """Write the page and the card of one video; `write_index` then combines the cards.
 
-    A video that cannot be decoded has a page, too: without pictures, with the reason.
+    A video that cannot be decoded also has a page: without pictures, with the reason.
 
     Args:
-        warehouse: Where the results are.
+        warehouse: The warehouse with the results.
         scratch: Folder of the decoded streams.
-        reports: Folder of the reports; it is made if missing.
-        video_id: The video.
-        analyzers: Those that the page shows.
-        media: How the streams are made; None for the defaults.
+        reports: The reports folder; created if missing.
+        video_id: Key of the video.
+        analyzers: The analyzers to show.
+        media: How to make the streams; None for the defaults.
     """
     facts = collect(warehouse, video_id, analyzers)
     html, preview, middle = _with_pictures(facts, warehouse, scratch, media)
@@ -86,10 +86,10 @@ def write_report(
 def _with_pictures(
     facts: Facts, warehouse: Warehouse, scratch: Path, settings: MediaSettings | None
 ) -> tuple[str, Picture | None, Picture | None]:
-    """The page, the film strip and the thumbnail."""
+    """Return the page, the film strip and the thumbnail."""
     source = warehouse.read_partition("sources", facts.video_id)
     if facts.video.get("has_picture") and source is not None:
-        # the file may be gone while its results are not; the page then has no pictures
+        # the file may be gone while its results are not; then the page has no pictures
         with suppress(MediaError):
             path = local_path(source["path"].item(), source["content_hash"].item(), scratch)
             media = open_media(path, facts.video_id, scratch, settings)

@@ -1,4 +1,4 @@
-"""Tells the warehouse which tables there are, so that every analyzer has a view with types, units and descriptions."""
+"""Publishes the tables to the warehouse, so that every analyzer has a view with types, units and descriptions."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the vide
 
 
 def publish(warehouse: Warehouse) -> None:
-    """Bring `results.duckdb` up to date with the analyzers; at most once a process and warehouse."""
+    """Bring `results.duckdb` up to date with the analyzers, at most once per process and warehouse."""
     _publish_once(warehouse.path)
 
 
@@ -30,7 +30,7 @@ def _publish_once(path: str) -> None:
 
 
 def table_spec(analyzer: Analyzer) -> TableSpec:
-    """The analyzer's table as the warehouse declares it."""
+    """Return the analyzer's table as a warehouse declaration."""
     columns = (ColumnSpec(name, item.dtype, item.unit, item.description) for name, item in analyzer.table.items())
     return TableSpec(analyzer.name, analyzer.summary, (_VIDEO_ID, *columns))
 

@@ -1,8 +1,8 @@
-"""Views and macros for the questions that people ask of an archive: what happens when, who says what, what is rising.
+"""Views and macros for common questions about an archive: what happens when, who says what, what is rising.
 
-They follow the analyzers: a table with times and a column that names what happens is part of `events`, one with a text
-that people say, write or would say of a picture is part of `search_text`. So are the file's own subtitles, captions and
-chapters.
+They follow the analyzers. A table with times and a column that names an event is part of `events`. A table with a
+text that is spoken, written or describes a picture is part of `search_text`. The file's own subtitles, captions and
+chapters are part of both.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from resources.warehouse.schema import quoted
 from resources.warehouse.views import ViewSpec
 from vid_assets.contract import Analyzer
 
-# Columns that name what happens, the most telling first.
+# Columns that name an event, the most informative first.
 _NAMES = ("kind", "label", "word", "prompt", "emotion")
 _SHOWN = ("text", "label", "word", "emotion")
 
-# What the file itself says: subtitles, captions, chapters.
+# What the file itself contains: subtitles, captions, chapters.
 _CUE_EVENTS = (
     f"SELECT video_id, '{CUES.name}' AS analyzer, start_s, end_s, kind, text, NULL::DOUBLE AS confidence "  # noqa: S608
     f"FROM {quoted(CUES.name)}"
@@ -77,7 +77,7 @@ GROUP BY video_id, clip ORDER BY video_id, start_s""",
 
 
 def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
-    """The project's own views over the tables of these analyzers."""
+    """Return the project's own views over the tables of these analyzers."""
     names = {analyzer.name for analyzer in analyzers}
     return [
         _events(analyzers),
@@ -101,7 +101,7 @@ def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
 
 
 def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
-    """Everything that has a time and a name."""
+    """Return the view of everything that has a time and a name."""
     parts = [_CUE_EVENTS, *(part for analyzer in analyzers if (part := _event_query(analyzer)))]
     return ViewSpec(
         "events",

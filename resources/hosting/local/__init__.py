@@ -1,1 +1,1 @@
-"""Model hosts as processes of this machine."""
+"""Model hosts as processes on this machine."""

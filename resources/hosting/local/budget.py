@@ -1,4 +1,4 @@
-"""How much memory, GPU and how many threads the hosts of one machine may have together, and who makes room."""
+"""Budget of memory, GPU and threads for all hosts on one machine, and which hosts make room."""
 
 import os
 import signal
@@ -15,18 +15,18 @@ from resources.hosting.rundir import Record
 from resources.settings import settings
 
 MEMORY_SHARE = 0.7
-# A host that was loaded ahead of a run is about to be used: for so long another prewarm must not push it out.
+# A host that was loaded ahead of a run is about to be used: for this time another prewarm must not push it out.
 EXPECTED_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A living host, and whether it could go.
+    """State of a living host, and whether it can leave.
 
     Attributes:
         record: Its record.
         idle: Whether it is warm and nothing computes or waits in it.
-        idle_s: For how long.
+        idle_s: How long it has been idle.
         calls: Calls answered since its start.
     """
 
@@ -37,12 +37,12 @@ class Standing:
 
     @property
     def expected(self) -> bool:
-        """Whether it was loaded ahead and nobody has called yet."""
+        """Whether it was loaded ahead and has had no call yet."""
         return self.calls == 0 and self.idle_s < EXPECTED_S
 
 
 def memory_budget_mb() -> float:
-    """``VID_HOST_MEMORY_MB``, else 70% of this machine's memory or of the control group's limit, in MB."""
+    """Return ``VID_HOST_MEMORY_MB``, else 70% of this machine's memory or of the control group's limit, in MB."""
     named = settings().host_memory_mb
     if named is not None:
         return named
@@ -55,12 +55,12 @@ def memory_budget_mb() -> float:
 
 
 def threads() -> int:
-    """``VID_HOST_THREADS``, else half of the cores: a run has its own work, and rarely more than two models compute."""
+    """Return ``VID_HOST_THREADS``, else half of the cores: a run has its own work, and rarely more than two models compute."""
     return settings().host_threads or max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 def check_fits(spec: ModelSpec) -> None:
-    """Refuses a model that would not fit into an empty machine.
+    """Refuse a model that does not fit into an empty machine.
 
     Raises:
         ModelError: It needs more than the whole budget.
@@ -72,15 +72,15 @@ def check_fits(spec: ModelSpec) -> None:
 
 
 def who_leaves(spec: ModelSpec, standings: Sequence[Standing], *, spare_expected: bool) -> list[Record] | None:
-    """The idle hosts that must leave for the model to fit, least recently used first.
+    """Return the idle hosts that must leave so that the model fits, least recently used first.
 
     Args:
         spec: The model that needs room.
         standings: All living hosts.
-        spare_expected: Whether hosts that were loaded ahead and not called yet must stay.
+        spare_expected: Whether hosts that were loaded ahead and have had no call yet must stay.
 
     Returns:
-        Nobody, if there is room; None if even all the idle ones do not make enough.
+        An empty list if there is room; None if even all idle hosts do not make enough room.
     """
     memory = memory_budget_mb() - spec.memory_mb - sum(standing.record.memory_mb for standing in standings)
     share = 1.0 - spec.gpu_share - sum(standing.record.gpu_share for standing in standings)
@@ -98,7 +98,7 @@ def who_leaves(spec: ModelSpec, standings: Sequence[Standing], *, spare_expected
 
 
 def end(folder: Path, record: Record, seconds: float) -> None:
-    """Waits for a host that was asked to leave; kills it when it has not after `seconds`. Its lock tells."""
+    """Wait for a host that was asked to leave, and kill it if it has not left after `seconds`. Its lock shows this."""
     lock = folder / f"{record.stem}.lock"
     give_up = time.monotonic() + seconds
     while rundir.is_held(lock):
@@ -109,14 +109,14 @@ def end(folder: Path, record: Record, seconds: float) -> None:
 
 
 def kill(folder: Path, record: Record, sign: signal.Signals = signal.SIGKILL) -> None:
-    """Sends a host a signal, if it is still the one that the record describes."""
+    """Send a signal to a host if it is still the process in the record."""
     current = rundir.live_record(folder, record.stem)
     if current is not None and (current.pid, current.started) == (record.pid, record.started):
         os.kill(record.pid, sign)
 
 
 def standing(record: Record, status: Callable[[Record], dict[str, Any] | None]) -> Standing:
-    """How a host stands; one that does not tell is starting or busy, hence not idle."""
+    """Return the state of a host. A host that gives no figures is starting or busy, so it is not idle."""
     facts = status(record)
     if facts is None:
         return Standing(record, idle=False, idle_s=0.0, calls=0)

@@ -1,4 +1,4 @@
-"""One request to a model's host: the host is found or started, asked, and asked once more if it dies over the request.
+"""One request to a model's host: find or start the host, send the request, and send it once more if the host dies.
 
 ::
 
@@ -19,8 +19,8 @@
        v
     the answer
 
-A host that is leaving has not begun with the request, so that asking anew is always safe and costs no attempt. A host
-that broke off may have died of the request: a third one is not sacrificed to it.
+A leaving host has not started the request. So asking again is always safe and does not count as an attempt. A host
+that broke may have died because of the request. After two such hosts the request is not sent to a third.
 """
 
 import time
@@ -43,24 +43,24 @@ if TYPE_CHECKING:
     import grpc
 
 POLL_S = 0.02
-# A broken call is a death if the process is gone so soon after it.
+# A broken call counts as a death if the process is gone within this time.
 GONE_S = 2.0
-# A process that lives and does not answer a health check for so long is not loading: it hangs.
+# A living process that does not answer a health check for this long is not loading: it hangs.
 UNANSWERED_S = 60.0
 
 
 class Outcome(Enum):
     """Why a request got no answer."""
 
-    LEAVING = auto()  # the host was on its way out and refused the request
-    BROKE = auto()  # the process died, or the connection to it did
-    HUNG = auto()  # the process lives and said nothing until long after the deadline
-    FAILED = auto()  # the process lives and gRPC failed in some other way
+    LEAVING = auto()  # the host was leaving and refused the request
+    BROKE = auto()  # the process or the connection to it died
+    HUNG = auto()  # the process is alive and gave no answer until long after the deadline
+    FAILED = auto()  # the process is alive and gRPC failed in another way
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request that got no answer: what happened, over which link, gRPC's error, and its status in words."""
+    """A request without an answer: the outcome, the link, gRPC's error, and its status in words."""
 
     outcome: Outcome
     link: Link
@@ -69,14 +69,14 @@ class Unanswered:
 
 
 class Patience:
-    """How long one connection may take, and which deaths it has seen meanwhile.
+    """Time limit of one connection, and the deaths it has seen so far.
 
-    Two clocks: what this process waits for is measured by the monotonic one; what a host's record says is wall time,
-    the only one that processes share.
+    It uses two clocks. The monotonic clock measures the wait of this process. A host's record has wall time, the only
+    clock that processes share.
 
     Args:
-        seconds: Until it is over.
-        began: Since when, on the monotonic clock; now by default.
+        seconds: Length of the limit.
+        began: Start on the monotonic clock; now by default.
     """
 
     def __init__(self, seconds: float, began: float | None = None) -> None:
@@ -87,23 +87,24 @@ class Patience:
 
     @property
     def spent_s(self) -> float:
-        """Seconds since it began."""
+        """Return the seconds since it began."""
         return time.monotonic() - self._began
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be awaited."""
+        """Whether the time is over."""
         return self.spent_s > self.seconds
 
     def is_hung(self, record: Record) -> bool:
-        """Whether a living process that does not answer has had time enough, by its own age and by this wait."""
+        """Whether a living process that does not answer has had enough time, by its own age and by this wait."""
         return time.time() - record.started > UNANSWERED_S and self.spent_s > UNANSWERED_S
 
     def is_second_death(self, left: Record | None) -> bool:
-        """Counts what a process left behind; whether two have died since this wait began.
+        """Count a dead process. Return whether two have died since this wait began.
 
         Args:
-            left: The record without a living process. One that ends in order takes its record along, or says in it why.
+            left: The record without a living process. A process that ends normally removes its record, or writes the
+                reason in it.
         """
         if left is not None and left.error is None and left.started > self._since:
             self._dead.add(left.pid)
@@ -116,11 +117,11 @@ class Exchange:
 
     Attributes:
         folder: The hosts' folder.
-        starter: Starts a host there.
+        starter: Starts a host in that folder.
         links: The connections of this process.
         deployment: The model and its options.
         identity: The name of its host.
-        calls: For whom; nothing is awaited once they were given up.
+        calls: The calls to serve. After they are cancelled, nothing waits.
     """
 
     folder: Path
@@ -131,17 +132,17 @@ class Exchange:
     calls: Calls
 
     def ask(self, payload: bytes, seconds: float) -> tuple[wire.Answer, float]:
-        """Sends a request, once more if the host dies over it.
+        """Send a request, and once more if the host dies during it.
 
         Args:
             payload: The request.
-            seconds: What a warm host may take before it counts as hung; one that loads may take its load's time more.
+            seconds: Time after which a warm host counts as hung; a loading host gets its load time in addition.
 
         Returns:
-            The answer, and for how many seconds there was no host to ask.
+            The answer, and the number of seconds without a host to ask.
 
         Raises:
-            ResourceError: No host came up, or it gave no answer; or the calls were given up.
+            ResourceError: No host started, or it gave no answer, or the calls were cancelled.
         """
         broken, waited_s = False, 0.0
         while True:
@@ -162,11 +163,11 @@ class Exchange:
                     raise self._error(sent, allowed_s) from sent.error
 
     def connect(self, patience: Patience, *, ahead: bool = False) -> Link:
-        """A link to the living host, which is started if there is none.
+        """Return a link to the living host. Start the host if there is none.
 
         Args:
             patience: How long to try.
-            ahead: Whether nobody waits for the host yet.
+            ahead: Whether nothing waits for the host yet.
 
         Raises:
             ResourceError: It cannot be started, had no room in time, or exited twice before it answered.
@@ -186,7 +187,7 @@ class Exchange:
         return self.folder / f"{self.identity.stem}.log"
 
     def _look(self, patience: Patience, *, ahead: bool) -> Link | None:
-        """One look at the host, and what it takes to bring it closer; the link if it is there."""
+        """Check the host once and take the next step towards it. Return the link if it is ready."""
         record = rundir.live_record(self.folder, self.identity.stem)
         if record is not None:
             link = self.links.to(record)
@@ -223,15 +224,15 @@ class Exchange:
             return Outcome.LEAVING
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return Outcome.HUNG
-        # A connection that broke is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or
-        # CANCELLED by a server that ends (41785): what counts is whether the process is still there. One that is just
-        # dying must not be met again, so its end is awaited whatever the code.
+        # A broken connection is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or CANCELLED by a
+        # server that ends (41785). What counts is whether the process still exists. A dying process must not be used again,
+        # so this waits for its end whatever the code.
         if self._is_gone(link) or code == grpc.StatusCode.UNAVAILABLE:
             return Outcome.BROKE
         return Outcome.FAILED
 
     def _is_gone(self, link: Link) -> bool:
-        """Whether the process behind a link has ended, or does so in a moment."""
+        """Whether the process of a link has ended, or ends within a moment."""
         give_up = time.monotonic() + GONE_S
         while (record := rundir.live_record(self.folder, link.record.stem)) is not None and link.leads_to(record):
             if time.monotonic() > give_up:
@@ -240,7 +241,7 @@ class Exchange:
         return True
 
     def _error(self, sent: Unanswered, seconds: float) -> ResourceError:
-        """The error to raise for a request that is not sent again; a host that hung is killed first."""
+        """Return the error for a request that is not sent again. A hung host is killed first."""
         name = self.deployment.spec.name
         match sent.outcome:
             case Outcome.BROKE:

@@ -1,6 +1,6 @@
-"""Model hosts as processes of this machine: what the engine's methods do, and what a living host says about itself.
+"""Model hosts as processes on this machine: the engine's methods, and the status of a living host.
 
-How one call finds its host, starts it, and survives its death is in `exchange`, with a diagram.
+`exchange` describes, with a diagram, how one call finds its host, starts it, and survives its death.
 """
 
 import functools
@@ -26,12 +26,12 @@ from resources.hosting.messages import Stream
 from resources.hosting.rundir import Record
 from resources.hosting.usage import LoadRecord, Usage, report
 
-# What a call may take beyond its deadline, which the host itself keeps: then the process does not answer at all.
+# Time that a call may take beyond its deadline, which the host itself keeps. After that, the process does not answer.
 GRACE_S = 5.0
 
 
 def local_hosts(scratch: Path) -> "LocalHosts":
-    """The one `LocalHosts` of this process for a scratch folder."""
+    """Return the one `LocalHosts` of this process for a scratch folder."""
     # gRPC connections do not survive a fork, so a forked child gets its own.
     return _local_hosts(scratch, os.getpid())
 
@@ -43,7 +43,7 @@ def _local_hosts(scratch: Path, _pid: int) -> "LocalHosts":
 
 @dataclass(slots=True)
 class _Ahead:
-    """A prewarm of this process: since when, how it failed, and who does it."""
+    """A prewarm of this process: its start, its failure, and its thread."""
 
     since: float
     error: ResourceError | OSError | None = None
@@ -51,13 +51,13 @@ class _Ahead:
 
 
 class LocalHosts(ModelHosts):
-    """The hosts under one scratch folder. Safe to use from several threads.
+    """The hosts under one scratch folder. You can use it from several threads.
 
     Args:
-        scratch: ``VID_SCRATCH``; sockets and locks lie in a private folder in it.
+        scratch: ``VID_SCRATCH``; sockets and locks are in a private folder in it.
 
     Raises:
-        HostsFolderError: That folder is not safely ours.
+        HostsFolderError: That folder is not private.
     """
 
     def __init__(self, scratch: Path) -> None:
@@ -69,7 +69,7 @@ class LocalHosts(ModelHosts):
         self._lock = threading.Lock()
 
     def prewarm(self, deployment: Deployment) -> None:
-        """Has the model loaded by a thread; returns at once. A failure shows in `status`."""
+        """Load the model in a thread and return at once. A failure appears in `status`."""
         identity = identify(deployment.spec, deployment.options)
         with self._lock:
             ahead = self._ahead.get(identity.stem)
@@ -121,13 +121,13 @@ class LocalHosts(ModelHosts):
         return ModelStatus("absent", model=name)
 
     def standing(self) -> list[ModelStatus]:
-        """All living hosts, oldest first."""
+        """Return all living hosts, oldest first."""
         return [self._told(record) for record in rundir.living(self.folder)]
 
     def stop(self) -> None:
-        """Stops all hosts, of whatever code version, and removes their folder."""
+        """Stop all hosts, of any code version, and remove their folder."""
         with self._lock:
-            # A prewarm under way would start its host anew.
+            # A running prewarm would start its host again.
             self._prewarms.cancel()
             self._prewarms = Calls()
             threads = [ahead.thread for ahead in self._ahead.values() if ahead.thread is not None]
@@ -142,7 +142,7 @@ class LocalHosts(ModelHosts):
         return Exchange(self.folder, self._starter, self._links, deployment, identity, calls)
 
     def _bring_up(self, deployment: Deployment, identity: Identity, ahead: _Ahead, calls: Calls) -> None:
-        """The prewarm thread: starts the host, which loads by itself."""
+        """Run the prewarm thread: start the host, which loads by itself."""
         try:
             patience = Patience(deployment.spec.load_deadline_s, ahead.since)
             self._exchange(deployment, identity, calls).connect(patience, ahead=True)
@@ -160,7 +160,7 @@ class LocalHosts(ModelHosts):
         return None if link is None else link.status()
 
     def _told(self, record: Record) -> ModelStatus:
-        """What a living host says about itself; one that says nothing yet is loading."""
+        """Return the status of a living host. A host without a status yet is loading."""
         facts = self._facts(record)
         if facts is None:
             return ModelStatus("loading", time.time() - record.started, model=record.model, pid=record.pid)

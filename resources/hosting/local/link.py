@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # The process behind a socket may be another one a moment later: nothing is shared between connections.
+    # The process behind a socket may change at any moment, so connections share nothing.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 )
@@ -24,8 +24,8 @@ class Link:
     """A connection to the host process of one record.
 
     Attributes:
-        record: The process it leads to.
-        warm: Whether a call has been answered, so that no load can be ahead of the next.
+        record: The process at the other end.
+        warm: Whether a call has been answered, so that the next call cannot wait for a load.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
@@ -36,7 +36,7 @@ class Link:
         self._channel = grpc.insecure_channel(f"unix:{folder / f'{record.stem}.sock'}", options=OPTIONS)
 
     def leads_to(self, record: Record) -> bool:
-        """Whether this is the process that the record describes."""
+        """Whether this is the process in the record."""
         return (self.record.pid, self.record.started) == (record.pid, record.started)
 
     def is_up(self, seconds: float = 1.0) -> bool:
@@ -52,20 +52,20 @@ class Link:
         return reply.status == health_pb2.HealthCheckResponse.SERVING
 
     def call(self, payload: bytes, seconds: float) -> "grpc.Future":
-        """Sends a request; the future has the answer's bytes."""
+        """Send a request. The future has the answer's bytes."""
         return self._method("Call").future(payload, timeout=seconds)
 
     def status(self, seconds: float = 1.0) -> dict[str, Any] | None:
-        """The host's figures; None if it does not answer in time."""
+        """Return the host's figures; None if it does not answer in time."""
         return self._ask("Status", {}, seconds)
 
     def stop(self, *, only_idle: bool, seconds: float = 2.0) -> bool:
-        """Asks the host to leave; whether it will."""
+        """Ask the host to leave. Return whether it agrees."""
         reply = self._ask("Stop", {"only_idle": only_idle}, seconds)
         return bool(reply and reply["stopping"])
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._channel.close()
 
     def _ask(self, method: str, order: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ class Link:
 
 
 class Links:
-    """The connections of this process, at most one per host, kept from one call to the next. Safe to share by threads.
+    """The connections of this process, at most one per host, kept between calls. Threads can share it.
 
     Args:
         folder: The hosts' folder.
@@ -95,7 +95,7 @@ class Links:
         self._lock = threading.Lock()
 
     def to(self, record: Record) -> Link | None:
-        """The link to a living process; None while it does not answer yet."""
+        """Return the link to a living process; None until it answers."""
         with self._lock:
             link = self._links.get(record.stem)
         if link is not None and link.leads_to(record):
@@ -107,18 +107,18 @@ class Links:
             link.close()
             return None
         with self._lock:
-            # A link that others still call over is left to them; it closes with its last user.
+            # A link that other threads still use is left to them; it closes with its last user.
             self._links[record.stem] = link
         return link
 
     def forget(self, link: Link) -> None:
-        """Lets the next caller connect anew, unless somebody already has."""
+        """Let the next caller connect again, unless another thread already has."""
         with self._lock:
             if self._links.get(link.record.stem) is link:
                 del self._links[link.record.stem]
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         with self._lock:
             for link in self._links.values():
                 link.close()

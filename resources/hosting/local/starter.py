@@ -24,7 +24,7 @@ from resources.settings import settings
 
 START_S = 30.0
 LEAVE_S = 5.0
-# A load that failed is not tried again at once: every step of a run would pay for it anew.
+# A failed load is not tried again at once: every step of a run would pay for it again.
 FAILED_S = 30.0
 
 
@@ -43,21 +43,21 @@ class Starter:
         self._why: dict[str, str] = {}
 
     def start(self, deployment: Deployment, identity: Identity, calls: Calls, *, ahead: bool) -> bool:
-        """Starts a host, unless somebody else just did, or there is no room now.
+        """Start a host, unless another process has just started it, or there is no room now.
 
         Args:
-            deployment: What it shall hold.
-            identity: Its name.
-            calls: For whom; nothing is started once they were given up.
-            ahead: Whether nobody waits for it yet; then it pushes out no host that awaits its first call.
+            deployment: The model to load.
+            identity: Name of the host.
+            calls: The calls to serve. After they are cancelled, nothing is started.
+            ahead: Whether nothing waits for it yet. If so, it pushes out no host that waits for its first call.
 
         Returns:
-            Whether it was started; if not, look again a little later.
+            Whether it was started; if not, try again a little later.
 
         Raises:
             ModelUnavailable: Weights are missing or altered.
-            ModelError: The model is larger than the budget, or its load failed a moment ago.
-            ModelCancelled: The calls were given up.
+            ModelError: The model is larger than the budget, or its load has just failed.
+            ModelCancelled: The calls were cancelled.
         """
         spec = deployment.spec
         locate(spec, deployment.models)
@@ -78,18 +78,18 @@ class Starter:
         return True
 
     def claim_load(self, pid: int) -> bool:
-        """Whether this process started that host and has not yet said so: its load counts once."""
+        """Whether this process started that host and has not reported it yet, so that its load counts once."""
         if pid in self._started:
             self._started.discard(pid)
             return True
         return False
 
     def why(self, identity: Identity) -> str:
-        """Why a host is not there yet."""
+        """Return why a host is not ready yet."""
         return self._why.get(identity.stem, "it does not answer")
 
     def stop_all(self) -> None:
-        """Stops every host and removes every file of theirs, then the folder."""
+        """Stop every host, remove all their files, then remove the folder."""
         if not self.folder.exists():
             return
         with rundir.locked(self.folder / "budget.lock", START_S):
@@ -114,7 +114,7 @@ class Starter:
         living = [record for record in rundir.living(self.folder) if record.stem != identity.stem]
         for record in living:
             if record.model == deployment.spec.name and record.code != identity.code:
-                # It was started from code that is no more; whoever still uses it keeps it busy.
+                # It was started from outdated code. A caller that still uses it keeps it busy.
                 self._send_away(record)
         living = [record for record in living if rundir.is_held(self.folder / f"{record.stem}.lock")]
         standings = [budget.standing(record, self._facts) for record in living]
@@ -126,7 +126,7 @@ class Starter:
         return all(self._send_away(record) for record in leaving)
 
     def _send_away(self, record: Record) -> bool:
-        """Ends a host if it is idle; whether it is gone."""
+        """End a host if it is idle. Return whether it is gone."""
         if not self._ask_to_leave(record, only_idle=True):
             return False
         budget.end(self.folder, record, LEAVE_S)
@@ -181,7 +181,7 @@ class Starter:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with the host's share of the cores, without the network, and with our import path."""
+    """Return this process's environment with the host's share of cores, without network, and with our import path."""
     threads = str(budget.threads())
     counts = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
     return {

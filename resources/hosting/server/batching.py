@@ -23,9 +23,9 @@ class Ticket:
 
     Attributes:
         order: The decoded request.
-        done: Gets the stamped frame and the figures, or the error.
-        since: When it came, or when the model was warm if that was later.
-        started: When its batch began to compute; None while it waits.
+        done: Receives the stamped frame and the figures, or the error.
+        since: Time of arrival, or the time when the model became warm if that was later.
+        started: When its batch started to compute; None while it waits.
     """
 
     order: Mapping[str, Any]
@@ -39,12 +39,12 @@ class Batcher:
     """One queue and one computing thread for one host.
 
     Attributes:
-        make: Makes and loads the host, in the computing thread, which is the only one that ever touches it.
-        batch: Most requests in one call.
+        make: Creates and loads the host, in the computing thread. Only this thread uses the host.
+        batch: Maximum number of requests in one call.
         window_s: How long a batch's first request waits for others.
-        revision: Stamped on every row; whoever makes the host sets it.
+        revision: Written in every row; set when the host is created.
         calls: Requests answered with a table.
-        last_used: When it last computed or got warm, on the monotonic clock.
+        last_used: When it last computed or became warm, on the monotonic clock.
         host: The host, once loaded.
     """
 
@@ -62,7 +62,7 @@ class Batcher:
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "compute"))
 
     async def load(self) -> BaseException | None:
-        """Makes the host; answers with what went wrong, if anything did, after printing its traceback."""
+        """Create the host. Return the error, if any, after printing its traceback."""
         future = asyncio.wrap_future(self._thread.submit(self.make))
         await asyncio.wait([future])
         error = future.exception()
@@ -76,20 +76,20 @@ class Batcher:
         return None
 
     def submit(self, order: Mapping[str, Any]) -> Ticket:
-        """Queues a request; cancelling its future takes it out again if it has not begun."""
+        """Queue a request. Cancelling its future removes it if it has not started."""
         ticket = Ticket(order, asyncio.get_running_loop().create_future(), time.monotonic())
         self._queue.append(ticket)
         self._arrived.set()
         return ticket
 
     def fail(self, error: BaseException) -> None:
-        """Answers everything that waits with this error."""
+        """Answer all waiting requests with this error."""
         for ticket in self._queue:
             if not ticket.done.done():
                 ticket.done.set_exception(error)
 
     async def run(self) -> None:
-        """Computes batch after batch, for ever, once the host is loaded."""
+        """Compute batch after batch forever, once the host is loaded."""
         while True:
             await self._arrived.wait()
             await self._gather()
@@ -106,11 +106,11 @@ class Batcher:
         return not self._running and not any(not ticket.done.done() for ticket in self._queue)
 
     def busy_s(self) -> float | None:
-        """How long the batch in hand has been computing; None when idle."""
+        """Return how long the current batch has been computing; None when idle."""
         return time.monotonic() - self._running[0].started if self._running and self._running[0].started else None
 
     def p50_ms(self) -> float | None:
-        """Median time of the last calls, from computable to computed, in ms."""
+        """Return the median time of the latest calls, from ready to computed, in ms."""
         return statistics.median(self._times) * 1000 if self._times else None
 
     async def _gather(self) -> None:
@@ -118,7 +118,7 @@ class Batcher:
             await asyncio.sleep(self.window_s)
 
     def _next_batch(self) -> list[Ticket]:
-        """The oldest request and the oldest others for the same method."""
+        """Return the oldest request and the oldest others for the same method."""
         chosen: list[Ticket] = []
         kept: deque[Ticket] = deque()
         for ticket in self._queue:
@@ -155,7 +155,7 @@ class Batcher:
             ticket.done.set_result((future.result()[index], figures))
 
     def _answer(self, orders: Sequence[Mapping[str, Any]]) -> list[bytes]:
-        """In the computing thread: map the arrays, call the method, check and pack what it says."""
+        """Map the arrays, call the method, and check and pack its result. Runs in the computing thread."""
         host = self.host
         assert host is not None
         requests: list[Request] = [wire.opened(order) for order in orders]

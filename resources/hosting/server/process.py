@@ -1,7 +1,7 @@
-"""The host process: ``python -m resources.hosting.server.process``, started by `local.LocalHosts` and by nothing else.
+"""The host process: ``python -m resources.hosting.server.process``. Only `local.LocalHosts` starts it.
 
 It reads its order (JSON) from standard input, detaches, and answers gRPC on a unix socket until it is stopped or has
-been idle for long. The lock that it was started under stays open, hence held, until the process ends.
+been idle for a long time. The lock from its start stays open, and so locked, until the process ends.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ STUCK_EXIT = 70
 
 
 def main() -> None:
-    """Reads the order, leaves a detached child behind that serves, and returns once the child's record is in place."""
+    """Read the order, start a detached child that serves, and return once the child's record exists."""
     from resources.hosting.rundir import Record, write_record
 
     order = json.load(sys.stdin)
@@ -47,12 +47,12 @@ def main() -> None:
     asyncio.run(_Server(order, record).serve())
     sys.stdout.flush()
     sys.stderr.flush()
-    # A computing thread that never returns must not keep the process.
+    # A computing thread that never returns must not keep the process alive.
     os._exit(0)
 
 
 class _Server:
-    """Serves one host: what gRPC and the outside see of it."""
+    """Serves one host: its gRPC interface and its status."""
 
     def __init__(self, order: Mapping[str, Any], record: "Record") -> None:
         from resources.catalog.spec import ModelSpec
@@ -76,7 +76,7 @@ class _Server:
         self.batcher = Batcher(self._make, self.spec.batch, self.spec.window_ms / 1000)
 
     async def serve(self) -> None:
-        """Opens the socket, loads, answers, and cleans up."""
+        """Open the socket, load, answer, and clean up."""
         from grpc_health.v1 import health_pb2, health_pb2_grpc
         from grpc_health.v1._async import HealthServicer
 
@@ -117,7 +117,7 @@ class _Server:
         return server
 
     def _make(self) -> "Host":
-        """In the computing thread: verify the weights, make the host, load it, and measure that."""
+        """Verify the weights, create the host, load it, and measure this. Runs in the computing thread."""
         from resources.catalog.store import locate
         from resources.hosting.host import make_host
 
@@ -145,7 +145,7 @@ class _Server:
         told = to_error(error, self.spec.name, self.log)
         write_record(self.folder, replace(self.record, error=told, ended=time.time()))
         self.batcher.fail(error)
-        # The answers must be out before the socket closes.
+        # The answers must be sent before the socket closes.
         await asyncio.sleep(0.1)
 
     async def _until_idle_or_stopped(self) -> None:
@@ -160,7 +160,7 @@ class _Server:
                 continue
 
     async def call(self, payload: bytes, context: "grpc.aio.ServicerContext") -> bytes:
-        """Answers one request, or says why not; waits for the model to be warm."""
+        """Answer one request, or return the error. Waits until the model is warm."""
         import grpc
 
         from resources.errors import to_error
@@ -184,7 +184,7 @@ class _Server:
         return to_bytes(Answer({**figures, "wait_s": wait_s, **self._facts()}, frame))
 
     async def _answered(self, ticket: "Ticket", seconds: float) -> bool:
-        """Waits for the ticket's answer; whether it came in time. The time counts from when the model is warm."""
+        """Wait for the ticket's answer and return whether it is in time. The time counts from when the model is warm."""
         while not ticket.done.done():
             left = ticket.since + seconds - time.monotonic()
             if self.warm_since is None:
@@ -195,19 +195,19 @@ class _Server:
         return True
 
     def _late(self, ticket: "Ticket", order: Mapping[str, Any]) -> Exception:
-        """The error of a call out of time; ends the process if that very call is what it hangs in."""
+        """Return the error of a late call, and end the process if it hangs in this call."""
         from resources.errors import ModelDeadline
 
         where = "waiting for its turn"
         if ticket.started is not None:
             where = "computing"
-            # Native code cannot be interrupted: the process must go, and the next call starts another.
+            # Native code cannot be interrupted: the process must end, and the next call starts another.
             asyncio.get_running_loop().call_later(0.1, os._exit, STUCK_EXIT)
         problem = f"{order['method']} was not answered within {order['deadline_s']:.1f} s ({where})"
         return ModelDeadline(self.spec.name, problem, f"raise deadline_s, or see {self.log}")
 
     async def status(self, _payload: bytes, _context: "grpc.aio.ServicerContext") -> bytes:
-        """Figures of the host, as JSON."""
+        """Return the figures of the host as JSON."""
         import psutil
 
         since = self.began if self.warm_since is None else self.warm_since
@@ -225,7 +225,7 @@ class _Server:
         return json.dumps(facts).encode()
 
     async def stop(self, payload: bytes, _context: "grpc.aio.ServicerContext") -> bytes:
-        """Stops the host; with ``only_idle``, only if nothing computes, waits or loads. Says whether it stops."""
+        """Stop the host; with ``only_idle``, only if nothing computes, waits or loads. Return whether it stops."""
         busy = self.warm_since is None or not self.batcher.is_idle()
         if not (json.loads(payload).get("only_idle") and busy):
             self.stopping.set()
@@ -247,7 +247,7 @@ class _Server:
         return self.folder / f"{self.record.stem}.{ending}"
 
     def _leave(self) -> None:
-        """Removes the host's files; after a failed load its record and log stay, to be read."""
+        """Remove the host's files. After a failed load its record and log stay for reading."""
         self._path("sock").unlink(missing_ok=True)
         if self.stopping.is_set():
             for ending in ("json", "log", "lock"):
@@ -255,7 +255,7 @@ class _Server:
 
 
 def _bytes_from_storage() -> int:
-    """Bytes that this process has had read from storage rather than from the page cache, as Linux counts them."""
+    """Return the bytes that this process has read from storage, not from the page cache, as counted by Linux."""
     counters = Path("/proc/self/io")
     values = dict(line.split(": ") for line in counters.read_text().splitlines())
     return int(values["read_bytes"])
