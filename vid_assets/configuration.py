@@ -48,19 +48,19 @@ class Configuration:
     media: MediaResource = field(default_factory=MediaResource)
 
     def settings_of(self, analyzer: Analyzer) -> Config | None:
-        """Returns the settings of the analyzer; None if it has none."""
+        """Return the settings of the analyzer; None if it has none."""
         defaults = analyzer.config() if analyzer.config is not None else None
         return self.analyzers.get(analyzer.name, defaults)
 
     def handle_for(self, analyzer: Analyzer) -> ModelResource | None:
-        """Returns the handle of the analyzer's model; None if it uses no model."""
+        """Return the handle of the analyzer's model; None if it uses no model."""
         if analyzer.task is None:
             return None
         return self.models.get(analyzer.task.key) or handle_of(analyzer.task)(hosts=MODEL_HOSTS)
 
 
 def configuration() -> Configuration:
-    """Returns the current configuration. Each file is read once.
+    """Return the current configuration. Each file is read once.
 
     Raises:
         SettingsError: The file cannot be read, names something that does not exist, or has a value out of range.
@@ -88,7 +88,7 @@ def _configuration(path: str) -> Configuration:
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """Returns the tables ``analyzers``, ``media`` and ``models`` of a configuration file. A missing table is empty.
+    """Return the tables ``analyzers``, ``media`` and ``models`` of a configuration file. A missing table is empty.
 
     Raises:
         SettingsError: The file cannot be read or has unknown tables.

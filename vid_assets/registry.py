@@ -20,7 +20,7 @@ GROUP = "vid_assets.analyzers"
 
 @cache
 def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
-    """Returns all analyzers, upstream before downstream, then by name.
+    """Return all analyzers, upstream before downstream, then by name.
 
     Args:
         package: Package that contains the files; also the group of the entry points.
@@ -35,7 +35,7 @@ def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
 
 
 def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
-    """Returns the analyzers sorted so that each comes after those whose tables it reads.
+    """Return the analyzers sorted so that each comes after those whose tables it reads.
 
     Raises:
         AnalyzerDefinitionError: An input is neither a stream nor an analyzer, or the inputs form a cycle.
@@ -65,7 +65,7 @@ def _load(module_name: str) -> Analyzer:
 
 
 def _offered(group: str, taken: dict[str, str]) -> Iterator[Analyzer]:
-    """Yields the analyzers of installed packages."""
+    """Yield the analyzers of installed packages."""
     for point in offered(group):
         where = _place(point)
         try:

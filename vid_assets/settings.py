@@ -1,4 +1,4 @@
-"""Where things lie and what runs: environment variables, each of which a run's config or tags can override."""
+"""Locations and what runs: environment variables, each of which you can override in a run's config or tags."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -14,20 +14,20 @@ DISABLED_TAG = "vid/disabled"
 
 
 def configured(name: str) -> str:
-    """A setting as Dagster configuration: tied to its variable where that is set, so that the UI names it.
+    """Return a setting as Dagster configuration. If its variable is set, the value refers to it, so the UI shows it.
 
     Args:
         name: A field of `resources.settings.Settings`.
 
     Raises:
-        InvalidSetting: A variable has a value that it may not have.
+        InvalidSetting: A variable has an invalid value.
     """
     value = getattr(settings(), name)
     return dg.EnvVar(variable(name)) if os.environ.get(variable(name)) else str(value)
 
 
 class Settings(dg.ConfigurableResource):
-    """What is neither the warehouse's nor a model's own."""
+    """Settings that belong neither to the warehouse nor to a model."""
 
     archive: str = Field(description="Folder or fsspec URL that is searched for videos")
     scratch: str = Field(description="Folder of decoded streams and of the model hosts' sockets")
@@ -40,25 +40,25 @@ class Settings(dg.ConfigurableResource):
     _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Read the run's tag as well.
+        """Also read the run's tag.
 
         Raises:
-            SettingsError: An analyzer that is to be left out does not exist.
+            SettingsError: An analyzer to leave out does not exist.
         """
         tag = context.run.tags.get(DISABLED_TAG, "") if context.run else ""
         self._left_out = with_dependants(analyzers_named(f"{self.disabled},{tag}"))
 
     def left_out(self) -> Mapping[str, str]:
-        """The analyzers that do not run, each with the one whose being disabled is the cause: itself, or an input."""
+        """Return the analyzers that do not run, each with the disabled analyzer that causes it: itself or an input."""
         return self._left_out
 
     def is_idle(self, step_key: str) -> bool:
-        """Whether the step will not use its model, which then need not be loaded."""
+        """Whether the step does not use its model, so that the model need not be loaded."""
         return step_key in self._left_out
 
 
 def with_dependants(names: Collection[str]) -> dict[str, str]:
-    """The analyzers of these names and all that depend on them, each with the first cause."""
+    """Return the named analyzers and all that depend on them, each with the first cause."""
     causes: dict[str, str] = {}
     for analyzer in discover():
         if analyzer.name in names:
@@ -69,10 +69,10 @@ def with_dependants(names: Collection[str]) -> dict[str, str]:
 
 
 def analyzers_named(text: str) -> frozenset[str]:
-    """The analyzers that a text names, with commas between them.
+    """Return the analyzers in a comma-separated text.
 
     Raises:
-        SettingsError: One does not exist.
+        SettingsError: An analyzer does not exist.
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     known = {analyzer.name for analyzer in discover()}

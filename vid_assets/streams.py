@@ -28,7 +28,7 @@ class MediaResource(dg.ConfigurableResource):
     picture_track: int = Field(default=-1, description="Index of the picture to take, as in tracks; -1: by the rule")
 
     def settings(self) -> MediaSettings:
-        """Returns the settings in the decoder's form.
+        """Return the settings in the decoder's form.
 
         Raises:
             SettingsError: A value is out of range.
@@ -43,7 +43,7 @@ class MediaResource(dg.ConfigurableResource):
 
 
 def changed_streams(settings: MediaSettings, streams: Collection[str]) -> dict[str, object]:
-    """Returns by name the non-default settings that at least one of these streams depends on."""
+    """Return by name the non-default settings that at least one of these streams depends on."""
     default = MediaSettings(limits=settings.limits)
     names = sorted({name for stream in streams for name in READS.get(stream, ())})
     return {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(default, name)}

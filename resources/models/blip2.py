@@ -25,7 +25,7 @@ class Blip2Host(Host):
     """The weights: `Blip2ForConditionalGeneration`, in the size that its folder declares."""
 
     def load(self) -> None:
-        """Load the processor and the model, quantizing once if needed. A small model answers a blank picture to warm up."""
+        """Load the processor and the model, quantizing once if needed. A small one first answers a blank picture."""
         import torch
         from transformers import Blip2ForConditionalGeneration, Blip2Processor
 

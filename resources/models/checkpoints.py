@@ -101,7 +101,7 @@ def compute_dtype(precision: str, device: str) -> Any:
 
 
 def quantized_folder(cache: Path, name: str, precision: str, device: str) -> Path:
-    """Return the folder of the quantized checkpoint, by model, revision, precision, kind of device and library versions."""
+    """Return the quantized checkpoint's folder, by model, revision, precision, kind of device and library versions."""
     versions = " ".join(f"{library}=={importlib.metadata.version(library)}" for library in LIBRARIES)
     kind = device.partition(":")[0]
     digest = hashlib.sha256(f"{name} {precision} {kind} {versions}".encode()).hexdigest()[:12]

@@ -59,7 +59,7 @@ class CenterNetHost(OnnxHost):
         return without_doubles(found)
 
     def _look(self, picture: np.ndarray) -> list[Found]:
-        """Return the objects of one picture, in shares of it. The picture is fitted into a square without distortion."""
+        """Return the objects of one picture, in shares of it. It is fitted into a square without distortion."""
         import cv2
 
         height, width = picture.shape[:2]

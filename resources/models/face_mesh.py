@@ -129,7 +129,7 @@ class FaceMeshHost(OnnxHost):
 
 
 def anchors() -> Array:
-    """Return the centres of BlazeFace's 896 anchors in shares of its input: two per cell of a grid of 16, six of 8, [896, 2]."""
+    """Return BlazeFace's 896 anchor centres in shares of its input: 2 on a grid of 16, 6 on a grid of 8, [896, 2]."""
     found = []
     for cells, times in ((16, 2), (8, 6)):
         middles = (np.arange(cells) + 0.5) / cells

@@ -1,23 +1,23 @@
-"""Any object detector in an ONNX file: its row in the catalogue says how pictures go in and how boxes come out.
+"""Any object detector in an ONNX file: its catalogue row defines the format of pictures and boxes.
 
-Options of the row, with their defaults where they have one:
+Options of the row, with their defaults if they have one:
 
 - ``file``: name of the ONNX file.
-- ``labels``: list of class names, in the order of the classes; ``["coco"]`` stands for COCO's eighty.
+- ``labels``: list of class names, in the order of the classes; ``["coco"]`` means COCO's eighty.
 - ``height``, ``width``: size of the input in px (640).
 - ``layout``: ``NCHW`` or ``NHWC`` (``NCHW``); ``channels``: ``RGB`` or ``BGR`` (``RGB``).
-- ``divide``, ``mean``, ``std``: a value goes in as ``(pixel / divide - mean) / std``, for each channel (255, 0, 1).
+- ``divide``, ``mean``, ``std``: the input value is ``(pixel / divide - mean) / std``, for each channel (255, 0, 1).
 - ``fit``: ``letterbox`` keeps the aspect ratio, with grey bars; ``stretch`` does not (``letterbox``).
-- ``decoder``: what the outputs are:
+- ``decoder``: format of the outputs:
 
   - ``boxes6``: [1, n, 6] or [n, 6]: x0 y0 x1 y1 in px of the input, score, class.
-  - ``yolo``: [1, 4 + classes, n] or [1, n, 4 + classes]: middle, size in px, and the score of each class (YOLOv8 on).
+  - ``yolo``: [1, 4 + classes, n] or [1, n, 4 + classes]: centre, size in px, and the score of each class (YOLOv8 on).
   - ``yolo5``: [1, n, 5 + classes]: the same with an objectness that multiplies the scores (YOLOv5, v7).
-  - ``detr``: logits [1, n, classes] and boxes [1, n, 4] as middle and size in shares (DETR, RT-DETR).
+  - ``detr``: logits [1, n, classes] and boxes [1, n, 4] as centre and size in shares (DETR, RT-DETR).
 
 - ``activation``: of ``detr``'s logits, ``sigmoid``, or ``softmax`` with a last class for nothing (``sigmoid``).
 - ``least_score``: boxes below it are dropped (0.2).
-- ``overlap``: intersection over union from which two boxes of one class are one thing; 1 keeps all (0.5).
+- ``overlap``: intersection over union from which two boxes of one class are the same object; 1 keeps all (0.5).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -111,7 +111,7 @@ def _steps(length: int, side: int) -> list[int]:
 
 
 def _cut_off(box: Sequence[float], top: int, left: int, side: int, height: int, width: int) -> bool:
-    """Whether the part ends at an edge of the box inside the picture."""
+    """Whether an edge of the part cuts off the box while the picture continues."""
     x0, y0, x1, y1 = box
     return bool(
         (x0 < EDGE and left > 0)

@@ -22,7 +22,7 @@ class Refusal:
 
     Attributes:
         phrase: The trained answer; None if the model has none.
-        min_confidence: If a token of the answers has a mean probability below this, it is too unsure, 0..1.
+        min_confidence: Answers with a mean token probability below this are too unsure, 0..1.
         max_distance: Maximum distance of the features; None if there are no features to compare with.
         mean: float32 [d], mean features of pictures that the model knows.
         whitening: float32 [d, k]; the distance is the norm of ``(features - mean) @ whitening``.

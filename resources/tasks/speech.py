@@ -9,14 +9,14 @@ from resources.tasks.task import Field, Task
 
 
 class SpeechModel(Protocol):
-    """Turns speech into words with times."""
+    """Converts speech to words with times."""
 
     def transcribe(self, audio: AudioLike, language: str = "", beam_size: int = 5) -> pl.DataFrame:
-        """Return one row per word, in order, and one with an empty word for each passage of speech without words.
+        """Return one row per word, in order, and one row with an empty word per passage of speech without words.
 
         Args:
             audio: The sound.
-            language: ISO 639-1 code of what is spoken; empty to detect it for each passage.
+            language: ISO 639-1 code of the spoken language; empty to detect it for each passage.
             beam_size: Hypotheses that the decoder follows, at least 1.
 
         Raises:

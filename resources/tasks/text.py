@@ -1,4 +1,4 @@
-"""Which texts are in pictures."""
+"""Text in pictures."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,7 +19,7 @@ class TextModel(Protocol):
 
         Args:
             frames: The pictures.
-            rows: Which of them to read; one may come several times, with different parts.
+            rows: Indices of the pictures to read. An index may occur several times, with different parts.
             boxes: For each of `rows` the part to read, x0 y0 x1 y1, as shares of the picture's width and height; None
                 for whole pictures.
 

@@ -41,7 +41,12 @@ _UNFINISHED = [
 ]
 
 
-@dg.sensor(job=analyze_videos, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=analyze_videos,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers new and changed files of the archive and requests runs for the new videos.",
+)
 def archive_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.SensorResult | dg.SkipReason:
@@ -76,7 +81,12 @@ def archive_sensor(
     return dg.SensorResult(run_requests=[request(batch) for batch in made])
 
 
-@dg.schedule(job=analyze_videos, cron_schedule="0 1 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=analyze_videos,
+    cron_schedule="0 1 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Requests runs for what is missing, failed or out of date, newest videos first, within a night's budget.",
+)
 def nightly_backfill(
     context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -104,7 +114,7 @@ def nightly_backfill(
 
 
 def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float = ATTEMPTS) -> list[Batch]:
-    """Returns what `nightly_backfill` would run now. With infinite attempts it includes what was given up.
+    """Return what `nightly_backfill` would run now. With infinite attempts it includes what was given up.
 
     Raises:
         SettingsError: A budget is not a number, or an analyzer to leave out does not exist.
@@ -117,18 +127,18 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
 
 
 def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
-    """Returns the videos that were given up, newest first."""
+    """Return the videos that were given up, newest first."""
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     return list(given_up(warehouse, order[::-1], wanted_answers()))
 
 
 def dependencies() -> dict[str, tuple[str, ...]]:
-    """Returns the upstream assets of each per-video asset."""
+    """Return the upstream assets of each per-video asset."""
     return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()}}
 
 
 def wanted_answers() -> dict[str, Wanted]:
-    """Returns the wanted answer of each enabled asset. Each asset comes after the assets it depends on."""
+    """Return the wanted answer of each enabled asset. Each asset comes after the assets it depends on."""
     profile = resolve_profile("")
     off = with_dependants(analyzers_named(settings().disabled))
     videos = videos_version(VIDEOS_VERSION, configuration().media.settings())
@@ -145,7 +155,7 @@ def wanted_answers() -> dict[str, Wanted]:
 
 
 def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
-    """Returns the run request of a batch. The same batch is requested once per night, or only once without a night."""
+    """Return the run request of a batch. The same batch is requested once per night, or only once without a night."""
     text = f"{night}|{batch.first}|{batch.last}|{sorted(batch.assets)}"
     return dg.RunRequest(
         run_key=hashlib.sha256(text.encode()).hexdigest()[:16],
@@ -155,19 +165,19 @@ def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
 
 
 def tags_of(batch: Batch) -> dict[str, str]:
-    """Returns the tags that name the partitions of a run and the reason for it."""
+    """Return the tags that name the partitions of a run and the reason for it."""
     return dict(zip(_RANGE_TAGS, (batch.first, batch.last), strict=True)) | {REASON_TAG: batch.reason}
 
 
 def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
-    """Returns the assets of a run, including the report page; None selects the whole job."""
+    """Return the assets of a run, including the report page; None selects the whole job."""
     if batch.assets >= set(wanted_answers()):
         return None
     return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
 
 
 def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:
-    """Returns the keys of the videos that unfinished runs cover."""
+    """Return the keys of the videos that unfinished runs cover."""
     places = {key: place for place, key in enumerate(order)}
     keys: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):

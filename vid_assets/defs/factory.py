@@ -34,7 +34,7 @@ BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
 
 def videos_asset() -> dg.AssetsDefinition:
-    """Returns the asset that all others depend on: the probed and decoded video."""
+    """Return the asset that all others depend on: the probed and decoded video."""
     media = configuration().media.settings()
     spec = dg.AssetSpec(
         VIDEOS.name,
@@ -53,7 +53,7 @@ def videos_asset() -> dg.AssetsDefinition:
 
 
 def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
-    """Returns the asset of one analyzer."""
+    """Return the asset of one analyzer."""
     archive = configuration()
     key = analyzer.task.key if analyzer.task is not None else None
     spec = dg.AssetSpec(
@@ -89,7 +89,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
 
 
 def launch_schema(settings: Config | None) -> Any:
-    """Returns the launchpad fields for an analyzer's settings, with the archive's values as defaults."""
+    """Return the launchpad fields for an analyzer's settings, with the archive's values as defaults."""
     if settings is None:
         return None
     fields: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _asset(
     pool: str | None = None,
     config_schema: Any = None,
 ) -> dg.AssetsDefinition:
-    """Returns an asset whose step logs its own events for each video. This works around three rules of Dagster.
+    """Return an asset whose step logs its own events for each video. This works around three rules of Dagster.
 
     1. A step over several partitions materializes all of them or fails. A failed step skips every downstream step, also
        for the good partitions. This step succeeds if at least one video succeeds; `deliver` narrows its output to the
@@ -163,7 +163,7 @@ def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) ->
 def _over_partitions(
     context: dg.AssetExecutionContext, asset_key: dg.AssetKey, work: Callable[[str, Run], Outcome]
 ) -> None:
-    """Does the work for each video of the run. A bad video fails alone; the good ones are materialized.
+    """Do the work for each video of the run. A bad video fails alone; the good ones are materialized.
 
     The step succeeds if at least one video succeeds, so that downstream steps can run for the good videos. The reason
     for a bad video is in the log and in its record, and its partition stays missing.
@@ -188,7 +188,7 @@ def _over_partitions(
 def deliver(
     context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str]
 ) -> None:
-    """Ends a step over several videos: finished videos are materialized, the others stay missing.
+    """End a step over several videos: finished videos are materialized, the others stay missing.
 
     Args:
         context: The context of the step.
@@ -292,7 +292,7 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
 
 
 def _inline_image(picture: Picture) -> str:
-    """Returns the picture as inline markdown that needs no file and no server."""
+    """Return the picture as inline markdown that needs no file and no server."""
     import cv2
 
     encoded = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 70])[1]

@@ -38,14 +38,14 @@ _STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def loaded_from_elsewhere(html: str) -> list[str]:
-    """Returns the addresses that a browser would fetch when it opens the page."""
+    """Return the addresses that a browser would fetch when it opens the page."""
     styles = " ".join(_STYLES.findall(html))
     tags = [address for tag in _TAG.findall(html) for address in _LOADED.findall(tag)]
     return tags + re.findall(r"@import[^;]*|url\((?!\s*['\"]?data:)[^)]*", styles)
 
 
 def report_asset() -> dg.AssetsDefinition:
-    """Returns the asset that writes the pages."""
+    """Return the asset that writes the pages."""
     spec = dg.AssetSpec(
         REPORT,
         deps=[VIDEOS.name, *(analyzer.name for analyzer in discover())],

@@ -55,7 +55,7 @@ def memory_budget_mb() -> float:
 
 
 def threads() -> int:
-    """Return ``VID_HOST_THREADS``, else half of the cores: a run has its own work, and rarely more than two models compute."""
+    """Return ``VID_HOST_THREADS``, else half of the cores. A run needs some too, and rarely over two models compute."""
     return settings().host_threads or max(1, len(os.sched_getaffinity(0)) // 2)
 
 

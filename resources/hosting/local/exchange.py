@@ -224,9 +224,9 @@ class Exchange:
             return Outcome.LEAVING
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return Outcome.HUNG
-        # A broken connection is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or CANCELLED by a
-        # server that ends (41785). What counts is whether the process still exists. A dying process must not be used again,
-        # so this waits for its end whatever the code.
+        # A broken connection is mostly UNAVAILABLE, but also UNKNOWN ("Stream removed", gRPC's issue 34076), or
+        # CANCELLED by a server that ends (41785). What counts is whether the process still exists. A dying process must
+        # not be used again, so this waits for its end whatever the code.
         if self._is_gone(link) or code == grpc.StatusCode.UNAVAILABLE:
             return Outcome.BROKE
         return Outcome.FAILED

@@ -184,7 +184,7 @@ class _Server:
         return to_bytes(Answer({**figures, "wait_s": wait_s, **self._facts()}, frame))
 
     async def _answered(self, ticket: "Ticket", seconds: float) -> bool:
-        """Wait for the ticket's answer and return whether it is in time. The time counts from when the model is warm."""
+        """Wait for the ticket's answer and return whether it is in time. The time starts when the model is warm."""
         while not ticket.done.done():
             left = ticket.since + seconds - time.monotonic()
             if self.warm_since is None:
