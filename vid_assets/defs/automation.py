@@ -85,7 +85,7 @@ def archive_sensor(
     job=analyze_videos,
     cron_schedule="0 1 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Requests runs for what is missing, failed or out of date, newest videos first, within a night's budget.",
+    description="Requests runs for what is missing, failed or out of date, newest first, within a night's budget.",
 )
 def nightly_backfill(
     context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
