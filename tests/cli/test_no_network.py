@@ -62,7 +62,7 @@ def places(tmp_path):
 def analysed(places, *around):
     """Analyse the clip and stop the hosts, inside another program; every analyzer must have answered."""
     folder, environment = places
-    script = f"{sys.executable} -m vid_assets analyze clip.mp4; {sys.executable} -m resources down"
+    script = f"{sys.executable} -m vid_assets analyze clip.mp4; {sys.executable} -m vid_assets models down"
     environment |= {"PYTHONPATH": str(ROOT)}
     command = [*around, "sh", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -71,7 +71,7 @@ def analysed(places, *around):
         done.stdout + done.stderr
     )
     assert records.filter(records["status"] == "failed").is_empty()
-    assert {"text_reader", "face_mesh"} <= set(records["model"].drop_nulls())
+    assert {"pp-ocr-v6", "mediapipe-face"} <= set(records["model"].drop_nulls())
 
 
 @pytest.mark.slow
