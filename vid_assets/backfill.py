@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.errors import InvalidSetting, ResourceError
+from resources.errors import CatalogueError, InvalidSetting, ResourceError
 from resources.settings import settings
 from resources.warehouse.records import SOURCES
 from resources.warehouse.resource import Warehouse
@@ -70,6 +70,7 @@ class Backfill:
         Raises:
             SettingsError: A setting, or one of Dagster's, is wrong.
             InvalidSetting: The value of a setting is not allowed.
+            CatalogueError: A file of models is invalid.
         """
         return run_stoppable(self._guarded, self.tell)
 
@@ -81,7 +82,7 @@ class Backfill:
         try:
             with dagster_instance() as instance:
                 return self._alone(instance)
-        except (SettingsError, InvalidSetting):
+        except (SettingsError, InvalidSetting, CatalogueError):
             raise
         except dg.DagsterInvalidConfigError as error:
             raise SettingsError("dagster.yaml", readable(str(error)), "correct the file") from error
@@ -214,6 +215,7 @@ class _Runs:
             The number of videos, and of runs as a whole, that failed.
         """
         order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
+        places = {key: place for place, key in enumerate(order)}
         done = 0
         try:
             for place, batch in enumerate(made):
@@ -226,7 +228,7 @@ class _Runs:
                 videos = _count(batch.videos, "video")
                 self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
                 if not self.backfill.dry_run:
-                    self._run(batch, order[order.index(batch.first) : order.index(batch.last) + 1])
+                    self._run(batch, order[places[batch.first] : places[batch.last] + 1])
                     done += batch.videos
         finally:
             self._tell(done)

@@ -229,6 +229,20 @@ def test_new_files_become_partitions_and_bad_ones_are_refused_once(home):
     assert failed["video_id"].str.starts_with("empty-").to_list() == [True]
 
 
+@pytest.mark.parametrize("what_becomes_of_it", ["a video", "a text", "gone"])
+def test_the_record_of_a_refused_file_goes_with_the_file(home, what_becomes_of_it):
+    root, warehouse, *_ = home
+    put(root / "empty.mp4", "")
+    assert len(look(home).refused) == 1
+    (key,) = warehouse.partitions(ANALYZER_RUNS.name)
+    if what_becomes_of_it == "gone":
+        (root / "empty.mp4").unlink()
+    else:
+        put(root / "empty.mp4", "words", **({} if what_becomes_of_it == "a video" else {"magic": b""}))
+    look(home)
+    assert key not in warehouse.partitions(ANALYZER_RUNS.name)
+
+
 def test_content_decides_what_is_taken_in(home):
     root, warehouse, *_ = home
     put(root / "film.dat", "one")

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.errors import InvalidSetting
+from resources.errors import CatalogueError, InvalidSetting
 from resources.hosting.local.hosts import LocalHosts
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
@@ -86,7 +86,7 @@ def run(**options):
     backfill = Backfill(lines.append, lambda line: lines.append(f"failed {line}"), **options)
     try:
         return backfill._guarded(Stop()), lines
-    except (SettingsError, InvalidSetting) as error:
+    except (SettingsError, InvalidSetting, CatalogueError) as error:
         return MISCONFIGURED, [*lines, str(error)]
 
 
@@ -165,6 +165,19 @@ def test_a_wrong_setting_is_told(home, monkeypatch, name, value, told):
     code, lines = run()
     assert code == MISCONFIGURED
     assert told in lines[-1]
+
+
+def test_a_missing_file_of_models_is_told(home):
+    # a process reads the catalogue once, at its start
+    ended = subprocess.run(
+        [sys.executable, "-m", "vid_assets", "backfill"],
+        env={**os.environ, "VID_CATALOG": "no/such.toml"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == MISCONFIGURED
+    assert "no/such.toml: cannot be read" in ended.stderr.splitlines()[-1]
 
 
 def test_a_disk_that_cannot_be_written_is_told(home, monkeypatch):

@@ -8,6 +8,7 @@ import av  # noqa: TID253
 import numpy as np
 import pytest
 
+from resources.errors import InvalidSetting
 from resources.settings import Settings
 from tests.kit.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, write
 from vid_assets.analyzers.cut_analysis import run as cut_analysis
@@ -133,18 +134,20 @@ def test_lengths_are_limited_by_a_setting_that_exists(tmp_path: Path, monkeypatc
     assert (media.video.duration_s, len(media.frames)) == (18_100, 181)
 
 
-def test_every_limit_has_its_variable():
+def test_every_limit_has_its_variable(monkeypatch):
     assert {*VARIABLES} == set(Limits.__dataclass_fields__)
-    environment = {key: "2" for key, _ in VARIABLES.values()}
-    limits = limits_from_environment(environment)
+    assert limits_from_environment() == Limits()
+    for key, _ in VARIABLES.values():
+        monkeypatch.setenv(key, "2")
+    limits = limits_from_environment()
     assert {name: getattr(limits, name) for name in VARIABLES} == {
         name: 2 * unit for name, (_, unit) in VARIABLES.items()
     }
     assert all(type(getattr(limits, name)) is type(getattr(Limits(), name)) for name in VARIABLES)
-    assert limits_from_environment({}) == Limits()
     for text in ("0", "-1", "many", "nan", "inf"):
-        with pytest.raises(SettingsError, match=r"VID_MAX_HOURS.*no number above 0"):
-            limits_from_environment({"VID_MAX_HOURS": text})
+        monkeypatch.setenv("VID_MAX_HOURS", text)
+        with pytest.raises(InvalidSetting, match=rf"VID_MAX_HOURS='{text}': "):
+            limits_from_environment()
 
 
 def test_the_table_of_settings_knows_the_limits():

@@ -167,6 +167,26 @@ def test_without_upstream_the_answer_is_of_its_kind(run, video_id, upstream, sta
     assert "example" in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("optional", "expected"), [((), (Status.FAILED, 0)), (("example",), (Status.VALUE, 1))], ids=["needed", "optional"]
+)
+def test_the_earlier_table_of_an_analyzer_that_failed_is_not_used(run, video_id, optional, expected):
+    """What a failed analyzer answered before may no longer be right."""
+    analyze(make_analyzer(), video_id, run, "1")
+    analyze(make_analyzer(run=lambda video: 1 / 0), video_id, run, "2")
+    assert run.warehouse.read_partition("example", video_id) is not None
+    seen = []
+
+    def second(example):
+        seen.append(example)
+        return make_analyzer().run(None)
+
+    dependant = make_analyzer("second", inputs=("example",), optional=frozenset(optional), run=second)
+    outcome = analyze(dependant, video_id, run, "1")
+    assert (outcome.status, len(seen)) == expected
+    assert seen in ([], [None])
+
+
 def test_without_sound_the_question_does_not_arise(run, tmp_path):
     import dagster as dg
 
@@ -219,6 +239,14 @@ def test_a_cancelled_run_writes_nothing(run, video_id):
     assert outcome.status is Status.FAILED
     assert run.warehouse.read_partition("example", video_id) is None
     assert read_records(video_id, run.warehouse) == {}
+
+
+def test_a_cancelled_run_removes_nothing(run, video_id):
+    analyze(make_analyzer(), video_id, run, "1")
+    silent = make_analyzer(run=lambda video: NotApplicable("nothing to see"))
+    analyze(silent, video_id, replace(run, cancelled=lambda: True), "2")
+    assert run.warehouse.read_partition("example", video_id) is not None
+    assert record(run, video_id)["status"] == Status.VALUE
 
 
 def test_a_broken_file_fails_with_one_line(run, tmp_path):

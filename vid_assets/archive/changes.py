@@ -29,7 +29,8 @@ class Changes:
 
     Attributes:
         ready: Paths of new or changed files that are completely written, and the id that each had before.
-        vanished: Files that no longer exist.
+        vanished: Registered files that no longer exist.
+        forgotten: Paths of other files that no longer exist.
         settling: Number of files that are still being written.
         skipped: Paths that need not be read, going by the name or kind, and why; each is reported once.
         unreadable: Folders that cannot be listed, and why; earlier findings in them stay.
@@ -37,6 +38,7 @@ class Changes:
 
     ready: dict[str, str | None] = field(default_factory=dict)
     vanished: list[Vanished] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     settling: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)

@@ -4,7 +4,6 @@ Data in use stays: open decoded streams, unfinished runs, and runs whose materia
 partition. Without the last, Dagster would treat the partition as missing.
 """
 
-import shutil
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ import polars as pl
 
 from resources.warehouse.records import FIXED_TABLES, SOURCES
 from resources.warehouse.resource import Warehouse
-from vid_assets.media import trim_scratch
+from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.media.remote import unused_copies
+from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
@@ -65,14 +66,13 @@ def prune(
     """
     since = time.time() - days * 86400
     made = Pruned()
-    opened = _last_opened(scratch)
+    opened = last_opened(scratch)
     old = {video_id for video_id, at in opened.items() if at < since} - set(busy)
     made.streams = sorted(old) if dry_run else trim_scratch(scratch, 0, keep=opened.keys() - old)
-    for copy in sorted((scratch / "fetched").glob("[!.]*")):
-        if copy.stat().st_atime < since:
-            made.copies.append(copy.name)
-            if not dry_run:
-                copy.unlink(missing_ok=True)
+    for copy in unused_copies(scratch, since, _contents(busy, warehouse)):
+        made.copies.append(copy.name)
+        if not dry_run:
+            copy.unlink(missing_ok=True)
     before = datetime.now(UTC) - timedelta(days=days)
     for run in instance.get_runs(dg.RunsFilter(statuses=_ENDED, created_before=before)):
         if not _is_latest_anywhere(instance, run.run_id):
@@ -90,13 +90,10 @@ def prune(
     return made
 
 
-def _last_opened(scratch: Path) -> dict[str, float]:
-    """Return when the streams of each video were last opened. A video has one folder per combination of settings."""
-    opened: dict[str, float] = {}
-    for meta in scratch.glob("[!.]*/meta.json"):
-        video_id = meta.parent.name.partition(".")[0]
-        opened[video_id] = max(opened.get(video_id, 0.0), meta.stat().st_mtime)
-    return opened
+def _contents(video_ids: Collection[str], warehouse: Warehouse) -> set[str]:
+    """Return the content hashes of videos."""
+    sources = warehouse.read_table(SOURCES.name).filter(pl.col("video_id").is_in(list(video_ids)))
+    return set(sources.select("content_hash").collect()["content_hash"])
 
 
 def _is_latest_anywhere(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -125,6 +122,5 @@ def _remove_results(
     for video_id in video_ids:
         for name in names:
             warehouse.remove_partition(name, video_id)
-        instance.delete_dynamic_partition("videos", video_id)
-        for folder in (scratch / video_id, *scratch.glob(f"{video_id}.*/")):
-            shutil.rmtree(folder, ignore_errors=True)
+        instance.delete_dynamic_partition(str(PARTITIONS.name), video_id)
+        remove_streams(scratch, video_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.warehouse.records import SOURCES
+from resources.warehouse.records import ANALYZER_RUNS, SOURCES
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
 from vid_assets.archive.partitions import PARTITIONS
@@ -93,6 +93,7 @@ class _Look:
     skipped: dict[str, str] = field(default_factory=dict)
     put_off: list[str] = field(default_factory=list)
     replaced: list[Vanished] = field(default_factory=list)
+    _new: set[str] = field(default_factory=set)
 
     def take(self, path: str, before: str | None) -> None:
         """Register one file, or record why not. `before` is the id it was registered under."""
@@ -100,6 +101,7 @@ class _Look:
         try:
             if reason := why_not(path, self._reader(path)):
                 self.skipped[path] = reason
+                _forget_rejection(url, self.warehouse)
             else:
                 video_id = self._register(url)
                 self.settled.append((path, video_id))
@@ -122,6 +124,8 @@ class _Look:
         self.archive.refuse(self.refused.items())
         self.archive.skip(self.skipped.items())
         self.archive.put_off(self.put_off)
+        for path in changes.forgotten:
+            _forget_rejection(self.archive.url_of(path), self.warehouse)
         replaced = (replace(gone, elsewhere=self.archive.place_of(gone.video_id)) for gone in self.replaced)
         for gone in (*changes.vanished, *replaced):
             _mark_vanished(gone, self.archive, self.warehouse)
@@ -138,8 +142,9 @@ class _Look:
 
     def _register(self, url: str) -> str:
         source = fetch(url, self.scratch) if is_remote(url) else identify(path_of(url))
-        new = source.video_id not in self.answer.new
-        if new and not self.instance.has_dynamic_partition(_VIDEOS, source.video_id):
+        is_known = source.video_id in self._new or self.instance.has_dynamic_partition(_VIDEOS, source.video_id)
+        if not is_known:
+            self._new.add(source.video_id)
             self.answer.new.append(source.video_id)
         _write_source(source, url, self.warehouse)
         return source.video_id
@@ -167,6 +172,7 @@ def _write_source(source: Source, url: str, warehouse: Warehouse) -> None:
         "registered_at": datetime.now(UTC),
     }
     warehouse.replace_partition(SOURCES.name, source.video_id, SOURCES.frame([row]))
+    _forget_rejection(url, warehouse)
 
 
 def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> None:
@@ -194,10 +200,19 @@ def reject(file: str | Path, error: MediaError, warehouse: Warehouse) -> str:
         The id of the record.
     """
     place = str(file) if isinstance(file, str) and is_remote(file) else stored(path_of(str(file)).absolute())
-    path_hash = hashlib.sha256(place.encode()).hexdigest()
-    video_id = f"{slug(Path(name_of(place)).stem)}-{path_hash[:DIGEST_LENGTH]}"
+    video_id = _rejection_id(place)
     put_rejection(video_id, str(error), warehouse)
     return video_id
+
+
+def _rejection_id(place: str) -> str:
+    path_hash = hashlib.sha256(place.encode()).hexdigest()
+    return f"{slug(Path(name_of(place)).stem)}-{path_hash[:DIGEST_LENGTH]}"
+
+
+def _forget_rejection(place: str, warehouse: Warehouse) -> None:
+    """Remove the record of a file that was rejected once: it is another file now, or is gone."""
+    warehouse.remove_partition(ANALYZER_RUNS.name, _rejection_id(place))
 
 
 def add_partitions(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:

@@ -266,7 +266,9 @@ class Archive:
 
     def _forget_file(self, path: str, video_id: str | None, changes: Changes) -> None:
         self._index.execute("DELETE FROM files WHERE path = ?", [path])
-        if video_id is not None:
+        if video_id is None:
+            changes.forgotten.append(path)
+        else:
             changes.vanished.append(Vanished(path, video_id, self.place_of(video_id)))
 
     def _forget_folder(self, folder: str, changes: Changes) -> None:

@@ -65,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _code_of(error: Exception) -> int | None:
     """Return the exit code of an error of this project; None for an unexpected one."""
-    from resources.errors import InvalidSetting, ResourceError
+    from resources.errors import CatalogueError, InvalidSetting, ResourceError
     from vid_assets.errors import SettingsError, VidAssetsError
 
-    if isinstance(error, SettingsError | InvalidSetting):
+    if isinstance(error, SettingsError | InvalidSetting | CatalogueError):
         return WRONG
     return FAILED if isinstance(error, VidAssetsError | ResourceError) else None
 

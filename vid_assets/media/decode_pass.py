@@ -120,11 +120,9 @@ class _Pass:
         counts = self._peek([track.index for track in films])
         self._choose_picture(films, counts)
         for track in heard:
-            if problem := self._open(track):
-                track.refused = problem
-            else:
-                self.order.append(track.index)
-                self.sounds[track.index] = Sound(self.folder, self.streams[track.index], self.limits.duration_s)
+            self._open(track)
+            self.order.append(track.index)
+            self.sounds[track.index] = Sound(self.folder, self.streams[track.index], self.limits.duration_s)
         if self.pictures is None and not self.sounds:
             raise self._nothing()
         for stream, packet in self.packets:
@@ -152,19 +150,16 @@ class _Pass:
         return Refused("holds neither picture nor sound", "name a media file")
 
     def _choose_picture(self, films: list[Track], counts: dict[int, int]) -> None:
-        """Take the best picture track within the limits. Without sound, refuse one over a limit."""
+        """Take the best picture track. If it is over a limit, refuse the file."""
         criteria = picture_criteria(films, counts, self.settings.picture_track)
         order = ranked(films, criteria)
-        for track in list(order):
-            if problem := self._open(track):
-                track.refused = problem
-                order.remove(track)
         others = [track for track in self._of("video") if track not in order]
         for track in others:
             track.reason = track.refused or "a still beside the film"
         if order:
             if warning := explain(order, criteria, weak=("has more than one picture", "is for all viewers")):
                 self.warnings.append(warning)
+            self._open(order[0])
             self.picture = order[0].index
             self.pictures = Pictures(self.folder, self.streams[self.picture], self.settings)
         else:
@@ -174,11 +169,8 @@ class _Pass:
                 if track.refused and not self._beside(track)
             ]
 
-    def _open(self, track: Track) -> str:
+    def _open(self, track: Track) -> None:
         """Prepare a decoder from the track's header, before decoding any of it.
-
-        Returns:
-            Why the track cannot be taken; empty if it can.
 
         Raises:
             Refused: A picture is over the limit.
@@ -189,7 +181,6 @@ class _Pass:
         if track.kind == "video":
             self._check_size(context.width, context.height)
             context.options = {"max_pixels": str(self.limits.pixels)}
-        return ""
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.limits.pixels:

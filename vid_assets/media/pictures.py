@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid_assets.media.clock import MISSING, Sampler, Timeline, settle
+from vid_assets.media.clock import MISSING, UNKNOWN_STEP_S, Sampler, settle
 from vid_assets.media.colour import HLG, PQ, TRANSFERS, ToneMapper, has_alpha, matrix, over_black
 from vid_assets.media.deinterlace import FIELD_ORDERS, Deinterlacer
 from vid_assets.media.geometry import TURNS, Box, displayed, inner_box, orientation, shrunk
@@ -42,7 +42,7 @@ class Pictures:
         self._base = Fraction(stream.time_base)
         rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         self._rates = [Fraction(rate) for rate in rates if rate]
-        step = float(1 / self._rates[0]) if self._rates else 0.04
+        step = float(1 / self._rates[0]) if self._rates else UNKNOWN_STEP_S
         self._sampler = Sampler(settings.frames_per_s, self._base, step)
         self._deinterlacer = Deinterlacer(self._base)
         self._stamps = array("q")
@@ -140,7 +140,7 @@ class Pictures:
         for frame in self._deinterlacer.flush():
             self._take(frame)
 
-    def settle(self, heard_until: Fraction | None) -> Timeline:
+    def settle(self, heard_until: Fraction | None) -> None:
         """Place the pictures on their timeline; call it once, after the last picture.
 
         Args:
@@ -148,7 +148,6 @@ class Pictures:
         """
         limit_s = self._settings.limits.duration_s
         self.timeline = settle(self._stamps, self._base, self._rates, limit_s=limit_s, heard_until=heard_until)
-        return self.timeline
 
     @property
     def span_s(self) -> float:

@@ -1,7 +1,10 @@
 """Local copies of remote files, under ``<scratch>/fetched``, named by content."""
 
+import contextlib
 import os
+import time
 import uuid
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from vid_assets.media.source import Source, identify, open_regular, video_id
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
-__all__ = ["fetch", "first_bytes", "is_remote", "local_path"]
+_LONGEST_FETCH_S = 86400.0
 
 
 def fetch(url: str, scratch: Path) -> Source:
@@ -76,7 +79,27 @@ def local_path(path: str, content_hash: str, scratch: Path) -> Path:
     copy = scratch / "fetched" / content_hash
     if not copy.exists() and fetch(path, scratch).content_hash != content_hash:
         raise MediaError(shown(path), "is no longer the file that was registered", "register what is there now")
+    # `unused_copies` goes by this time; not every file system notes when a file is read
+    os.utime(copy)
     return copy
+
+
+def unused_copies(scratch: Path, since: float, keep: Collection[str]) -> list[Path]:
+    """Return the copies that were last opened before a time, and what killed fetches left over a day ago, sorted.
+
+    Args:
+        scratch: The scratch folder.
+        since: The time, in seconds since the epoch.
+        keep: Content hashes of copies that must stay.
+    """
+    found: list[Path] = []
+    for copy in sorted((scratch / "fetched").glob("*")):
+        is_part = copy.name.startswith(".")
+        # another process may be removing them too
+        with contextlib.suppress(FileNotFoundError):
+            if copy.stat().st_mtime < (min(since, time.time() - _LONGEST_FETCH_S) if is_part else since):
+                found += [] if copy.name in keep else [copy]
+    return found
 
 
 def _unreachable(place: str, error: OSError) -> OutsideError:

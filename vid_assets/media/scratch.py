@@ -111,7 +111,7 @@ def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) ->
         keep: Video ids that must remain.
 
     Returns:
-        The removed video ids. They are decoded again when they are next opened.
+        The ids of the videos of which streams were removed. They are decoded again when they are next opened.
     """
     for trash in scratch.glob(".trash-*"):
         shutil.rmtree(trash, ignore_errors=True)
@@ -126,15 +126,35 @@ def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) ->
     for _, size, folder in videos:
         if excess <= 0:
             break
-        if folder.name.partition(".")[0] not in keep and _remove_unused(scratch, folder):
+        if _video_of(folder) not in keep and _remove_unused(scratch, folder):
             excess -= size
-            removed.append(folder.name.partition(".")[0])
-    return removed
+            removed.append(_video_of(folder))
+    return list(dict.fromkeys(removed))
 
 
-def _opened_and_size(scratch: Path) -> Iterator[tuple[int, int, Path]]:
-    """Yield for every decoded video: when it was last opened (ns), its bytes, its folder."""
-    for meta in scratch.glob(f"[!.]*/{META}"):
+def last_opened(scratch: Path) -> dict[str, float]:
+    """Return when the streams of each video were last opened. A video has one folder per combination of settings."""
+    opened: dict[str, float] = {}
+    for at_ns, _, folder in _opened_and_size(scratch):
+        video_id = _video_of(folder)
+        opened[video_id] = max(opened.get(video_id, 0.0), at_ns / 1e9)
+    return opened
+
+
+def remove_streams(scratch: Path, video_id: str) -> None:
+    """Remove the streams of one video; those that a process has open stay."""
+    for _, _, folder in _opened_and_size(scratch, f"{video_id}*"):
+        if _video_of(folder) == video_id:
+            _remove_unused(scratch, folder)
+
+
+def _video_of(folder: Path) -> str:
+    return folder.name.partition(".")[0]
+
+
+def _opened_and_size(scratch: Path, names: str = "[!.]*") -> Iterator[tuple[int, int, Path]]:
+    """Yield, for each folder of streams whose name matches: when it was last opened (ns), its bytes, the folder."""
+    for meta in scratch.glob(f"{names}/{META}"):
         # Another process may be trimming too.
         with contextlib.suppress(FileNotFoundError):
             size = sum(file.stat().st_size for file in meta.parent.iterdir())

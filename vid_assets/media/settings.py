@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from vid_assets.errors import SettingsError
 
 GIB = 1 << 30
-# Field of `Limits` -> the environment variable that sets it, and the number of field units in one unit of the variable.
+# Field of `Limits` -> its setting's environment variable, and the number of field units in one unit of the setting.
 VARIABLES: dict[str, tuple[str, int]] = {
     "duration_s": ("VID_MAX_HOURS", 3600),
     "frames": ("VID_MAX_PICTURES", 1),
@@ -57,29 +55,20 @@ def variable(name: str) -> str:
     return VARIABLES[name][0]
 
 
-def limits_from_environment(environment: Mapping[str, str] | None = None) -> Limits:
-    """Return the defaults of `Limits`, overridden by the variables that are set.
+def limits_from_environment() -> Limits:
+    """Return the limits that the settings give.
 
     Raises:
-        SettingsError: A variable is not a number, or is not above 0.
+        InvalidSetting: A variable has an invalid value.
     """
-    environment = os.environ if environment is None else environment
-    values: dict[str, float] = {}
-    for name, (key, unit) in VARIABLES.items():
-        if text := environment.get(key):
-            values[name] = _number(key, text) * unit
+    # The decoder's process imports this module and needs no settings.
+    from resources.settings import PREFIX, settings
+
+    now = settings()
+    given = {name: getattr(now, key.removeprefix(PREFIX).lower()) for name, (key, _) in VARIABLES.items()}
+    values = {name: value * VARIABLES[name][1] for name, value in given.items() if value is not None}
     whole = {name: int(value) for name, value in values.items() if isinstance(getattr(Limits(), name), int)}
     return Limits(**{**values, **whole})  # pyright: ignore[reportArgumentType] - whole numbers where they must be
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e15:
-        raise SettingsError(key, f"{text!r} is no number above 0", f"set {key} to one, or unset it")
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +86,7 @@ class MediaSettings:
 
     Raises:
         SettingsError: A value is out of range.
+        InvalidSetting: A variable of the limits has an invalid value.
     """
 
     frames_per_s: float = 2.0

@@ -34,7 +34,7 @@ class Sound:
     Attributes:
         start: Time of the first sample on the file's timeline, in seconds; None until one has a timestamp.
         damaged: Number of packets that could not be decoded; the caller that decodes counts them here.
-        verdict: The channel that is used; set by `finish`.
+        verdict: The channel that is used; set by `flush`.
     """
 
     def __init__(self, folder: Path, stream: Any, limit_s: float) -> None:

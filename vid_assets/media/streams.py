@@ -119,7 +119,7 @@ def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: Media
     started = time.perf_counter()
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
-        digest = _verify(path, video_id)
+        _verify(path, video_id)
         part = temporary(folder.parent, folder.name)
         try:
             report = decode(file, shown(path), part, settings)
@@ -127,11 +127,9 @@ def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: Media
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise OutsideError(shown(path), "was written to while it was decoded", "wait until it is complete")
             meta = {
-                "content_hash": digest,
                 "source": [after.st_size, after.st_mtime_ns],
                 "decode_passes": count_pass(lock),
                 "decode_s": time.perf_counter() - started,
-                "settings": settings.digest,
                 "report": report,
             }
             write_meta(part, meta)
@@ -141,12 +139,10 @@ def _decode(path: Path, video_id: str, folder: Path, lock: Path, settings: Media
             raise
 
 
-def _verify(path: Path, video_id: str) -> str:
-    """Return the file's content hash, which must match its key."""
-    digest = identify(path).content_hash
-    if digest[:DIGEST_LENGTH] != video_id[-DIGEST_LENGTH:]:
+def _verify(path: Path, video_id: str) -> None:
+    """Refuse a file whose content does not match its key."""
+    if identify(path).content_hash[:DIGEST_LENGTH] != video_id[-DIGEST_LENGTH:]:
         raise MediaError(shown(path), f"its content is no longer that of {video_id}", "register the file again")
-    return digest
 
 
 def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | None:

@@ -1,13 +1,14 @@
 """Choose the picture track and the sound track of a file.
 
-Both rules compare tracks criterion by criterion; the first criterion on which two tracks differ decides.
+Both rules compare the tracks that can be decoded, criterion by criterion; the first criterion on which two tracks
+differ decides.
 
-Picture: asked for by `MediaSettings.picture_track`; can be decoded; has more than one picture (counted in the packets,
+Picture: asked for by `MediaSettings.picture_track`; has more than one picture (counted in the packets,
 not taken from a header); is for all viewers; is flagged as default; lasts at least half as long as the longest; has at
 least half as many pictures per second as the fastest; is larger; comes first. Attached pictures, thumbnails and stills
 are used only on request.
 
-Sound: asked for by `MediaSettings.sound_track`; can be decoded; is not silent (above -60 dBFS, measured in the pass);
+Sound: asked for by `MediaSettings.sound_track`; is not silent (above -60 dBFS, measured in the pass);
 is not commentary or description; is in a language of `MediaSettings.sound_language`; is flagged as default; has more
 channels; has a higher sample rate; comes first.
 """
@@ -158,7 +159,6 @@ def picture_criteria(tracks: Sequence[Track], packets: Mapping[int, int], asked:
     fastest = max((track.rate for track in tracks if packets.get(track.index, 2) > 1), default=0.0)
     return [
         ("is asked for by picture_track", lambda track: track.index == asked),
-        ("can be decoded", lambda track: not track.refused),
         ("is no still beside the film", lambda track: not track.is_still),
         ("has more than one picture", lambda track: packets.get(track.index, 2) > 1),
         ("is for all viewers", lambda track: not track.is_aside),
@@ -186,7 +186,6 @@ def sound_criteria(silent: Collection[int], languages: str, asked: int | None) -
 
     return [
         ("is asked for by sound_track", lambda track: track.index == asked),
-        ("can be decoded", lambda track: not track.refused),
         ("is not silent", lambda track: track.index not in silent),
         ("is no commentary", lambda track: not track.is_aside),
         ("is in a language that sound_language prefers", preference),
@@ -220,9 +219,9 @@ def explain(order: Sequence[Track], criteria: Sequence[Criterion], *, weak: Coll
     possible = []
     for place, track in enumerate(order[1:]):
         decided = next(name for name, score in criteria if score(track) != score(best))
-        track.reason = track.refused or f"track {best.index} {decided}"
+        track.reason = f"track {best.index} {decided}"
         best.reason = f"it {decided}" if place == 0 else best.reason
-        if not track.refused and not track.is_still and decided not in weak:
+        if not track.is_still and decided not in weak:
             possible.append(f"{track.index}{f' ({track.language})' if track.language not in (None, 'und') else ''}")
     if not possible:
         return ""

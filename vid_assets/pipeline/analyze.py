@@ -93,7 +93,7 @@ def analyze(
                 _set_answer(inputs, outcome)
 
     outcome = _recorded(subject, video_id, run, records, work)
-    if outcome.status in (Status.NOT_APPLICABLE, Status.UNDEFINED):
+    if outcome.status in (Status.NOT_APPLICABLE, Status.UNDEFINED) and not run.cancelled():
         run.warehouse.remove_partition(analyzer.name, video_id)
     outcome.checks += judge(analyzer, outcome.record, duration_s, outcome.covered, before.get(analyzer.name, []))
     return outcome
@@ -128,7 +128,6 @@ def _attempt(work: Callable[[Outcome], None]) -> Outcome:
         outcome.outside = is_outside(error)
     # an error can name a file, and a file name need not be UTF-8
     outcome.reason, outcome.details = readable(outcome.reason), readable(outcome.details)
-    outcome.load_s = outcome.usage.wait_s
     return outcome
 
 
@@ -180,9 +179,12 @@ def _inputs(
                 return Undefined(_too_small(stream))
             inputs.append(stream)
         else:
-            table = warehouse.read_partition(name, media.video.video_id)
+            record = records.get(name)
+            # the table of an analyzer that failed is an earlier answer, which may no longer be right
+            failed = record is not None and record["status"] == Status.FAILED
+            table = None if failed else warehouse.read_partition(name, media.video.video_id)
             if table is None and name not in analyzer.optional:
-                return _without_upstream(name, records.get(name))
+                return _without_upstream(name, record)
             inputs.append(None if table is None else table.drop("video_id"))
     return inputs
 
@@ -193,7 +195,7 @@ def _too_small(frames: Frames) -> str:
 
 
 def _without_upstream(name: str, record: Mapping[str, Any] | None) -> NotApplicable | Undefined:
-    """Return the answer when an upstream analyzer has no table: the same kind of answer, with its reason.
+    """Return the answer when an upstream analyzer has no valid table: the same kind of answer, with its reason.
 
     Raises:
         UpstreamError: The upstream analyzer failed, so this one fails too.

@@ -63,7 +63,6 @@ class Outcome:
         checks: Checks made before the write, and checks of the whole answer.
         covered: Share of the video that the rows span, if they have times.
         queue_s: Seconds from when the inputs were ready until the start.
-        load_s: Seconds spent waiting for the model to load.
         decode_s: Seconds spent decoding, by whichever process decodes.
         compute_s: Seconds spent in the analyzer and its model.
         write_s: Seconds spent checking and writing.
@@ -81,7 +80,6 @@ class Outcome:
     checks: list[CheckOutcome] = field(default_factory=list)
     covered: float | None = None
     queue_s: float = 0.0
-    load_s: float = 0.0
     decode_s: float = 0.0
     compute_s: float = 0.0
     write_s: float = 0.0
@@ -91,3 +89,8 @@ class Outcome:
     path: Path | None = None
     details: str = ""
     outside: bool = False
+
+    @property
+    def load_s(self) -> float:
+        """Seconds spent waiting for the model to load."""
+        return self.usage.wait_s

@@ -113,4 +113,4 @@ def _revision(task: str, profile: str) -> str:
 
 
 def _short(facts: Any, digits: int) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=digits != 8).encode()).hexdigest()[:digits]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:digits]
