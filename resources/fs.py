@@ -1,6 +1,7 @@
 """Files shared by processes: a lock that ends with its holder, and writes that are visible completely or not at all."""
 
 import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under a temporary name in the same folder, then rename it."""
+    """Write a text file to disk under a temporary name in the same folder, then rename it."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     Path(file.name).rename(path)

@@ -5,6 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from resources.warehouse import compaction
+
+
+@pytest.fixture(autouse=True)
+def no_compaction_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process of its own outlives a test. What compacts does so itself."""
+    monkeypatch.setattr(compaction, "COMMITS", 10**9)
+
 
 @pytest.fixture(autouse=True)
 def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:

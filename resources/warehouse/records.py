@@ -1,8 +1,11 @@
 """The pipeline's own tables: files, videos, runs of analyzers, loads of models."""
 
+from functools import lru_cache
+from pathlib import Path
+
 import polars as pl
 
-from resources.warehouse.schema import ColumnSpec, DType, TableSpec
+from resources.warehouse.schema import ColumnSpec, DType, TableSpec, schema_file
 
 UTC = pl.Datetime("us", "UTC")
 STATUSES = ("value", "not_applicable", "undefined", "failed", "disabled")
@@ -182,6 +185,7 @@ MODEL_LOADS = TableSpec(
     "model_loads",
     "One row per run and model that it needed: how the model was loaded",
     _columns(
+        ("run_id", pl.String, "text", "Dagster run"),
         ("model", pl.String, "text", "Name in the model catalogue"),
         ("revision", pl.String, "text", "Revision of the weights"),
         ("precision", pl.String, "text", "Number format of the weights"),
@@ -190,9 +194,22 @@ MODEL_LOADS = TableSpec(
         ("bytes", pl.Int64, "B", "Size of the weights' files"),
         ("kind", pl.String, "text", f"How it was loaded: {', '.join(LOAD_KINDS)}"),
         ("host", pl.String, "text", "Model host that loaded it"),
-        ("run_id", pl.String, "text", "Dagster run"),
         ("at", UTC, "UTC", "When the run asked for it"),
     ),
 )
 
 FIXED_TABLES = (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS, MODEL_LOADS)
+
+
+def key_of(root: Path, table: str) -> str:
+    """Return the column that names the partitions of a table: the first one of its declaration, if it has one."""
+    for spec in FIXED_TABLES:
+        if spec.name == table:
+            return spec.key
+    file = schema_file(root, table)
+    return _first_column(file) if file.exists() else _VIDEO_ID[0]
+
+
+@lru_cache(maxsize=256)
+def _first_column(file: Path) -> str:
+    return next(iter(pl.scan_parquet(file, glob=False).collect_schema()))

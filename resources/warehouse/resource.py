@@ -1,26 +1,31 @@
 """Results as Parquet files, with DuckDB views over them.
 
-Writers take no lock and do not depend on each other. Each write of a partition makes a new file that replaces the
-older one and never changes. ``results.duckdb`` contains no rows, only views, macros and comments. No writer opens it,
-so an open session blocks nobody::
+Each write is a commit: partitions of any number of tables, all at once or not at all. Commits do not wait for each
+other, and their files never change. A compaction in the background merges them into few large files.
+``results.duckdb`` contains no rows, only views, macros and comments. No writer opens it, so an open session blocks
+nobody::
 
     <path>/
-      results.duckdb                       for people: any DuckDB client from 1.3 on, any working directory
-      results.sql                          the statements that it was built with
-      <table>/@schema.parquet              no rows, the declared types
-      <table>/<nn>/<key>@<stamp>.parquet   one version of one partition; a symbolic link marks a removed partition
-      .catalog/<digest>.duckdb             the same views, for this code
-      .swept/<table>                       when a writer last removed its superseded versions
-      .tmp/                                files being written
+      results.duckdb                 for people: any DuckDB client from 1.3 on, any working directory
+      results.sql                    the statements that it was built with
+      tables/<table>.parquet         no rows, the declared types
+      tail/<stamp>/<table>.parquet   a commit: see `commits`
+      segments/<id>/<table>.parquet  merged commits: see `generations`
+      .generations/                  which segments count; the same views, for this code: see `database`
+      .staged/                       what runs have not published yet: see `stage`
+      .locks/ .tmp/                  files being written
 
-A query through the views sees every partition of every table at one moment, `views.SETTLE_S` before its transaction
-began. The other reads of this class see the newest version.
+A query through the views sees every table at one moment, `views.SETTLE_S` before its transaction began. The other reads
+of this class see the latest commit.
 """
 
 import math
 import re
 import time
-from collections.abc import Sequence
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,23 +34,14 @@ import dagster as dg
 import polars as pl
 
 from resources.errors import WarehouseError
+from resources.warehouse import compaction, reading
+from resources.warehouse.commits import EMPTY, TAIL, Changes, Commit, commit
 from resources.warehouse.database import Database
-from resources.warehouse.records import FIXED_TABLES
-from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec, sql_type
-from resources.warehouse.versions import (
-    SCHEMA_FILE,
-    STALE_S,
-    add_version,
-    file_of,
-    latest,
-    locked,
-    newest,
-    remove_stale,
-    remove_superseded,
-    temporary,
-    versions,
-    write_parquet,
-)
+from resources.warehouse.files import locked, temporary, write_parquet
+from resources.warehouse.migration import migrate
+from resources.warehouse.records import FIXED_TABLES, key_of
+from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec, schema_file, sql_type
+from resources.warehouse.stage import STAGED, Stage, adopt, close_stage, merged, open_stage
 from resources.warehouse.views import DERIVED_NAMES, SETTLE_S, ViewSpec, statements
 
 if TYPE_CHECKING:
@@ -54,12 +50,14 @@ if TYPE_CHECKING:
 __all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "ViewSpec", "Warehouse"]
 
 _KEY = re.compile(r"\w[\w.+-]*")
-_KEY_BYTES = 220  # with stamp and suffix, within the 255 of file systems
+_KEY_BYTES = 180  # with table and suffix, within the 255 of file systems
 _written_at: dict[Path, float] = {}
 
 
 class Warehouse(dg.ConfigurableResource):
     """The warehouse in one folder, for any number of simultaneous readers and writers.
+
+    As a resource of a run it publishes the stage of the run at its end.
 
     Attributes:
         path: The folder. The first write creates it.
@@ -72,79 +70,100 @@ class Warehouse(dg.ConfigurableResource):
         """Return the absolute folder. Links in it are not resolved, so that an operator can move their targets."""
         return Path(self.path).expanduser().absolute()
 
-    def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> Path:
-        """Replace the rows of one partition with `frame`.
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Publish the results of the run: see `stage`."""
+        if context.run is not None:
+            close_stage(self, context.run.run_id)
 
-        The write is atomic and idempotent: the file is written elsewhere, flushed to disk, and then renamed. If several
-        writers write the same partition, the last one wins. Writing identical rows changes nothing.
+    def stage(self, run_id: str) -> Stage:
+        """Return the stage of a run: it keeps results until all of them are published at once, at the run's end."""
+        return open_stage(self, run_id)
+
+    @contextmanager
+    def batch(self) -> Iterator[Stage]:
+        """Yield a stage for writes that belong together; it publishes them at the end of the block."""
+        made = Stage(self, self.root / STAGED / uuid.uuid4().hex)
+        with closing(made):
+            yield made
+
+    def adopt(self) -> int:
+        """Publish the results of runs that were killed before they could. Return the number of runs."""
+        return adopt(self)
+
+    def commit(self, changes: Changes) -> Commit | None:
+        """Replace partitions of any number of tables, all at once or not at all.
+
+        If several writers write the same partition, the last one wins. In the background, a compaction may start.
+
+        Args:
+            changes: Rows by table and partition key; None for no rows.
 
         Returns:
-            The partition's file.
+            The commit, or None if there was nothing to write.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be in a file name, or the type of a column cannot be stored or
-                differs from the published type.
+            WarehouseError: See `check`.
         """
-        folder = self._folder(table, key)
-        self._check(table, frame.schema)
-        with temporary(self.root) as path:
-            write_parquet(path, frame)
-            file = add_version(folder, key, path)
+        written = {table: partitions for table, partitions in changes.items() if partitions}
+        if not written:
+            return None
+        for table, partitions in written.items():
+            for key, frame in partitions.items():
+                self.check(table, key, frame)
+        made = commit(self.root, written, {table: key_of(self.root, table) for table in written})
         _written_at[self.root] = time.monotonic()
-        return file
+        compaction.start(self.root)
+        return made
 
-    def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> Path:
+    def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> None:
+        """Replace the rows of one partition with `frame`: see `commit`.
+
+        Raises:
+            WarehouseError: See `check`.
+        """
+        self.commit({table: {key: frame}})
+
+    def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> None:
         """Add the rows of `frame` to a partition, replacing rows with the same value in column `on`.
 
-        Use it for rows that come one by one but belong in one file, because a table of many small files is slow to
-        query. Writers of the same partition take turns. The lock belongs to the operating system and ends with its
-        process.
-
-        Returns:
-            The partition's file.
+        Writers of the same partition take turns. The lock belongs to the operating system and ends with its process.
 
         Raises:
-            WarehouseError: See `replace_partition`.
+            WarehouseError: See `check`.
         """
-        with locked(self.root, f"{table}/{key}"):
-            there = self.read_partition(table, key)
-            if there is not None:
-                kept = there.filter(~pl.col(on).is_in(frame[on].implode(), nulls_equal=True))
-                frame = pl.concat([kept, frame], how="diagonal")
-            return self.replace_partition(table, key, frame)
+        with locked(self.root, f"merge-{zlib.crc32(f'{table}/{key}'.encode()) & 0xFF:02x}"):
+            self.replace_partition(table, key, merged(self.read_partition(table, key), frame, on))
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """Return the latest rows of one partition; None if it does not exist.
+        """Return the latest rows of one partition; None if it has none.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be in a file name.
+            WarehouseError: `table` or `key` is not allowed.
         """
-        folder = self._folder(table, key)
-        found = versions(folder, key)
-        if not found or found[-1].removes:
-            return None
-        return pl.read_parquet(file_of(folder, found[-1]), glob=False, hive_partitioning=False)
+        _check_names(table, key)
+        return reading.partition(self.root, table, key_of(self.root, table), key)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Remove one partition from the table. A missing partition is not an error.
 
         Raises:
-            WarehouseError: `table` or `key` cannot be in a file name, or the partition exists in an unpublished table.
+            WarehouseError: `table` or `key` is not allowed.
         """
-        folder = self._folder(table, key)
-        found = versions(folder, key)
-        if found and not found[-1].removes:
-            self._schema_file(table)
-            add_version(folder, key, None)
-            _written_at[self.root] = time.monotonic()
+        if self.read_partition(table, key) is not None:
+            self.commit({table: {key: None}})
 
     def partitions(self, table: str) -> list[str]:
-        """Return the keys of the table's partitions, sorted."""
-        return list(latest(self._folder(table)))
+        """Return the keys of the table's partitions that have rows, sorted."""
+        _check_names(table, "_")
+        return reading.keys(self.root, table, key_of(self.root, table))
 
-    def newest(self, table: str, count: int) -> list[str]:
-        """Return the keys of the latest written partitions, newest first, up to a limit."""
-        return newest(self._folder(table), count)
+    def schema_of(self, table: str) -> pl.Schema:
+        """Return the declared types of a published table.
+
+        Raises:
+            WarehouseError: No table of this name was published.
+        """
+        return _schema_of(self._schema_file(table))
 
     def read_table(self, table: str) -> pl.LazyFrame:
         """Return all rows of a published table in the declared types. Missing columns are null; others are left out.
@@ -152,16 +171,8 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: No table of this name was published.
         """
-        schema_file = self._schema_file(table)
-        return pl.scan_parquet(
-            [schema_file, *latest(schema_file.parent).values()],
-            schema=_schema_of(schema_file),
-            glob=False,
-            hive_partitioning=False,
-            missing_columns="insert",
-            extra_columns="ignore",
-            cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
-        )
+        file = self._schema_file(table)
+        return reading.table(self.root, table, key_of(self.root, table), file)
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """Return a read-only connection to the published views, with times in UTC. Close it after use.
@@ -206,66 +217,74 @@ class Warehouse(dg.ConfigurableResource):
         names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WarehouseError(f"tables {twice}", "the name is used by more than one table or view", "rename one")
-        script = ";\n".join(statements(self.root, specs, analyzers, views, macros)) + ";\n"
+        definition = ";\n".join(statements(self.root, specs, analyzers, views, macros)) + ";\n"
         database = Database(self.root)
-        if database.is_current(script) and all((self.root / spec.name / SCHEMA_FILE).exists() for spec in specs):
+        self._declare(specs)
+        migrate(self.root)
+        if database.is_current(definition):
             return False
-        database.build(script, lambda: self._declare(specs))
+        database.define(definition)
         return True
 
-    def sweep(self, older_than_s: float = STALE_S) -> int:
-        """Remove superseded versions, and leftovers of killed writers and earlier definitions.
+    def compact(self, *, everything: bool = False, keep_s: float = compaction.STALE_S) -> compaction.Compacted:
+        """Merge the commits into few large files, and remove files that nobody needs: see `compaction.compact`."""
+        self.adopt()
+        return compaction.compact(self.root, everything=everything, keep_s=keep_s)
 
-        Queries also open superseded versions. So call this occasionally, when few queries run: a query that has listed
-        the files but not yet opened them all fails with an IO error.
+    def check(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
+        """Check what a commit is about to write.
 
-        Args:
-            older_than_s: Minimum time superseded or unfinished; longer than the longest transaction and write.
-
-        Returns:
-            The number of removed files.
+        Raises:
+            WarehouseError: `table` or `key` is not allowed, a row belongs to another partition, or the type of a column
+                cannot be stored or differs from the published type.
         """
-        removed = Database(self.root).sweep(older_than_s) + remove_stale(self.root.glob(".tmp/*"), older_than_s)
-        folders = [folder for folder in self.root.glob("[!.]*") if folder.is_dir()]
-        return removed + sum(remove_superseded(folder, older_than_s) for folder in folders)
-
-    def _folder(self, table: str, key: str = "_") -> Path:
-        if not (table.isidentifier() and table.isascii()):
-            raise WarehouseError(f"table {table!r}", "not an identifier", "use a-z, 0-9 and _, a letter first")
-        if not _KEY.fullmatch(key) or len(key.encode()) > _KEY_BYTES:
-            raise WarehouseError(
-                f"table {table}, key {key!r}",
-                "cannot be in a file name",
-                f"use at most {_KEY_BYTES} bytes of letters, digits and _ . + -, a letter, digit or _ first",
-            )
-        return self.root / table
-
-    def _schema_file(self, table: str) -> Path:
-        file = self._folder(table) / SCHEMA_FILE
-        if not file.exists():
-            raise WarehouseError(f"table {table!r}", f"it is not published in {self.root}", "call Warehouse.publish")
-        return file
-
-    def _check(self, table: str, schema: pl.Schema) -> None:
-        # A file of the wrong type breaks every query over its table, so the write fails here.
-        declared = _schema_of(self._folder(table) / SCHEMA_FILE)
-        for name, dtype in schema.items():
+        _check_names(table, key)
+        if frame is None or frame.is_empty():
+            return
+        column = key_of(self.root, table)
+        if column not in frame.columns or not (frame[column] == key).all():
+            fix = f"the column {column} of each row must say so"
+            raise WarehouseError(f"table {table}, key {key!r}", "it has rows of another partition", fix)
+        declared = _schema_of(schema_file(self.root, table))
+        for name, dtype in frame.schema.items():
             kind = sql_type(dtype, f"{table}.{name}")
             if name in declared and kind != sql_type(declared[name], f"{table}.{name}"):
+                # a file of the wrong type would break every query over its table
                 raise WarehouseError(
                     f"{table}.{name}",
                     f"the rows have {dtype}, the published table has {declared[name]}",
                     "cast the column, or publish the new definition first",
                 )
 
+    def _schema_file(self, table: str) -> Path:
+        _check_names(table, "_")
+        file = schema_file(self.root, table)
+        if not file.exists():
+            raise WarehouseError(f"table {table!r}", f"it is not published in {self.root}", "call Warehouse.publish")
+        return file
+
     def _declare(self, specs: Sequence[TableSpec]) -> None:
+        empty = self.root / TAIL / EMPTY
+        empty.mkdir(parents=True, exist_ok=True)
         for spec in specs:
-            file = self._folder(spec.name) / SCHEMA_FILE
-            if not file.exists() or _schema_of(file) != spec.schema:
-                file.parent.mkdir(exist_ok=True)
-                with temporary(self.root) as path:
-                    write_parquet(path, spec.frame([]))
-                    path.replace(file)
+            file = schema_file(self.root, spec.name)
+            file.parent.mkdir(exist_ok=True)
+            for target in (file, empty / file.name):
+                if not target.exists() or _schema_of(target) != spec.schema:
+                    with temporary(self.root) as path:
+                        write_parquet(path, spec.frame([]))
+                        path.replace(target)
+
+
+def _check_names(table: str, key: str) -> None:
+    if not (table.isidentifier() and table.isascii()):
+        raise WarehouseError(f"table {table!r}", "not an identifier", "use a-z, 0-9 and _, a letter first")
+    if not _KEY.fullmatch(key) or len(key.encode()) > _KEY_BYTES:
+        raise WarehouseError(
+            f"table {table}, key {key!r}",
+            "cannot be in a file name",
+            f"use at most {_KEY_BYTES} bytes of letters, digits and _ . + -, a letter, digit or _ first",
+        )
 
 
 def _schema_of(file: Path) -> pl.Schema:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -38,12 +39,12 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table: a folder with one Parquet file per partition, and a view of the same name.
+    """One table, and a view of the same name.
 
     Attributes:
         name: An identifier.
         description: What one row is, in one sentence.
-        columns: In the order of the view.
+        columns: In the order of the view. The first one names the partition of the row.
 
     Raises:
         WarehouseError: A name is not an identifier or occurs twice, or a type cannot be stored.
@@ -61,6 +62,11 @@ class TableSpec:
             raise WarehouseError(self.name, "the table has no columns", "declare at least one")
         for column in self.columns:
             sql_type(column.dtype, f"{self.name}.{column.name}")
+
+    @property
+    def key(self) -> str:
+        """Return the column that names the partition of a row."""
+        return self.columns[0].name
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -98,6 +104,11 @@ class AnalyzerSpec:
     version: str
     model: str | None
     inputs: tuple[str, ...]
+
+
+def schema_file(root: Path, table: str) -> Path:
+    """Return the Parquet file without rows that keeps the declared types of a published table."""
+    return root / "tables" / f"{table}.parquet"
 
 
 def sql_type(dtype: DType, where: str) -> str:

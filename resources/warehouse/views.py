@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.warehouse.schema import AnalyzerSpec, TableSpec, quoted, sql_type
+from resources.warehouse.commits import MARKER, TAIL
+from resources.warehouse.generations import Generation
+from resources.warehouse.schema import AnalyzerSpec, TableSpec, quoted, schema_file, sql_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +28,22 @@ class ViewSpec:
 
 
 SETTLE_S = 0.25
+_PLACE = re.compile(r"\{\{(?:horizon|segments (\w+))\}\}")
 
-# A table's folder contains every version of every partition, ``<partition>@<stamp>.parquet``. The stamp is the time of
-# writing, 16 digits of microseconds since the epoch. The newest version of a partition is the current one.
-#
-# The scan and `glob` list the folder one after the other, in either order, and a version may appear in between. So that
-# both agree on the current version, only settled versions count: those from before the transaction, with a margin for
-# one that has its stamp but not yet its name. For a transaction that begins at ...900000 (and SETTLE_S = 250000 us):
-#
-#   file                      settled    superseded                             read
-#   a@...100000.parquet       yes        yes: a@...500000 is settled and newer  no
-#   a@...500000.parquet       yes        no: a@...800000 does not count yet     yes
-#   a@...800000.parquet       no         -                                      no, but in a later transaction
-#
-# The query excludes superseded files instead of selecting current ones: superseded files are few, and a join with a
-# nearly empty table costs almost nothing.
-_STAMP = len("@0123456789012345.parquet")
-_IS_SETTLED = f"[-{_STAMP}:] <= '@' || (epoch_us(now()) - {round(SETTLE_S * 1e6)})::VARCHAR"
-_AT_ONE_MOMENT = """
-WITH settled AS (
-    SELECT file, file[:-{stamp}] AS partition FROM glob({files}) WHERE file{is_settled}
-), ranked AS (
-    SELECT file, max(file) OVER (PARTITION BY partition) AS newest FROM settled
-), superseded AS (
-    SELECT file FROM ranked WHERE file <> newest
-)
-SELECT scanned.* FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}}) AS scanned
-ANTI JOIN superseded ON scanned.filename = superseded.file
-WHERE scanned.filename{is_settled}"""
+# The segments are those of one generation, and their list is part of the view: see `generations`. The commits after it
+# are found by a pattern. Only settled commits count, those from before the transaction began, with a margin for one
+# that has its stamp but not yet its name; so all views of a transaction show the same moment. DuckDB compares the name
+# of a file with a constant before it opens it, so a commit that is merged, and may be removed meanwhile, is not opened.
+_TABLE = """
+SELECT merged.* FROM {merged} AS merged
+ANTI JOIN (SELECT {key} FROM {later}) AS newer USING ({key})
+UNION ALL
+SELECT * EXCLUDE (filename, "@newest", "{marker}") FROM (SELECT *, max(filename) OVER (PARTITION BY {key}) AS "@newest" FROM {later})
+WHERE filename = "@newest" AND "{marker}" IS NOT TRUE"""
+_LATER = """(
+    SELECT *, filename FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}})
+    WHERE filename > {{{{horizon}}}} AND filename <= {tail} || (epoch_us(now()) - {settle})::VARCHAR)"""
+_MERGED = "read_parquet([{{{{segments {table}}}}}], hive_partitioning = false, schema = MAP {{{fields}}})"
 
 # A run's wall time is divided among its videos in proportion to the seconds of their steps. Steps of one run overlap,
 # so the shares add up to the run's wall time, but the steps' seconds do not. Steps of no measurable length get equal
@@ -194,7 +184,10 @@ def statements(
     more: Sequence[ViewSpec] = (),
     macros: Sequence[str] = (),
 ) -> list[str]:
-    """Return the SQL for an empty database: views over the tables below the absolute folder `root`, and macros."""
+    """Return the SQL for an empty database: views over the tables below the absolute folder `root`, and macros.
+
+    The files are places in it, which `rendered` fills in.
+    """
     views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *DERIVED, *more]
     script = [_TIMECODE]
     for view in views:
@@ -207,19 +200,44 @@ def statements(
     return [*script, *macros]
 
 
+def rendered(script: str, root: Path, generation: Generation) -> str:
+    """Return a script of `statements` with the files of a generation, whose number its first line names."""
+
+    def files(found: re.Match[str]) -> str:
+        table = found[1]
+        if table is None:
+            return _literal(f"{root / TAIL}/{generation.horizon:016}~")
+        return ", ".join(_literal(str(file)) for file in generation.files(root, table) or [schema_file(root, table)])
+
+    return f"-- generation {generation.number}\n{_PLACE.sub(files, script)}"
+
+
 def _table_view(root: Path, table: TableSpec) -> ViewSpec:
     # `schema` fixes names, order and types whatever the files contain: a column missing in a file is null, and a column
     # no longer in the table is left out. Unlike `union_by_name` it opens no file before the scan.
-    fields = ", ".join(
-        f"{_literal(c.name)}: {{name: {_literal(c.name)}, type: "
-        f"{_literal(sql_type(c.dtype, f'{table.name}.{c.name}'))}, default_value: NULL}}"
-        for c in table.columns
-    )
+    types = {column.name: sql_type(column.dtype, f"{table.name}.{column.name}") for column in table.columns}
     # A folder's own name may contain glob characters: each goes into brackets.
-    folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / table.name))
-    files = _literal(f"{folder}/**/*@*.parquet")
-    query = _AT_ONE_MOMENT.format(files=files, fields=fields, stamp=_STAMP, is_settled=_IS_SETTLED)
+    folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / TAIL))
+    later = _LATER.format(
+        files=_literal(f"{folder}/*/{table.name}.parquet"),
+        fields=_fields(types | {MARKER: "BOOLEAN"}),
+        tail=_literal(f"{root / TAIL}/"),
+        settle=round(SETTLE_S * 1e6),
+    )
+    query = _TABLE.format(
+        key=quoted(table.key),
+        merged=_MERGED.format(table=table.name, fields=_fields(types)),
+        later=later,
+        marker=MARKER,
+    )
     return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
+
+
+def _fields(types: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{_literal(name)}: {{name: {_literal(name)}, type: {_literal(kind)}, default_value: NULL}}"
+        for name, kind in types.items()
+    )
 
 
 def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:

@@ -422,8 +422,8 @@ def test_the_sensor_requests_runs_for_new_files_only(home, monkeypatch):
     resources = {"settings": settings, "warehouse": warehouse, "media": MediaResource()}
 
     def tick():
-        context = dg.build_sensor_context(instance=instance, resources=resources)
-        return automation.archive_sensor(context)
+        with dg.build_sensor_context(instance=instance, resources=resources) as context:
+            return automation.archive_sensor(context)
 
     result = tick()
     assert isinstance(result, dg.SensorResult)
@@ -448,10 +448,10 @@ def test_the_night_leaves_out_what_is_under_way(home, tmp_path):
     assert [(batch.first, batch.last) for batch in automation.planned(instance, warehouse)] == [
         (keys[0], keys[0]), (keys[3], keys[3]),
     ]  # fmt: skip
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         instance=instance, resources={"warehouse": warehouse}, scheduled_execution_time=datetime.now(UTC)
-    )
-    requests = automation.nightly_backfill.evaluate_tick(context).run_requests or []
+    ) as context:
+        requests = automation.nightly_backfill.evaluate_tick(context).run_requests or []
     assert [request.tags[automation.REASON_TAG] for request in requests] == ["missing", "missing"]
     assert len({request.run_key for request in requests}) == 2
 

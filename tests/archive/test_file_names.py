@@ -115,8 +115,9 @@ def test_the_sensor_takes_them_in_and_tells_of_bad_ones(files, home):
     for name, file in files.items():
         file.write_bytes(b"words" if name == b"--help" else b"" if name == b"caf\xe9.mp4" else file.read_bytes())
         os.utime(file, (1e9, 1e9))
-    context = dg.build_sensor_context(instance=instance, resources={"settings": settings, "warehouse": warehouse})
-    result = automation.archive_sensor(context)
+    resources = {"settings": settings, "warehouse": warehouse}
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
+        result = automation.archive_sensor(context)
     assert isinstance(result, dg.SensorResult)
     assert len(instance.get_dynamic_partitions("videos")) == len(NAMES) - 2
     failed = warehouse.read_table(ANALYZER_RUNS.name).collect()

@@ -218,12 +218,14 @@ def test_one_backfill_at_a_time(home):
         code, lines = run(dry_run=True)
         assert (code, lines[0]) == (FINE, f"A backfill is under way: {told}.")
         # the nightly one leaves it alone
-        with dg.DagsterInstance.get() as instance:
-            context = dg.build_schedule_context(
+        with (
+            dg.DagsterInstance.get() as instance,
+            dg.build_schedule_context(
                 instance=instance,
                 resources={"warehouse": Warehouse(path=str(home / "warehouse"))},
                 scheduled_execution_time=datetime.now(UTC),
-            )
+            ) as context,
+        ):
             tick = automation.nightly_backfill.evaluate_tick(context)
         assert (tick.run_requests, told in (tick.skip_message or "")) == ([], True)
     assert holder(lock) is None

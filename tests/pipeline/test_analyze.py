@@ -138,7 +138,7 @@ def test_what_the_model_cost_is_recorded(run, video_id):
     analyze(make_analyzer(task=SPEECH, run=ask), video_id, run, "1", object())
     row = record(run, video_id)
     assert (row["model"], row["revision"], row["precision"], row["device"]) == ("whisper", "r1", "int8", "cpu")
-    load = run.warehouse.read_partition("model_loads", "run-1.whisper").row(0, named=True)
+    load = run.warehouse.read_partition("model_loads", "run-1").row(0, named=True)
     assert (load["kind"], load["load_s"], load["bytes"]) == ("cold", 2.0, 10)
 
 

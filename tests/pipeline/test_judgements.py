@@ -86,6 +86,7 @@ def test_coverage_of_spans_is_the_measure_of_their_union(pairs):
 
 def test_paces_are_those_of_the_last_videos_and_of_other_runs(tmp_path):
     warehouse = Warehouse(path=str(tmp_path))
+    warehouse.publish([])
     for number in range(60):
         key, now = f"clip-{number:012}", datetime.now(UTC)
         warehouse.replace_partition("videos", key, VIDEOS.frame([{"video_id": key, "duration_s": 2.0}]))

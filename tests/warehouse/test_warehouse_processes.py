@@ -148,11 +148,12 @@ def test_killed_writers_lose_nothing_and_hold_up_nobody(
         assert connection.execute(TORN).fetchall() == []
         (seen,) = connection.execute("SELECT count(*) FROM sheet").fetchone() or (None,)
     assert seen == warehouse.read_table("sheet").select(pl.len()).collect().item()
-    warehouse.sweep(older_than_s=0)
-    assert list((warehouse.root / ".tmp").iterdir()) == []
-    files = {file.name.split("@")[0] for file in (warehouse.root / "sheet").glob("**/*.parquet")} - {""}
-    assert sorted(files) == warehouse.partitions("sheet")
-    assert files <= {*SHARED, *(f"{name}{i}" for name in names for i in range(3))}
+    before = warehouse.read_table("sheet").collect().sort("video_id", "row")
+    warehouse.compact(everything=True, keep_s=0)
+    assert len(list(warehouse.root.glob("segments/*/sheet.parquet"))) == 1
+    assert len(list((warehouse.root / "tail").iterdir())) == 1
+    assert before.equals(warehouse.read_table("sheet").collect().sort("video_id", "row"))
+    assert {*warehouse.partitions("sheet")} <= {*SHARED, *(f"{name}{i}" for name in names for i in range(3))}
 
 
 def assert_nothing_lost(warehouse: Warehouse, notes: list[str]) -> None:

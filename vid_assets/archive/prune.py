@@ -86,7 +86,7 @@ def prune(
         if not dry_run:
             _remove_results(made.results, instance, warehouse, tables, scratch)
     if not dry_run:
-        made.leftovers = warehouse.sweep()
+        made.leftovers = warehouse.compact().removed
     return made
 
 
@@ -118,9 +118,8 @@ def _remove_results(
     tables: Collection[str],
     scratch: Path,
 ) -> None:
-    names = [*tables, *(table.name for table in FIXED_TABLES)]
+    names = [*tables, *(table.name for table in FIXED_TABLES if table.key == SOURCES.key)]
+    warehouse.commit({name: dict.fromkeys(video_ids) for name in names})
     for video_id in video_ids:
-        for name in names:
-            warehouse.remove_partition(name, video_id)
         instance.delete_dynamic_partition(str(PARTITIONS.name), video_id)
         remove_streams(scratch, video_id)

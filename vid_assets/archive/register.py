@@ -12,6 +12,7 @@ import dagster as dg
 
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES
 from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Stage, Tables
 from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.scan import Archive
@@ -68,15 +69,16 @@ def take_in(
         MediaError: The archive cannot be listed.
     """
     began, changes = time.monotonic(), archive.scan()
-    look = _Look(archive, scratch, warehouse, instance)
-    # likely videos come first: checking many other files can take several calls
-    ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
-    for place, (path, before) in enumerate(ready):
-        if stop() or time.monotonic() - began > seconds:
-            look.answer.left = len(ready) - place
-            break
-        look.take(path, before)
-    return look.finish(changes)
+    with warehouse.batch() as batch:
+        look = _Look(archive, scratch, batch, instance)
+        # likely videos come first: checking many other files can take several calls
+        ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
+        for place, (path, before) in enumerate(ready):
+            if stop() or time.monotonic() - began > seconds:
+                look.answer.left = len(ready) - place
+                break
+            look.take(path, before)
+        return look.finish(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class _Look:
 
     archive: Archive
     scratch: Path
-    warehouse: Warehouse
+    warehouse: Stage
     instance: dg.DagsterInstance
     answer: TakenIn = field(default_factory=TakenIn)
     settled: list[tuple[str, str]] = field(default_factory=list)
@@ -118,6 +120,7 @@ class _Look:
 
     def finish(self, changes: Changes) -> TakenIn:
         """Add partitions for new videos, and record the result for each file."""
+        self.warehouse.publish()
         add_partitions(self.instance, self.answer.new)
         # after the partitions, so that an interrupted look is simply repeated
         self.archive.settle(self.settled)
@@ -162,7 +165,7 @@ def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> 
     return source
 
 
-def _write_source(source: Source, url: str, warehouse: Warehouse) -> None:
+def _write_source(source: Source, url: str, warehouse: Tables) -> None:
     row = {
         "video_id": source.video_id,
         "path": url,
@@ -175,7 +178,7 @@ def _write_source(source: Source, url: str, warehouse: Warehouse) -> None:
     _forget_rejection(url, warehouse)
 
 
-def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> None:
+def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Tables) -> None:
     """Record in ``sources`` that the file is gone, or where the same content is now. Results stay."""
     source = warehouse.read_partition(SOURCES.name, gone.video_id)
     if source is None:
@@ -188,7 +191,7 @@ def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Warehouse) -> No
     warehouse.replace_partition(SOURCES.name, gone.video_id, SOURCES.frame([row]))
 
 
-def reject(file: str | Path, error: MediaError, warehouse: Warehouse) -> str:
+def reject(file: str | Path, error: MediaError, warehouse: Tables) -> str:
     """Record a file that cannot become a partition as a failed run, identified by its name and path.
 
     Args:
@@ -210,7 +213,7 @@ def _rejection_id(place: str) -> str:
     return f"{slug(Path(name_of(place)).stem)}-{path_hash[:DIGEST_LENGTH]}"
 
 
-def _forget_rejection(place: str, warehouse: Warehouse) -> None:
+def _forget_rejection(place: str, warehouse: Tables) -> None:
     """Remove the record of a file that was rejected once: it is another file now, or is gone."""
     warehouse.remove_partition(ANALYZER_RUNS.name, _rejection_id(place))
 

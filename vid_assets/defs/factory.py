@@ -214,7 +214,7 @@ def _run(context: dg.AssetExecutionContext) -> Run:
     settings = context.resources.settings
     publish(context.resources.warehouse)
     return Run(
-        warehouse=context.resources.warehouse,
+        warehouse=context.resources.warehouse.stage(context.run.run_id),
         scratch=Path(settings.scratch),
         scratch_gb=settings.scratch_gb,
         profile=resolve_profile(context.run.tags.get(PROFILE_TAG, "")),
@@ -282,8 +282,6 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
         metadata["reason"] = outcome.reason
     if outcome.details:
         metadata["warnings"] = outcome.details
-    if outcome.path is not None:
-        metadata["parquet"] = dg.MetadataValue.path(outcome.path)
     if outcome.usage.model:
         metadata["model"] = f"{outcome.usage.model} {outcome.usage.revision} {outcome.usage.precision}"
     if outcome.preview is not None:

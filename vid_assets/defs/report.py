@@ -67,9 +67,9 @@ def report_asset() -> dg.AssetsDefinition:
         required_resource_keys={"warehouse", "settings", "media"},
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
-        warehouse, settings = context.resources.warehouse, context.resources.settings
+        warehouse, settings = context.resources.warehouse.stage(context.run.run_id), context.resources.settings
         streams = context.resources.media.settings()
-        publish(warehouse)
+        publish(context.resources.warehouse)
         done: dict[str, Mapping[str, Any]] = {}
         failed: dict[str, str] = {}
         for video_id in context.partition_keys:

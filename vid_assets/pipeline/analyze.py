@@ -17,7 +17,7 @@ import polars as pl
 from resources.errors import ModelUnavailable, ResourceError
 from resources.hosting.usage import collect_usage
 from resources.warehouse.records import CUES, SOURCES, TRACKS, VIDEOS
-from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Tables
 from vid_assets.contract import STREAMS, Analyzer, Config, Frames, NotApplicable, Undefined
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError, is_outside
 from vid_assets.media import Media, open_media, trim_scratch
@@ -164,7 +164,7 @@ def _set_answer(answer: NotApplicable | Undefined, outcome: Outcome) -> None:
 
 
 def _inputs(
-    analyzer: Analyzer, media: Media, warehouse: Warehouse, records: Records
+    analyzer: Analyzer, media: Media, warehouse: Tables, records: Records
 ) -> list[Any] | NotApplicable | Undefined:
     """Return the inputs of the analyzer in order, or the reason why there is no answer without them."""
     inputs: list[Any] = []
@@ -183,6 +183,8 @@ def _inputs(
             # the table of an analyzer that failed is an earlier answer, which may no longer be right
             failed = record is not None and record["status"] == Status.FAILED
             table = None if failed else warehouse.read_partition(name, media.video.video_id)
+            if table is None and record is not None and record["status"] == Status.VALUE:
+                table = pl.DataFrame(schema=warehouse.schema_of(name))
             if table is None and name not in analyzer.optional:
                 return _without_upstream(name, record)
             inputs.append(None if table is None else table.drop("video_id"))
@@ -210,7 +212,7 @@ def _without_upstream(name: str, record: Mapping[str, Any] | None) -> NotApplica
     return NotApplicable(reason) if record["status"] == Status.NOT_APPLICABLE else Undefined(reason)
 
 
-def _source(warehouse: Warehouse, video_id: str) -> dict[str, Any]:
+def _source(warehouse: Tables, video_id: str) -> dict[str, Any]:
     source = warehouse.read_partition(SOURCES.name, video_id)
     if source is None:
         raise MediaError(video_id, "no file is registered for it", "add one with `vid-assets analyze path/to/clip.mp4`")
@@ -239,7 +241,7 @@ def _opened(source: dict[str, Any], run: Run, outcome: Outcome) -> Iterator[Medi
 def _write(table: str, video_id: str, rows: pl.DataFrame, run: Run, outcome: Outcome) -> None:
     if run.cancelled():
         raise RunCancelledError(table, "the run was cancelled", "nothing was written; run it again")
-    outcome.path = run.warehouse.replace_partition(table, video_id, rows)
+    run.warehouse.replace_partition(table, video_id, rows)
     outcome.rows = rows.height
 
 

@@ -89,16 +89,17 @@ def covered_share(table: pl.DataFrame, video: Video) -> float | None:
 def paces_before(warehouse_path: str, run_id: str) -> dict[str, list[float]]:
     """Return each analyzer's computing seconds per second of video on the latest videos. They are read once per run."""
     warehouse = Warehouse(path=warehouse_path)
-    paces: dict[str, list[float]] = {}
-    for video_id in warehouse.newest(ANALYZER_RUNS.name, VIDEOS_BEFORE):
-        video = warehouse.read_partition(VIDEOS.name, video_id)
-        records = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
-        if video is None or records is None or not video["duration_s"].item():
-            continue
-        values = records.filter(pl.col("run_id") != run_id, pl.col("status") == "value")
-        for name, compute_s in values.select("analyzer", "compute_s").iter_rows():
-            paces.setdefault(name, []).append(compute_s / video["duration_s"].item())
-    return paces
+    runs = warehouse.read_table(ANALYZER_RUNS.name)
+    latest = runs.group_by("video_id").agg(pl.col("ended_at").max()).top_k(VIDEOS_BEFORE, by="ended_at")
+    lengths = warehouse.read_table(VIDEOS.name).filter(pl.col("duration_s") > 0).select("video_id", "duration_s")
+    values = (
+        runs.filter(pl.col("status") == "value", pl.col("run_id") != run_id)
+        .join(latest, on="video_id", how="semi")
+        .join(lengths, on="video_id")
+        .group_by("analyzer")
+        .agg(pl.col("compute_s") / pl.col("duration_s"))
+    )
+    return dict(values.collect().iter_rows())
 
 
 def _answered(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.hosting.usage import Usage
-from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Tables
 from vid_assets.drawing import Picture
 from vid_assets.media import MediaSettings
 from vid_assets.pipeline.checks import CheckOutcome
@@ -30,7 +30,7 @@ class Run:
     """Shared state of all analyses in one Dagster run.
 
     Attributes:
-        warehouse: Stores tables and records.
+        warehouse: Stores tables and records: the warehouse, or the stage of the run.
         scratch: Folder of the decoded streams.
         scratch_gb: Limit for the streams before another one is added; streams in use stay.
         profile: ``offline``, ``cpu`` or ``gpu``.
@@ -41,7 +41,7 @@ class Run:
         cancelled: Whether the run is being cancelled; checked before each write.
     """
 
-    warehouse: Warehouse
+    warehouse: Tables
     scratch: Path
     profile: str
     run_id: str
@@ -69,7 +69,6 @@ class Outcome:
         record: The row of ``analyzer_runs``.
         usage: What the model host did for it.
         preview: Picture of the result.
-        path: The Parquet file.
         details: Traceback of an unexpected error.
         outside: Whether a failure has a cause outside the file and the analyzer; it does not count against them.
     """
@@ -86,7 +85,6 @@ class Outcome:
     record: dict[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     preview: Picture | None = None
-    path: Path | None = None
     details: str = ""
     outside: bool = False
 

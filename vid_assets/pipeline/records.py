@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.hosting.usage import Usage
 from resources.warehouse.records import ANALYZER_RUNS, MODEL_LOADS, SOURCES, VIDEOS
-from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Tables
 from vid_assets.media.paths import readable
 from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import provenance
@@ -36,7 +36,7 @@ class Subject:
     own: bool = False
 
 
-def read_records(video_id: str, warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+def read_records(video_id: str, warehouse: Tables) -> dict[str, dict[str, Any]]:
     """Return the rows of ``analyzer_runs`` for one video, by analyzer."""
     table = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
     return {} if table is None else {row["analyzer"]: row for row in table.iter_rows(named=True)}
@@ -96,9 +96,8 @@ def record(
     }
 
 
-def put_record(row: Mapping[str, Any], warehouse: Warehouse) -> None:
+def put_record(row: Mapping[str, Any], warehouse: Tables) -> None:
     """Write a row of ``analyzer_runs``, replacing the earlier one."""
-    # one file per video: queries over 27 times as many files would take 27 times as long
     warehouse.merge_partition(ANALYZER_RUNS.name, row["video_id"], ANALYZER_RUNS.frame([row]), on="analyzer")
 
 
@@ -107,7 +106,7 @@ def _failures(outcome: Outcome, before: int) -> int:
     return before + (not outcome.outside) if outcome.status is Status.FAILED else 0
 
 
-def put_rejection(video_id: str, reason: str, warehouse: Warehouse) -> None:
+def put_rejection(video_id: str, reason: str, warehouse: Tables) -> None:
     """Record a file that could not become a partition as a failed run of ``videos``."""
     now = datetime.now(UTC)
     row = {
@@ -126,8 +125,8 @@ def put_load(run: Run, usage: Usage) -> None:
     """Record how the model came into memory, once per run and model. A real load takes precedence over a hit."""
     if usage.load is None:
         return
-    key = f"{run.run_id}.{usage.model}"
-    if usage.load.kind == "hit" and run.warehouse.read_partition(MODEL_LOADS.name, key) is not None:
+    known = run.warehouse.read_partition(MODEL_LOADS.name, run.run_id)
+    if usage.load.kind == "hit" and known is not None and usage.model in known["model"]:
         return
     row = {
         "model": usage.model,
@@ -141,7 +140,7 @@ def put_load(run: Run, usage: Usage) -> None:
         "run_id": run.run_id,
         "at": datetime.now(UTC),
     }
-    run.warehouse.replace_partition(MODEL_LOADS.name, key, MODEL_LOADS.frame([row]))
+    run.warehouse.merge_partition(MODEL_LOADS.name, run.run_id, MODEL_LOADS.frame([row]), on="model")
 
 
 def _host_name(usage: Usage) -> str:

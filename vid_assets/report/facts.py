@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
-from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Tables
 from vid_assets.contract import GROUPS, Analyzer
 from vid_assets.media.paths import name_of, shown
 
@@ -89,14 +89,14 @@ class Facts:
         return wall_s / self.duration_s if wall_s is not None and self.duration_s > 0 else None
 
 
-def shared_wall_s(warehouse: Warehouse, video_id: str) -> float | None:
+def shared_wall_s(warehouse: Tables, video_id: str) -> float | None:
     """Return the video's share of the wall time of its runs, in seconds, as in the view ``realtime_factor``."""
     with closing(warehouse.connect()) as connection:
         found = connection.execute("SELECT wall_s FROM realtime_factor WHERE video_id = ?", [video_id]).fetchone()
     return found[0] if found else None
 
 
-def collect(warehouse: Warehouse, video_id: str, analyzers: Sequence[Analyzer]) -> Facts:
+def collect(warehouse: Tables, video_id: str, analyzers: Sequence[Analyzer]) -> Facts:
     """Read what the warehouse holds about one video.
 
     Args:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
-from resources.warehouse.resource import Warehouse
+from resources.warehouse.stage import Tables
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
 from vid_assets.errors import MediaError
@@ -41,7 +41,7 @@ class Written:
 
 
 def write_report(
-    warehouse: Warehouse,
+    warehouse: Tables,
     scratch: Path,
     reports: Path,
     video_id: str,
@@ -84,7 +84,7 @@ def write_report(
 
 
 def _with_pictures(
-    facts: Facts, warehouse: Warehouse, scratch: Path, settings: MediaSettings | None
+    facts: Facts, warehouse: Tables, scratch: Path, settings: MediaSettings | None
 ) -> tuple[str, Picture | None, Picture | None]:
     """Return the page, the film strip and the thumbnail."""
     source = warehouse.read_partition("sources", facts.video_id)
@@ -102,7 +102,7 @@ def _with_pictures(
     return video_page(facts, None), None, None
 
 
-def is_stale(warehouse: Warehouse, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:
+def is_stale(warehouse: Tables, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:
     """Whether the page is missing, or an analyzer has answered since it was written."""
     try:
         written = (reports / f"{video_id}.html").stat().st_mtime

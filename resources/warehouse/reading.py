@@ -1,0 +1,87 @@
+"""The current rows of a table, read with polars: the segments of the newest generation and the commits after it."""
+
+from pathlib import Path
+
+import polars as pl
+
+from resources.warehouse.commits import Commit, commits, current_rows, unmarked
+from resources.warehouse.generations import Generation, current
+
+
+def partition(root: Path, table: str, key: str, value: str) -> pl.DataFrame | None:
+    """Return the rows of one partition, or None if it has none.
+
+    Args:
+        root: Folder of the warehouse.
+        table: The table.
+        key: The column that names the partition.
+        value: The partition.
+    """
+    generation, tail = _now(root)
+    for made in reversed(tail):
+        if file := made.file(table):
+            found = pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
+            if found.height:
+                rows = unmarked(found)
+                return rows if rows.height else None
+    files = generation.files(root, table)
+    if not files:
+        return None
+    # no partition is in two segments
+    for file in files:
+        found = pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
+        if found.height:
+            return found
+    return None
+
+
+def table(root: Path, name: str, key: str, schema_file: Path) -> pl.LazyFrame:
+    """Return all rows of a table in the types of `schema_file`. Missing columns are null; others are left out."""
+    schema = pl.scan_parquet(schema_file, glob=False).collect_schema()
+    generation, tail = _now(root)
+    later = current_rows(tail, name, key)
+    merged = _scan([schema_file, *generation.files(root, name)], schema)
+    if later is None:
+        return merged
+    newer = _fitted(unmarked(later), schema)
+    return pl.concat([merged.join(later.lazy().select(pl.col(key).unique()), on=key, how="anti"), newer])
+
+
+def keys(root: Path, table: str, key: str) -> list[str]:
+    """Return the keys of the partitions of a table, sorted."""
+    generation, tail = _now(root)
+    later = current_rows(tail, table, key)
+    files = generation.files(root, table)
+    found = set(pl.scan_parquet(files, glob=False).select(pl.col(key).unique()).collect()[key]) if files else set()
+    if later is not None:
+        found = (found - set(later[key])) | set(unmarked(later)[key])
+    return sorted(found)
+
+
+def _now(root: Path) -> tuple[Generation, list[Commit]]:
+    # in this order: a compaction between the two leaves the commits where they are for a while
+    generation = current(root)
+    return generation, commits(root, generation.horizon)
+
+
+def _scan(files: list[Path], schema: pl.Schema) -> pl.LazyFrame:
+    return pl.scan_parquet(
+        files,
+        schema=schema,
+        glob=False,
+        hive_partitioning=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+        cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),
+    )
+
+
+def _fitted(frame: pl.DataFrame, schema: pl.Schema) -> pl.LazyFrame:
+    """Return a frame with the columns of a schema, as `_scan` does for files."""
+    return frame.lazy().match_to_schema(
+        schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        missing_struct_fields="insert",
+        extra_struct_fields="ignore",
+    )

@@ -1,0 +1,203 @@
+"""The results of a run, until all of them are published in one commit.
+
+Later steps read them from memory. Each is also in a file, ``.staged/<run>/<table>@<key>.arrow``, so that a killed run
+loses nothing: whoever opens a stage next, or compacts, publishes what it left.
+"""
+
+import fcntl
+import shutil
+import threading
+import uuid
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from resources.errors import WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.warehouse.resource import Warehouse
+
+STAGED = ".staged"
+_stages: dict[tuple[Path, str], "Stage"] = {}
+_opening = threading.Lock()
+
+
+class Tables(Protocol):
+    """What `Warehouse` and `Stage` have in common: reading and writing partitions."""
+
+    @property
+    def path(self) -> str:
+        """The folder of the warehouse."""
+        ...
+
+    def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> None:
+        """Replace the rows of one partition."""
+        ...
+
+    def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> None:
+        """Add rows to a partition, replacing rows with the same value in column `on`."""
+        ...
+
+    def remove_partition(self, table: str, key: str) -> None:
+        """Remove one partition."""
+        ...
+
+    def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
+        """Return the rows of one partition; None if it has none."""
+        ...
+
+    def schema_of(self, table: str) -> pl.Schema:
+        """Return the declared types of a published table."""
+        ...
+
+    def connect(self) -> "duckdb.DuckDBPyConnection":
+        """Return a read-only connection to the published views."""
+        ...
+
+
+class Stage:
+    """Reads and writes partitions as `Warehouse` does, but nobody else sees the writes before `publish`.
+
+    Any number of threads may use it.
+
+    Args:
+        warehouse: Where the results go.
+        folder: Where their files are until then. Its lock tells that the run lives.
+    """
+
+    def __init__(self, warehouse: "Warehouse", folder: Path) -> None:
+        self.warehouse, self._folder = warehouse, folder
+        self._changes: dict[str, dict[str, pl.DataFrame | None]] = {}
+        self._lock = threading.RLock()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._held = _hold(folder)
+        if self._held is None:
+            raise WarehouseError(str(folder), "another run has it", "give each run a folder of its own")
+
+    @property
+    def path(self) -> str:
+        """Return the folder of the warehouse."""
+        return self.warehouse.path
+
+    def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> None:
+        """Do as `Warehouse.replace_partition` does, at the next `publish`."""
+        self.warehouse.check(table, key, frame)
+        self._put(table, key, frame)
+
+    def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> None:
+        """Do as `Warehouse.merge_partition` does, at the next `publish`."""
+        with self._lock:
+            self.replace_partition(table, key, merged(self.read_partition(table, key), frame, on))
+
+    def remove_partition(self, table: str, key: str) -> None:
+        """Do as `Warehouse.remove_partition` does, at the next `publish`."""
+        if self.read_partition(table, key) is not None:
+            self._put(table, key, None)
+
+    def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
+        """Return the rows of one partition as this run has left them; None if it has none."""
+        with self._lock:
+            staged = self._changes.get(table, {})
+            if key not in staged:
+                return self.warehouse.read_partition(table, key)
+            frame = staged[key]
+        return None if frame is None or frame.is_empty() else frame
+
+    def schema_of(self, table: str) -> pl.Schema:
+        """Do as `Warehouse.schema_of` does."""
+        return self.warehouse.schema_of(table)
+
+    def connect(self) -> "duckdb.DuckDBPyConnection":
+        """Publish, and do as `Warehouse.connect` does."""
+        self.publish()
+        return self.warehouse.connect()
+
+    def publish(self) -> None:
+        """Commit everything that was staged since the last time, at once."""
+        with self._lock:
+            changes, self._changes = self._changes, {}
+            try:
+                self.warehouse.commit(changes)
+            except BaseException:
+                self._changes = changes
+                raise
+            for file in self._folder.glob("*.arrow"):
+                file.unlink()
+
+    def close(self) -> None:
+        """Publish the rest. If that fails, the files stay for the next one who opens a stage."""
+        try:
+            self.publish()
+            shutil.rmtree(self._folder, ignore_errors=True)
+        finally:
+            if self._held is not None:
+                self._held.close()
+
+    def _put(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
+        frame = pl.DataFrame() if frame is None else frame
+        with self._lock:
+            temporary = self._folder / f".{table}@{key}"
+            frame.write_ipc(temporary)
+            temporary.rename(self._folder / f"{table}@{key}.arrow")
+            self._changes.setdefault(table, {})[key] = frame
+
+
+def open_stage(warehouse: "Warehouse", run_id: str) -> Stage:
+    """Return the stage of a run, the same for all of its steps in this process. First publish what dead runs left."""
+    name = (warehouse.root, run_id)
+    with _opening:
+        if name not in _stages:
+            adopt(warehouse)
+            folder = f"{run_id}-{uuid.uuid4().hex[:8]}"  # a run may have several processes
+            _stages[name] = Stage(warehouse, warehouse.root / STAGED / folder)
+        return _stages[name]
+
+
+def close_stage(warehouse: "Warehouse", run_id: str) -> None:
+    """Publish and close the stage of a run, if this process has one."""
+    with _opening:
+        stage = _stages.pop((warehouse.root, run_id), None)
+    if stage is not None:
+        stage.close()
+
+
+def adopt(warehouse: "Warehouse") -> int:
+    """Publish what runs left that were killed before they could, and return their number."""
+    found = 0
+    for folder in sorted((warehouse.root / STAGED).glob("*")):
+        if held := _hold(folder):
+            with held:
+                changes: dict[str, dict[str, pl.DataFrame | None]] = {}
+                for file in folder.glob("*.arrow"):
+                    table, _, key = file.stem.partition("@")
+                    changes.setdefault(table, {})[key] = pl.read_ipc(file)
+                warehouse.commit(changes)
+                shutil.rmtree(folder, ignore_errors=True)
+                found += 1
+    return found
+
+
+def merged(there: pl.DataFrame | None, frame: pl.DataFrame, on: str) -> pl.DataFrame:
+    """Return the rows of `there` without those whose value in column `on` is in `frame`, and those of `frame`."""
+    if there is None:
+        return frame
+    kept = there.filter(~pl.col(on).is_in(frame[on].implode(), nulls_equal=True))
+    return pl.concat([kept, frame], how="diagonal")
+
+
+def _hold(folder: Path) -> TextIOWrapper | None:
+    """Return the lock of a folder; None if a living run has it, or another process has just removed the folder."""
+    try:
+        file = (folder / "lock").open("a")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
