@@ -127,7 +127,8 @@ def changes(numbers: Sequence[int]) -> dict[str, dict[str, pl.DataFrame | None]]
     made: dict[str, dict[str, pl.DataFrame | None]] = {
         spec.name: {video_id(number): rows_of(spec, number) for number in numbers} for spec in specs
     }
-    return made | {ANALYZER_RUNS.name: {video_id(number): records_of(number) for number in numbers}}
+    made[ANALYZER_RUNS.name] = {video_id(number): records_of(number) for number in numbers}
+    return made
 
 
 def fill(warehouse: Warehouse, first: int, until: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from resources.warehouse.generations import current
 
 TAIL = "tail"
 MARKER = "@empty"  # no column of a table can have this name
+_STAMP = "@stamp"
 # Always there and without rows: a pattern that matches no file is an error in DuckDB.
 EMPTY = "0" * 16
 # Rows by table and partition key; None for no rows.
@@ -90,14 +91,15 @@ def current_rows(tail: list[Commit], table: str, key: str) -> pl.DataFrame | Non
         table: The table.
         key: The column that names the partition.
     """
-    found: list[pl.DataFrame] = []
-    for made in reversed(tail):
-        if file := made.file(table):
-            frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
-            for newer in found:
-                frame = frame.join(newer.select(pl.col(key).unique()), on=key, how="anti", maintain_order="left")
-            found.append(frame)
-    return pl.concat(found[::-1], how="diagonal_relaxed") if found else None
+    found = [
+        pl.read_parquet(file, glob=False, hive_partitioning=False).with_columns(pl.lit(made.stamp).alias(_STAMP))
+        for made in tail
+        if (file := made.file(table))
+    ]
+    if not found:
+        return None
+    frame = pl.concat(found, how="diagonal_relaxed")
+    return frame.filter(pl.col(_STAMP) == pl.col(_STAMP).max().over(key)).drop(_STAMP)
 
 
 def unmarked(frame: pl.DataFrame) -> pl.DataFrame:

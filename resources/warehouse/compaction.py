@@ -11,14 +11,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from resources.warehouse.commits import Commit, commits, current_rows, unmarked
+from resources.warehouse.commits import commits, current_rows, unmarked
 from resources.warehouse.database import Database
 from resources.warehouse.files import locked, locked_if_free, remove_stale, write_parquet
 from resources.warehouse.generations import (
@@ -116,40 +116,17 @@ def _swept(root: Path, keep_s: float) -> int:
     return len(gone) + remove_stale((file for file in root.glob(".tmp/*") if not file.is_dir()), STALE_S)
 
 
-def merge(root: Path, segments: Sequence[Segment], tail: Sequence[Commit]) -> Segment:
-    """Write one segment with the rows of these segments and commits, the later ones in place of the earlier."""
-    name = uuid.uuid4().hex
-    folder = root / ".tmp" / name
-    folder.mkdir(parents=True)
-    rows: dict[str, int] = {}
-    seen: list[pl.Series] = []
-    try:
-        names = {table for segment in segments for table in segment.rows} | {
-            table for made in tail for table in made.tables()
-        }
-        for table in sorted(names):
-            key = key_of(root, table)
-            frame = _table(root, table, key, segments, tail)
-            if frame.height:
-                write_parquet(folder / f"{table}.parquet", frame)
-                rows[table] = frame.height
-                seen.append(frame[key].unique())
-        return put_segment(root, folder, rows, seen)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _merged(root: Path, before: Generation, *, everything: bool) -> Generation:
     with locked(root, "commit"):
         tail = commits(root, before.horizon)
     if not tail and not (everything and len(before.segments) > 1):
         return before
-    replaced = {
-        table: rows[key_of(root, table)].unique()
+    later = {
+        table: rows
         for table in {table for made in tail for table in made.tables()}
         if (rows := current_rows(tail, table, key_of(root, table))) is not None
     }
+    replaced = {table: rows[key_of(root, table)].unique() for table, rows in later.items()}
     count = max((len(found) for found in replaced.values()), default=0)
     older, group = list(before.segments), []
     while (
@@ -160,15 +137,34 @@ def _merged(root: Path, before: Generation, *, everything: bool) -> Generation:
         group.insert(0, older.pop())
         count += group[0].partitions
     kept = [left for segment in older if (left := _without(root, segment, replaced)) is not None]
-    made = merge(root, group, tail)
+    made = _merge(root, group, later)
     segments = (*kept, made) if made.rows else tuple(kept)
     after = Generation(before.number + 1, tail[-1].stamp if tail else before.horizon, segments)
     put(root, after)
     return after
 
 
-def _table(root: Path, table: str, key: str, segments: Sequence[Segment], tail: Sequence[Commit]) -> pl.DataFrame:
-    later = current_rows(list(tail), table, key)
+def _merge(root: Path, segments: Sequence[Segment], later: Mapping[str, pl.DataFrame]) -> Segment:
+    """Write one segment with the rows of these segments, and the later rows of each table in their place."""
+    folder = root / ".tmp" / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    rows: dict[str, int] = {}
+    seen: list[pl.Series] = []
+    try:
+        for table in sorted({*later, *(table for segment in segments for table in segment.rows)}):
+            key = key_of(root, table)
+            frame = _table(root, table, key, segments, later.get(table))
+            if frame.height:
+                write_parquet(folder / f"{table}.parquet", frame)
+                rows[table] = frame.height
+                seen.append(frame[key].unique())
+        return put_segment(root, folder, rows, seen)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _table(root: Path, table: str, key: str, segments: Sequence[Segment], later: pl.DataFrame | None) -> pl.DataFrame:
     frames = [
         pl.read_parquet(file, glob=False, hive_partitioning=False)
         for segment in segments

@@ -199,13 +199,13 @@ MODEL_LOADS = TableSpec(
 )
 
 FIXED_TABLES = (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS, MODEL_LOADS)
+_KEYS = {spec.name: spec.key for spec in FIXED_TABLES}
 
 
 def key_of(root: Path, table: str) -> str:
     """Return the column that names the partitions of a table: the first one of its declaration, if it has one."""
-    for spec in FIXED_TABLES:
-        if spec.name == table:
-            return spec.key
+    if table in _KEYS:
+        return _KEYS[table]
     file = schema_file(root, table)
     return _first_column(file) if file.exists() else _VIDEO_ID[0]
 

@@ -242,10 +242,13 @@ class Warehouse(dg.ConfigurableResource):
         if frame is None or frame.is_empty():
             return
         column = key_of(self.root, table)
-        if column not in frame.columns or not (frame[column] == key).all():
+        found = frame.get_column(column, default=None)
+        if found is None or found.null_count() or not found.min() == key == found.max():
             fix = f"the column {column} of each row must say so"
             raise WarehouseError(f"table {table}, key {key!r}", "it has rows of another partition", fix)
         declared = _schema_of(schema_file(self.root, table))
+        if frame.schema == declared:
+            return
         for name, dtype in frame.schema.items():
             kind = sql_type(dtype, f"{table}.{name}")
             if name in declared and kind != sql_type(declared[name], f"{table}.{name}"):

@@ -38,7 +38,8 @@ _TABLE = """
 SELECT merged.* FROM {merged} AS merged
 ANTI JOIN (SELECT {key} FROM {later}) AS newer USING ({key})
 UNION ALL
-SELECT * EXCLUDE (filename, "@newest", "{marker}") FROM (SELECT *, max(filename) OVER (PARTITION BY {key}) AS "@newest" FROM {later})
+SELECT * EXCLUDE (filename, "@newest", "{marker}")
+FROM (SELECT *, max(filename) OVER (PARTITION BY {key}) AS "@newest" FROM {later})
 WHERE filename = "@newest" AND "{marker}" IS NOT TRUE"""
 _LATER = """(
     SELECT *, filename FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}})

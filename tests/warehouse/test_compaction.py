@@ -152,7 +152,7 @@ def test_whatever_is_written_and_merged_the_last_rows_count(tmp_path_factory: py
         )
         for key, frame in keys.items():
             found = warehouse.read_partition(table, key)
-            assert (found is None) if frame.is_empty() else frame.equals(found)
+            assert frame.is_empty() if found is None else frame.equals(found)
 
 
 def test_files_stay_as_long_as_a_session_shows_them(warehouse: Warehouse) -> None:
