@@ -18,7 +18,10 @@ from vid_assets.cli.status import status
 
 PROGRAM = "vid-assets"
 FAILED, WRONG = 1, 2
-_EPILOG = "Exit codes: 0 all done; 1 something failed or was not found; 2 the command line or a setting is wrong."
+_EPILOG = (
+    "Exit codes: 0 all done; 1 something failed or was not found; 2 the command line or a setting is wrong; "
+    "128 + n ended by signal n."
+)
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
     "Results": (status, search, export),

@@ -38,7 +38,6 @@ def show(
 
     Returns:
         Whether there was anything to show.
-        Whether there was anything to show.
     """
     records = read_records(video_id, warehouse)
     video = warehouse.read_partition(VIDEOS.name, video_id)
