@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments after the program's name; None for those of this process.
 
     Returns:
-        The exit code, as `vid_assets.cli` lists them; 130 after an interrupt.
+        The exit code, as `vid_assets.cli` lists them.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
