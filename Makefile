@@ -71,7 +71,7 @@ down: .venv/.installed  ## Stop all model hosts
 	@$(BIN)/vid-assets models down
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json: ONLY="parts"
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/vid-assets bench $(if $(ONLY),-- --only $(ONLY))
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline
