@@ -93,7 +93,7 @@ def met(name: str, value: Any) -> bool:
 
 
 def show(values: dict[str, Any], console: Console) -> None:
-    """One line a figure."""
+    """One line per figure."""
     table = Table("figure", "value", "target")
     for name, (direction, target) in TARGETS.items():
         if name in values:

@@ -29,6 +29,6 @@ def noisy(picture: NDArray, sigma: float, rng: np.random.Generator) -> NDArray[n
 
 
 def still(*pictures: NDArray) -> Frames:
-    """Pictures as the stream that analyzers get, two a second."""
+    """Pictures as the stream that analyzers get, two per second."""
     array = np.stack(pictures).astype(np.uint8)
     return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))

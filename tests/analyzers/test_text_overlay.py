@@ -110,7 +110,7 @@ def test_lines_over_a_still_picture(kind):
         expect_times(row, text, video)
         expect_box(row, text)
         assert row["height"] == pytest.approx(text.box[3] - text.box[1], abs=0.05)
-    assert reader.area <= 2.5  # pictures; one a second would be 8
+    assert reader.area <= 2.5  # pictures; one per second would be 8
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -122,7 +122,7 @@ def test_lines_of_random_clips(seed):
     assert table["text"].to_list() == [text.text for text in known.texts]
     for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
         expect_times(row, text, video)
-    assert reader.area <= len(stream) * 0.25  # half a picture a second
+    assert reader.area <= len(stream) * 0.25  # half a picture per second
 
 
 def test_same_place_new_words_and_the_same_words_again():
@@ -152,7 +152,7 @@ def test_a_clock_is_a_new_text_every_second():
     assert table["text"].to_list() == [f"00:00:{k:02}" for k in range(10)]
     for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
         expect_times(row, text, video)
-    assert reader.area <= 5  # pictures; one a second would be 10
+    assert reader.area <= 5  # pictures; one per second would be 10
 
 
 def test_a_line_that_scrolls_is_one_line():

@@ -59,7 +59,7 @@ def write(
         picture: Draws a picture, by its position in `stamps`.
         codec: Picture codec.
         pixels: Its pixel format.
-        rate: Announced pictures a second.
+        rate: Announced pictures per second.
         display: Counter-clockwise turn in degrees and flips, as a display matrix.
         aspect: Sample aspect ratio.
         sounds: Stretches of sound [channels, n], each with the time of its first sample in seconds.
@@ -318,7 +318,7 @@ def murmur(seconds: float, seed: int, rate: int = 48_000) -> NDArray[np.float32]
 
 
 def noise_pictures(count: int, seed: int = 0, size: tuple[int, int] = (160, 90)) -> list[NDArray[np.uint8]]:
-    """Pictures of one coarse pattern that drifts by one px a picture."""
+    """Pictures of one coarse pattern that drifts by one px per picture."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(20, 236, (size[1] // 10 + 1, size[0] // 10 + count // 10 + 2, 3), dtype=np.uint8)
     wide = coarse.repeat(10, 0).repeat(10, 1)

@@ -194,7 +194,7 @@ def test_a_picture_alone_lasts_as_long_as_it_says(tmp_path: Path):
 
 
 def test_hours_take_no_more_memory_than_minutes(tmp_path: Path):
-    """The decoder's limit on address space holds whatever the length; here, an hour of a picture every second."""
+    """The decoder's limit on address space holds whatever the length; here, an hour of one picture per second."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
         stream = container.add_stream("mpeg4", rate=1)
