@@ -6,10 +6,10 @@ measured on them too.
 
 import numpy as np
 
-from evaluation._edits import edits
 from evaluation._models import model
 from evaluation._overlays import KINDS, clip_of
 from evaluation._reading import Counting, Tally, plain, tally
+from evaluation._words import edits
 from evaluation.figure import Figure
 from resources.tasks.text import TEXT
 from tests.kit.scene_streams import Streams, of_clip

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation._words import edits
 from resources.catalog.rows import find
 from resources.hosting.host import Request
 from resources.models.rapidocr import TextReaderHost
@@ -74,16 +75,6 @@ class RealReader:
 @pytest.fixture(scope="module")
 def real_reader():
     return RealReader()
-
-
-def edits(one, other):
-    """Levenshtein distance."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
 
 
 def expect_times(row, text, video):

@@ -12,6 +12,8 @@ from av.stream import Disposition  # noqa: TID253
 from av.subtitles.subtitle import SubtitleSet  # noqa: TID253
 from numpy.typing import NDArray
 
+from vid_assets.media import Media, MediaSettings, identify, open_media
+
 Picture = Callable[[int], NDArray[np.uint8]]
 SIZE = 64, 36
 
@@ -323,3 +325,8 @@ def noise_pictures(count: int, seed: int = 0, size: tuple[int, int] = (160, 90))
     coarse = rng.integers(20, 236, (size[1] // 10 + 1, size[0] // 10 + count // 10 + 2, 3), dtype=np.uint8)
     wide = coarse.repeat(10, 0).repeat(10, 1)
     return [wide[: size[1], i : i + size[0]] for i in range(count)]
+
+
+def opened(path: Path, **settings: Any) -> Media:
+    """A file's media, decoded into a folder beside it; `settings` are fields of `MediaSettings`."""
+    return open_media(path, identify(path).video_id, path.parent / "scratch", MediaSettings(**settings))

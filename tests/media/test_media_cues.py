@@ -8,17 +8,13 @@ from typing import Any
 import av  # noqa: TID253
 import pytest
 
-from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures
-from vid_assets.media import Media, identify, open_media
+from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures, opened
+from vid_assets.media import Media
 from vid_assets.media.captions import Captions
 from vid_assets.media.cues import Cues, read_cues
 from vid_assets.media.digital_captions import DigitalCaptions
 
 FILM = VideoTrack(pictures=noise_pictures(100))
-
-
-def opened(path: Path) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch")
 
 
 def told(media: Media) -> list[tuple[Any, ...]]:
