@@ -41,7 +41,7 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 
 test: .venv/.installed  ## The tests that take minutes, not more
 	@$(BIN)/vid-assets models pull --profile offline
-	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m slow --timeout 3600

@@ -7,11 +7,9 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that logs an ERROR fails, unless it is marked as one that means to."""
+def no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A test that logs an ERROR fails."""
     yield
-    if request.node.get_closest_marker("error_logs"):
-        return
     errors = [
         record.getMessage()
         for when in ("setup", "call")
