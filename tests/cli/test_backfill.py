@@ -296,6 +296,7 @@ def test_the_second_signal_ends_it_at_once(home):
     assert run()[0] == FINE
 
 
+@pytest.mark.slow
 def test_signals_end_an_analysis_in_the_same_way(home):
     """The first one after the running step, with the other file untouched; the second one at once."""
     files = [str(home / "archive" / f"{name}.mp4") for name in ("one", "two")]
