@@ -41,7 +41,7 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 
 test: .venv/.installed  ## The tests that take minutes, not more
 	@$(BIN)/vid-assets models pull --profile offline
-	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not hub"
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m slow --timeout 3600
@@ -71,7 +71,7 @@ down: .venv/.installed  ## Stop all model hosts
 	@$(BIN)/vid-assets models down
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json: ONLY="parts"
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/vid-assets bench $(if $(ONLY),-- --only $(ONLY))
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline

@@ -1,1 +1,1 @@
-"""Measurements of the whole system; ``python -m benchmarks`` runs them."""
+"""Measurements of the whole system; ``vid-assets bench`` runs them."""

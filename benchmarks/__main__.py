@@ -1,4 +1,4 @@
-"""The figures of the warm models: ``make bench-warm``, or ``python -m benchmarks --only blip2 reuse``.
+"""The figures of the warm models: ``make bench-warm``, or ``vid-assets bench -- --only blip2 reuse``.
 
 Every figure is a ratio of two things measured in turns in this run; README.md says what each means. The file is written
 anew after each part, so that an interrupted run keeps what it has measured.
@@ -51,7 +51,7 @@ def main() -> int:
         The exit code: 0, or 1 if a figure misses its target.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="vid-assets bench --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", action="extend", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--repeats", type=int, default=3, help="how often each side of a ratio is measured")
@@ -93,7 +93,7 @@ def met(name: str, value: Any) -> bool:
 
 
 def show(values: dict[str, Any], console: Console) -> None:
-    """One line a figure."""
+    """One line per figure."""
     table = Table("figure", "value", "target")
     for name, (direction, target) in TARGETS.items():
         if name in values:

@@ -27,7 +27,7 @@ def answer(files: Sequence[str], out: str) -> dict[str, Any]:
 
     Args:
         files: The videos.
-        out: Folder of the results: a Parquet file a video and analyzer.
+        out: Folder of the results: a Parquet file per video and analyzer.
 
     Returns:
         ``videos``: a mapping each, with ``wall_s`` and ``reasons`` by analyzer without a table.

@@ -7,7 +7,8 @@ quantized at load, as it was there.
 
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,13 @@ from resources.hosting.handle import ModelHostsResource
 from resources.hosting.hosts import ModelHosts
 from resources.hosting.inprocess import InProcess
 from vid_assets.contract import Audio, Frames, NotApplicable, Undefined, Video
+from vid_assets.media import MediaSettings
+from vid_assets.media.sound import RATE
 
 if TYPE_CHECKING:
     from vid_assets.contract import Analyzer
-
-LONGEST_S = 3600.0
+    from vid_assets.media.pictures import Pictures
+    from vid_assets.media.sound import Sound
 
 
 class OwnEngine(ModelHostsResource):
@@ -75,7 +78,7 @@ def work(name: str, file: str, upstream: Mapping[str, pl.DataFrame]) -> pl.DataF
         return result.reason if isinstance(result, NotApplicable | Undefined) else result
 
 
-def decode(path: Path, wanted: tuple[str, ...], folder: Path) -> dict[str, Any]:
+def decode(path: Path, wanted: Collection[str], folder: Path) -> dict[str, Any]:
     """Decodes in this process, without a sandbox, no more than the analyzer asks for.
 
     Args:
@@ -91,51 +94,57 @@ def decode(path: Path, wanted: tuple[str, ...], folder: Path) -> dict[str, Any]:
     from vid_assets.media.pictures import Pictures
     from vid_assets.media.sound import Sound
 
-    facts = "video" in wanted
+    facts, settings = "video" in wanted, MediaSettings()
     with av.open(str(path)) as container:
-        picture = container.streams.video[0] if facts or {"thumbs", "frames"} & set(wanted) else None
-        has_sound = bool(container.streams.audio)
-        sound = container.streams.audio[0] if has_sound and (facts or "audio" in wanted) else None
+        picture = next(iter(container.streams.video), None) if facts or {"thumbs", "frames"} & set(wanted) else None
+        sound = next(iter(container.streams.audio), None) if facts or "audio" in wanted else None
+        streams = [stream for stream in (picture, sound) if stream]
+        if not streams:
+            return {}
         if picture:
             picture.thread_type = "AUTO"
-        pictures = Pictures(folder, picture, LONGEST_S) if picture else None
-        sounds = Sound(folder, sound, LONGEST_S) if sound else None
-        for packet in container.demux([stream for stream in (picture, sound) if stream]):
+        pictures = Pictures(folder, picture, settings) if picture else None
+        sounds = Sound(folder, sound, settings.limits.duration_s) if sound else None
+        for packet in container.demux(streams):
             for frame in packet.decode():
                 if isinstance(frame, av.VideoFrame) and pictures:
                     pictures.add(frame)
                 elif sounds:
                     sounds.add(frame)
-        if pictures:
-            pictures.finish()
         if sounds:
-            origin = pictures.clock.origin if pictures else sounds.start
-            assert origin is not None
-            sounds.finish(origin)
-    return _streams(folder, pictures)
+            sounds.flush()
+        if pictures:
+            pictures.flush()
+            pictures.settle(sounds.until if sounds else None)
+        return _streams(folder, pictures, sounds)
 
 
-def _streams(folder: Path, pictures: Any) -> dict[str, Any]:
+def _streams(folder: Path, pictures: "Pictures | None", sounds: "Sound | None") -> dict[str, Any]:
+    """Puts picture and sound on one time axis, and maps the arrays."""
+    starts = [pictures.timeline.origin if pictures else None, sounds.start if sounds else None]
+    origin = min((start for start in starts if start is not None), default=Fraction(0))
+    offset, late = (Fraction(0) if start is None else start - origin for start in starts)
     found: dict[str, Any] = {}
-    if (folder / "audio.npy").exists():
-        found["audio"] = Audio(np.load(folder / "audio.npy", mmap_mode="r"))
-    if pictures is None:
-        return found
-    for name in ("thumbs", "frames"):
-        array, times, indices = (
-            np.load(folder / f"{name}{part}.npy", mmap_mode="r") for part in ("", ".times_s", ".indices")
-        )
-        found[name] = Frames(array, times, indices)
-    count, end_s = len(pictures.clock.times), pictures.end_s
-    sound_s = len(found["audio"].samples) / 16000 if "audio" in found else 0.0
+    end_s = sound_end_s = 0.0
+    if pictures:
+        pictures.finish(float(offset))
+        end_s = float(offset) + pictures.span_s
+        for name in ("thumbs", "frames"):
+            vectors = [np.load(folder / f"{name}.{kind}.npy") for kind in ("times_s", "indices", "lost")]
+            array = folder / f"{name}.npy"
+            found[name] = Frames(np.load(array, mmap_mode="r"), vectors[0], vectors[1], array, lost=vectors[2])
+    if sounds and sounds.finish(round(late * RATE)):
+        sound_end_s = float(late) + sounds.seconds
+        audio = folder / "audio.npy"
+        found["audio"] = Audio(np.load(audio, mmap_mode="r"), path=audio)
     found["video"] = Video(
         video_id="baseline",
-        duration_s=round(max(end_s, sound_s), 9),
-        width=pictures.width,
-        height=pictures.height,
-        fps=round(count / end_s, 9),
-        frame_count=count,
-        has_picture=True,
+        duration_s=round(max(end_s, sound_end_s), 9),
+        width=pictures.width if pictures else 0,
+        height=pictures.height if pictures else 0,
+        fps=round(pictures.fps, 9) if pictures else 0.0,
+        frame_count=pictures.count if pictures else 0,
+        has_picture=pictures is not None,
         has_audio="audio" in found,
     )
     return found

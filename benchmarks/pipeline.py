@@ -64,7 +64,7 @@ def handles(hosts: Any = MODEL_HOSTS) -> dict[str, ModelResource]:
         hosts: The resource with the engine, or its stand-in that takes its values when a run is launched.
     """
     wanted = changes()
-    found = {task.key: handle_of(task)(hosts=hosts) for task in {item.task for item in analyzers()} - {None}}
+    found = {task.key: handle_of(task)(hosts=hosts) for task in {item.task for item in analyzers() if item.task}}
     if "reader_load_s" in wanted:
         found[TEXT.key] = SlowTextReader(hosts=hosts, load_s=wanted["reader_load_s"])
     if wanted.get("blip2"):

@@ -3,11 +3,12 @@
 import json
 import os
 import platform
-import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from resources.fs import write_atomically
 
 LIBRARIES = ("dagster", "torch", "transformers", "bitsandbytes", "onnxruntime", "faster-whisper", "polars", "grpcio")
 
@@ -33,11 +34,7 @@ class Report:
         self._write()
 
     def _write(self) -> None:
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, prefix=".warm-", delete=False) as file:
-            json.dump(_rounded(self.values), file, indent=2)
-            file.write("\n")
-        Path(file.name).chmod(0o644)
-        Path(file.name).rename(self.path)
+        write_atomically(self.path, json.dumps(_rounded(self.values), indent=2) + "\n")
 
 
 def machine() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +104,10 @@ def write_random(config: Blip2Config, folder: Path, shard_bytes: int = 2 << 30, 
     config.architectures, config.dtype = ["Blip2ForConditionalGeneration"], "float16"
     config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
-    side = config.vision_config.image_size
+    parts: Any = config  # its parts have no types of their own
+    side = parts.vision_config.image_size
     images = BlipImageProcessorPil(size={"height": side, "width": side})
-    tokenizer = byte_tokenizer(config.text_config.vocab_size, config.image_token_index)
+    tokenizer = byte_tokenizer(parts.text_config.vocab_size, parts.image_token_index)
     Blip2Processor(images, tokenizer, num_query_tokens=config.num_query_tokens).save_pretrained(folder)
     seal(folder)
     return total

@@ -1,1 +1,1 @@
-"""What the analyzers get right on generated clips: one module an analyzer, each with ``measure(seed)``."""
+"""What the analyzers get right on generated clips: one module per analyzer, each with ``measure(seed)``."""

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vid_assets.contract import Frames
-
 
 def tiles(rng: np.random.Generator, count: int, height: int, width: int) -> NDArray[np.int64]:
     """Which of `count` tiles each px belongs to, [height, width]: the nearest of as many random points."""
@@ -26,9 +24,3 @@ def unlike_colours(rng: np.random.Generator, count: int, apart: float = 120.0) -
 def noisy(picture: NDArray, sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The picture in 8 bits with Gaussian noise of its own in each channel, `sigma` in levels."""
     return np.rint(picture + sigma * rng.standard_normal(picture.shape)).clip(0, 255).astype(np.uint8)
-
-
-def still(*pictures: NDArray) -> Frames:
-    """Pictures as the stream that analyzers get, two a second."""
-    array = np.stack(pictures).astype(np.uint8)
-    return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))

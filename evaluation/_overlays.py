@@ -64,7 +64,7 @@ class Overlay:
         height: Height of its capitals, px.
         style: How it looks.
         ramp: Seconds in which it fades in, and out.
-        speed: Px to the left in a second.
+        speed: Px to the left per second.
     """
 
     text: str

@@ -1,6 +1,5 @@
 """Speech to words by faster-whisper as it comes, with the same weights as ours: what ours must be better than."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation._models import host
+from evaluation._words import bare
 from resources.models.whisper import WhisperHost
 from resources.tasks.speech import SPEECH
 
@@ -36,6 +36,6 @@ def plain(*, vad_filter: bool) -> Callable[[Samples], list[str]]:
     def heard(samples: Samples) -> list[str]:
         segments, _ = english().transcribe(samples, language="en", word_timestamps=True, vad_filter=vad_filter)
         texts = [word.word for segment in segments for word in segment.words or ()]
-        return [bare for text in texts for part in text.split() if (bare := re.sub(r"[^a-z']", "", part.lower()))]
+        return [word for text in texts for part in text.split() if (word := bare(part))]
 
     return heard

@@ -1,4 +1,4 @@
-"""Lines read against lines shown, and what plain RapidOCR makes of one picture a second."""
+"""Lines read against lines shown, and what plain RapidOCR makes of one picture per second."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from vid_assets.measures.text_lines import overlap
 
 Row = dict[str, Any]
 ALIKE = 0.85
-PLAIN_STEP = 2  # of the samples, which are two a second
+PLAIN_STEP = 2  # of the samples, which are two per second
 HALF_S = 0.5
 
 
@@ -88,7 +88,7 @@ class Tally:
 
 
 def plain(video: Video, frames: Frames, reader: Counting) -> list[Row]:
-    """RapidOCR on one picture a second; the same text again at the same place is the same line."""
+    """RapidOCR on one picture per second; the same text again at the same place is the same line."""
     rows = list(range(0, len(frames), PLAIN_STEP))
     found = reader.read_text(frames, rows)
     lines: list[Row] = []

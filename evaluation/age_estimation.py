@@ -41,7 +41,7 @@ class Noisy:
 
 
 def faces(boxes: Sequence[Sequence[float]], tracks: Sequence[int]) -> pl.DataFrame:
-    """Rows of `eye_tracking`, one a picture: straight faces."""
+    """Rows of `eye_tracking`, one per picture: straight faces."""
     rows = [
         {
             "time_s": float(at), "frame": at, "track": track, "score": 0.9, "x0": box[0], "y0": box[1], "x1": box[2],

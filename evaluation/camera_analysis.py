@@ -29,7 +29,7 @@ def random_move(rng: np.random.Generator, kind: str, seconds: float = float("inf
 
 
 def of_single_moves(seed: int) -> list[Figure]:
-    """Kinds and rates of one move a shot; the shapes before it move on their own."""
+    """Kinds and rates of one move per shot; the shapes before it move on their own."""
     right, errors = 0, {kind: [] for kind in MOVES}
     kinds = (*MOVES, "static")
     for number in range(SINGLE):

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation._mosaic import noisy, still, tiles, unlike_colours
+from evaluation._mosaic import noisy, tiles, unlike_colours
 from evaluation.figure import Figure
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.color_analysis import NAMES, XYZ, run
 
 MOSAICS, LIGHTS, TERMS = 60, 40, 44

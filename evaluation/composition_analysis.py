@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from evaluation._mosaic import noisy, still
+from evaluation._mosaic import noisy
 from evaluation.figure import Figure
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.composition_analysis import run, thirds_distance
 from vid_assets.synthetic.shapes import BACKGROUNDS, COLOURS, SHAPES, Shape, background, draw
 from vid_assets.synthetic.textures import fractal, texture

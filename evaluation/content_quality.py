@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from evaluation._mosaic import noisy, still
+from evaluation._mosaic import noisy
 from evaluation.figure import Figure
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.content_quality import run
 from vid_assets.contract import Video
 from vid_assets.synthetic.clips import TEXTURES, Blur, Clip, Grain, Shot, frames, random_shapes

@@ -26,7 +26,7 @@ class Noisy:
         self.maps, self.rng = maps, rng
 
     def nearness(self, frames: Frames, rows: Sequence[int]) -> pl.DataFrame:
-        """One map a row."""
+        """One map per row."""
         lines = []
         for row in rows:
             noisy = (self.maps[row] + self.rng.normal(0, NOISE, (SIDE, SIDE))).clip(0, 1)

@@ -12,7 +12,7 @@ class Figure:
         what: The measure, in the field's term (``F1 of hard cuts, 0 frames tolerance``).
         value: What came out.
         unit: ``1`` (a share), ``ms``, ``s``, ``deg``, ...
-        cases: How many cases it rests on.
+        cases: How many cases it comes from.
         at_least: The figure it must reach, if more is better.
         at_most: The figure it must not pass, if less is better.
     """

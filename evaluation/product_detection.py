@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]
 
 
 def video(seconds: float) -> Video:
-    """Facts of a clip of two pictures a second."""
+    """Facts of a clip of two pictures per second."""
     return Video("clip", seconds, 640, 360, 25.0, round(25 * seconds), True, False)
 
 

@@ -47,7 +47,7 @@ def measure(seed: int) -> list[Figure]:
     named = {"analyzer": "speech_rate", "unit": "1"}
     return [
         Figure(
-            what="mean error of words a minute, of the true rate", value=float(np.mean(errors)), cases=CLIPS,
+            what="mean error of words per minute, of the true rate", value=float(np.mean(errors)), cases=CLIPS,
             at_most=0.12, **named,
         ),
         Figure(

@@ -4,7 +4,6 @@ On the clips of `_speech_clips` faster-whisper as it comes, with and without its
 with the same weights: ours must make fewer errors, and be no slower than it.
 """
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
@@ -12,11 +11,11 @@ from difflib import SequenceMatcher
 import numpy as np
 import polars as pl
 
-from evaluation._edits import edits
 from evaluation._models import model
 from evaluation._plain_whisper import Samples, plain
 from evaluation._speech import Spoken, original, rearranged
 from evaluation._speech_clips import Clip, clips, wordless
+from evaluation._words import bare, edits
 from evaluation.figure import Figure
 from resources.tasks.speech import SPEECH
 from vid_assets.analyzers.speech_transcription import run
@@ -27,11 +26,6 @@ NEAR_S = 0.2
 # Kinds of clips that none of the three hears well: a word or a phrase without any context.
 WITHOUT_CONTEXT = frozenset({"single words", "phrases alone"})
 SILENT_CLIPS, SILENT_S = 20, 5.0
-
-
-def bare(word: str) -> str:
-    """Letters only, in lower case."""
-    return re.sub(r"[^a-z']", "", word.lower())
 
 
 def heard(audio: Audio) -> list[Spoken]:

@@ -48,7 +48,7 @@ def of_boxes(seed: int) -> list[Figure]:
 
 
 def true_rate(known: Truth, moment_s: float) -> float:
-    """Boundaries a second about a moment, under the window that the analyzer names."""
+    """Boundaries per second about a moment, under the window that the analyzer names."""
     times = np.array([(last + first) / 2 / known.fps for _, last, first in known.boundaries])
     axis = np.arange(0.005, known.duration_s, 0.01)
 

@@ -1,15 +1,15 @@
 """Lines of drawn text of known words, places and times over still and moving pictures, through the real reader.
 
-The clips of `_overlays` show what broadcasts and lectures show; plain RapidOCR, asked for one picture a second, is
+The clips of `_overlays` show what broadcasts and lectures show; plain RapidOCR, asked for one picture per second, is
 measured on them too.
 """
 
 import numpy as np
 
-from evaluation._edits import edits
 from evaluation._models import model
 from evaluation._overlays import KINDS, clip_of
 from evaluation._reading import Counting, Tally, plain, tally
+from evaluation._words import edits
 from evaluation.figure import Figure
 from resources.tasks.text import TEXT
 from tests.kit.scene_streams import Streams, of_clip
@@ -109,15 +109,15 @@ def of_broadcasts(seed: int) -> list[Figure]:
                cases=ours.found + ours.false, at_least=0.95, **named),
         Figure(what="their starts and ends right to half a second", value=ours.in_half_a_second,
                cases=len(ours.errors_s), at_least=0.95, **named),
-        Figure(what="lines found more than by RapidOCR on one picture a second", value=ours.recall - theirs.recall,
+        Figure(what="lines found more than by RapidOCR on one picture per second", value=ours.recall - theirs.recall,
                cases=ours.lines, at_least=0.0, **named),
-        Figure(what="precision above that of RapidOCR on one picture a second", value=ours.precision - theirs.precision,
-               cases=ours.found + ours.false, at_least=0.0, **named),
-        Figure(what="mean error of starts and ends, of that of RapidOCR on one picture a second",
+        Figure(what="precision above that of RapidOCR on one picture per second",
+               value=ours.precision - theirs.precision, cases=ours.found + ours.false, at_least=0.0, **named),
+        Figure(what="mean error of starts and ends, of that of RapidOCR on one picture per second",
                value=ours.span_error_s / theirs.span_error_s, cases=len(ours.errors_s), at_most=0.8, **named),
-        Figure(what="pictures read, parts by their area, of one a second", value=ours.area / theirs.area,
+        Figure(what="pictures read, parts by their area, of one per second", value=ours.area / theirs.area,
                cases=theirs.pictures, at_most=0.5, **named),
-        Figure(what="lines invented in clips without text, a minute", value=60 * bare.false / bare.seconds,
+        Figure(what="lines invented in clips without text, per minute", value=60 * bare.false / bare.seconds,
                cases=round(bare.seconds), at_most=1.0, **named),
     ]  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +19,22 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file to disk under a temporary name in the same folder, then rename it."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).rename(path)
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = False) -> None:
+    """Write a file under a temporary name in the same folder, then rename it.
+
+    Args:
+        path: The file. Its folder must exist.
+        content: Its content; text is written as UTF-8.
+        durable: Whether the content must be on the disk before the name is.
+    """
+    part = path.with_name(f".{os.getpid()}.{os.urandom(4).hex()}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -15,11 +15,9 @@ def no_compaction_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_error_logs(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that logs an ERROR fails, unless it is marked as one that means to."""
+def no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A test that logs an ERROR fails."""
     yield
-    if request.node.get_closest_marker("error_logs"):
-        return
     errors = [
         record.getMessage()
         for when in ("setup", "call")

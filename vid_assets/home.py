@@ -1,7 +1,11 @@
-"""Dagster's storage: the folder in ``DAGSTER_HOME``, or one that is created here."""
+"""Dagster's storage: the folder in ``DAGSTER_HOME``, or one that is created here.
+
+A folder without ``dagster.yaml`` gets the one of this package, which has the limits of the pools.
+"""
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +25,10 @@ def dagster_home() -> Path:
     home = Path(named) if named else _CHECKOUT if (_CHECKOUT / "dagster.yaml").is_file() else _ELSEWHERE
     home = home.expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True)
-    if not named and not (home / "dagster.yaml").exists():
+    if not (home / "dagster.yaml").exists():
         shutil.copyfile(SETTINGS, home / "dagster.yaml")
+        if named:
+            sys.stderr.write(f"DAGSTER_HOME {named}: put a dagster.yaml there, with the limits of the model pools\n")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

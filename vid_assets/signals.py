@@ -4,7 +4,6 @@ The first SIGINT or SIGTERM asks the work to stop after the current step. The se
 third ends the process immediately.
 """
 
-import ctypes
 import signal
 import threading
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vid_assets.executor import Stop
+from vid_assets.threads import raise_in
 
 # After the second signal, work that does not check the flag is interrupted after this time.
 GRACE_S = 5.0
@@ -44,8 +44,8 @@ def run_stoppable(work: Callable[[Stop], int], tell: Callable[[str], None]) -> i
                 interrupt_at = time.monotonic() + GRACE_S
                 tell("stopping at once")
             told = len(got)
-            if time.monotonic() > interrupt_at:
-                _interrupt(thread)
+            if time.monotonic() > interrupt_at and thread.ident is not None:
+                raise_in(thread.ident, KeyboardInterrupt)
                 interrupt_at = time.monotonic() + GRACE_S
     if outcome.error is not None and not (got and isinstance(outcome.error, KeyboardInterrupt)):
         raise outcome.error
@@ -84,9 +84,3 @@ def _handled(got: list[int]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread, at its next instruction."""
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))

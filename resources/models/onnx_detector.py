@@ -61,8 +61,7 @@ class OnnxDetectorHost(OnnxHost):
     def load(self) -> None:
         """Check the options, load the network, and run it on a grey picture."""
         self._layout = checked(self.options, self.spec.name)
-        labels = tuple(self._layout["labels"])
-        self._labels = COCO if labels == ("coco",) else labels
+        self._labels = _labels(self._layout)
         self._session = self.session(self._layout["file"])
         self._input = self._session.get_inputs()[0].name
         self._look(np.full((32, 32, 3), GREY, np.uint8))
@@ -158,7 +157,7 @@ def _boxes6(outputs: Sequence[Array], _layout: Mapping[str, Any]) -> Boxes:
 
 def _yolo(outputs: Sequence[Array], layout: Mapping[str, Any]) -> Boxes:
     rows = outputs[0][0]
-    columns = 4 + _class_count(layout)
+    columns = 4 + len(_labels(layout))
     rows = rows if rows.shape[1] == columns else rows.T
     return _best(_corners(rows[:, :4]), rows[:, 4:])
 
@@ -183,8 +182,9 @@ DECODERS: Mapping[str, Callable[[Sequence[Array], Mapping[str, Any]], Boxes]] = 
 }  # fmt: skip
 
 
-def _class_count(layout: Mapping[str, Any]) -> int:
-    return len(COCO) if list(layout["labels"]) == ["coco"] else len(layout["labels"])
+def _labels(layout: Mapping[str, Any]) -> tuple[str, ...]:
+    labels = tuple(layout["labels"])
+    return COCO if labels == ("coco",) else labels
 
 
 def _corners(middles: Array) -> Array:

@@ -79,7 +79,7 @@ class Database:
         """
         with locked(self._root, "results.duckdb"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            fs.write_atomically(self._definition, definition)
+            fs.write_atomically(self._definition, definition, durable=True)
             if not self.is_current(definition):
                 self._build(definition)
 

@@ -86,7 +86,7 @@ def current(root: Path) -> Generation:
 def put(root: Path, made: Generation) -> None:
     """Make a generation the newest one. Its segments must be on disk."""
     (root / GENERATIONS).mkdir(parents=True, exist_ok=True)
-    fs.write_atomically(root / GENERATIONS / f"{made.number}.json", json.dumps(asdict(made)))
+    fs.write_atomically(root / GENERATIONS / f"{made.number}.json", json.dumps(asdict(made)), durable=True)
 
 
 def put_segment(root: Path, folder: Path, rows: dict[str, int], seen: Iterable[pl.Series]) -> Segment:

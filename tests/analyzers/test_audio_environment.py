@@ -23,7 +23,7 @@ RATE = 16000
 
 
 class Tags:
-    """A model that answers what a test wants, a stretch a second."""
+    """A model that answers what a test wants, a stretch per second."""
 
     def __init__(self, *stretches, **more):
         self.stretches, self.more = stretches, more

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.color_analysis import ANALYZER, LINEAR, colour_temperature, palette, run
 from vid_assets.contract import Frames, Video
 from vid_assets.pipeline.checks import check_table
@@ -13,17 +14,12 @@ from vid_assets.synthetic.shapes import BACKGROUNDS, COLOURS
 VIDEO = Video("v", 100.0, 64, 36, 25.0, 100, True, False)
 
 
-def made(*pictures):
-    array = np.stack(pictures).astype(np.uint8)
-    return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))
-
-
 def plain(colour, size=(36, 64)):
     return np.full((*size, 3), colour, np.uint8)
 
 
 def one(*pictures):
-    return run(made(*pictures)).row(0, named=True)
+    return run(still(*pictures)).row(0, named=True)
 
 
 @pytest.mark.parametrize("level", [0, 1, 77, 128, 255])
@@ -113,7 +109,7 @@ def test_empty_input_gives_a_typed_empty_table():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.integers(1, 256))
 def test_any_picture_keeps_the_contract(seed, height, width, levels):
     rng = np.random.default_rng(seed)
-    stream = made(rng.integers(0, levels, (height, width, 3)), np.zeros((height, width, 3)))
+    stream = still(rng.integers(0, levels, (height, width, 3)), np.zeros((height, width, 3)))
     table = run(stream)
     assert all(outcome.passed for outcome in check_table(ANALYZER, table, VIDEO))
     assert table.equals(run(stream))

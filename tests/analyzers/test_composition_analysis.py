@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.composition_analysis import ANALYZER, preview, run, thirds_distance
 from vid_assets.contract import Frames, Video
 from vid_assets.pipeline.checks import check_table
@@ -12,13 +13,8 @@ from vid_assets.synthetic.shapes import BACKGROUNDS, COLOURS, Shape, background,
 VIDEO = Video("v", 100.0, 640, 360, 25.0, 100, True, False)
 
 
-def made(*pictures):
-    array = np.stack(pictures).astype(np.uint8)
-    return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))
-
-
 def one(picture):
-    return run(made(picture)).row(0, named=True)
+    return run(still(picture)).row(0, named=True)
 
 
 def scene(x, y, radius=0.15, colour="white", ground="black", seed=0, kind="circle"):
@@ -117,7 +113,7 @@ def test_any_picture_keeps_the_contract(seed, height, width, smooth):
 
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     picture = cv2.GaussianBlur(picture, (0, 0), smooth) if smooth else picture
-    stream = made(picture, 255 - picture)
+    stream = still(picture, 255 - picture)
     table = run(stream)
     assert all(outcome.passed for outcome in check_table(ANALYZER, table, VIDEO))
     assert table.equals(run(stream))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.scene_streams import still
 from vid_assets.analyzers.content_quality import (
     ANALYZER,
     BRISQUE_FILE,
@@ -26,11 +27,6 @@ def video(width=640, height=360):
     return Video("v", 100.0, width, height, 25.0, 100, True, False)
 
 
-def made(*pictures):
-    array = np.stack(pictures).astype(np.uint8)
-    return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))
-
-
 def picture(kind, layout=1, **effects):
     shapes = random_shapes(np.random.default_rng(layout), 2, seconds=1.0)
     shot = Shot(0.04, texture=kind, seed=layout, palette=layout, shapes=shapes)
@@ -47,14 +43,14 @@ def jpeg(image, quality):
 @pytest.mark.parametrize("layout", [1, 5])
 def test_noise_is_measured_within_15_percent(kind, layout):
     grains = (3, 6, 12, 20)
-    table = run(video(), made(*(picture(kind, layout, grain=(Grain(sigma),)) for sigma in grains)))
+    table = run(video(), still(*(picture(kind, layout, grain=(Grain(sigma),)) for sigma in grains)))
     assert table["noise_sigma"].to_list() == pytest.approx(grains, rel=0.15)
-    assert run(video(), made(picture(kind, layout)))["noise_sigma"][0] < 1
+    assert run(video(), still(picture(kind, layout)))["noise_sigma"][0] < 1
 
 
 @pytest.mark.parametrize("kind", ["checker", "landscape", "city", "blobs"])
 def test_edge_blur_is_measured_within_15_percent(kind):
-    sharp, *blurred = run(video(), made(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 3))))[
+    sharp, *blurred = run(video(), still(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 3))))[
         "edge_blur"
     ]
     # antialiasing alone is a blur; the two add up as variances
@@ -65,10 +61,10 @@ def test_edge_blur_is_measured_within_15_percent(kind):
 
 @pytest.mark.parametrize("kind", TEXTURES)
 def test_blur_and_noise_levels_are_ordered(kind):
-    table = run(video(), made(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 4))))
+    table = run(video(), still(picture(kind), *(picture(kind, blur=(Blur(s),)) for s in (1, 2, 4))))
     assert table["laplacian"].is_sorted(descending=True)
     assert table["edge_blur"].drop_nulls().is_sorted()
-    noisy = run(video(), made(picture(kind), *(picture(kind, grain=(Grain(s),)) for s in (4, 8, 16))))
+    noisy = run(video(), still(picture(kind), *(picture(kind, grain=(Grain(s),)) for s in (4, 8, 16))))
     assert noisy["noise_sigma"].is_sorted()
     assert noisy["brisque"][1:].is_sorted()
 
@@ -79,7 +75,7 @@ def test_edge_blur_does_not_depend_on_size_nor_contrast():
     large = cv2.GaussianBlur(texture("city", 1280, 720, 720.0, 1, 3), (0, 0), 5)
     small = cv2.resize(large, (640, 360), interpolation=cv2.INTER_AREA)
     faint = np.rint(small * 0.6 + 40)
-    shares = [run(video(), made(p))["edge_blur"][0] for p in (large, small, faint)]
+    shares = [run(video(), still(p))["edge_blur"][0] for p in (large, small, faint)]
     assert shares == pytest.approx([1000 * 5 / 720] * 3, rel=0.15)
 
 
@@ -87,19 +83,21 @@ def test_edge_blur_does_not_depend_on_size_nor_contrast():
 def test_a_sharp_caption_does_not_speak_for_the_picture(kind):
     caption = (Text("BREAKING NEWS", height=0.08),)
     without, with_caption = (picture(kind, 2, blur=(Blur(2),), texts=texts) for texts in ((), caption))
-    measured = run(video(), made(without, with_caption))["edge_blur"]
+    measured = run(video(), still(without, with_caption))["edge_blur"]
     assert measured[1] == pytest.approx(measured[0], rel=0.1)
 
 
 def test_black_bars_do_not_pass_for_sharp_edges():
     bars = [(), (Letterbox(0.12),), (Letterbox(0.1, pillars=True),)]
-    measured = run(video(), made(*(picture("blobs", 2, blur=(Blur(3),), letterbox=each) for each in bars)))["edge_blur"]
+    measured = run(video(), still(*(picture("blobs", 2, blur=(Blur(3),), letterbox=each) for each in bars)))[
+        "edge_blur"
+    ]
     assert measured.to_list() == pytest.approx([measured[0]] * 3, rel=0.1)
 
 
 def test_noise_does_not_pass_for_sharp_edges():
     sharp, blurred = (picture("city", blur=blur, grain=(Grain(10),)) for blur in ((), (Blur(2),)))
-    measured = run(video(), made(sharp, blurred))["edge_blur"] * 0.36
+    measured = run(video(), still(sharp, blurred))["edge_blur"] * 0.36
     assert measured[0] < 1
     assert 1.4 < measured[1] < 2.3
 
@@ -112,14 +110,14 @@ def test_noise_does_not_sharpen_soft_edges(sigma, noise):
     rng = np.random.default_rng(5)
     squares = np.kron(rng.choice([40, 90, 150, 200], (6, 10)), np.ones((60, 60)))
     soft = cv2.GaussianBlur(squares, (0, 0), sigma)[..., None] + noise * rng.standard_normal((360, 600, 3))
-    (measured,) = run(video(600), made(np.rint(soft)))["edge_blur"]
+    (measured,) = run(video(600), still(np.rint(soft)))["edge_blur"]
     assert measured * 0.36 == pytest.approx(sigma, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", TEXTURES)
 def test_blockiness_grows_as_jpeg_quality_falls(kind):
     clean = picture(kind)
-    values = run(video(), made(clean, *(jpeg(clean, quality) for quality in (60, 30, 10))))["blockiness"]
+    values = run(video(), still(clean, *(jpeg(clean, quality) for quality in (60, 30, 10))))["blockiness"]
     assert values[0] == pytest.approx(1, abs=0.15)
     assert values.is_sorted()
     assert values[3] > 2
@@ -130,20 +128,20 @@ def test_blocks_of_shrunken_video():
 
     blocky = jpeg(texture("blobs", 1280, 720, 720.0, 1, 1), 10)
     half = cv2.resize(blocky, (640, 360), interpolation=cv2.INTER_AREA)
-    assert run(video(1280, 720), made(half))["blockiness"][0] > 1.5
-    assert run(video(1920, 1080), made(half))["blockiness"][0] is None
+    assert run(video(1280, 720), still(half))["blockiness"][0] > 1.5
+    assert run(video(1920, 1080), still(half))["blockiness"][0] is None
 
 
 def test_clipping_shares():
     halves = np.full((360, 640, 3), 128)
     halves[:90], halves[270:] = 0, 255
-    row = run(video(), made(halves)).row(0, named=True)
+    row = run(video(), still(halves)).row(0, named=True)
     assert (row["clipped_dark"], row["clipped_bright"]) == (0.25, 0.25)
 
 
 @pytest.mark.parametrize(("level", "noise"), [(0, None), (128, 0.0), (255, None)])
 def test_plain_pictures(level, noise):
-    row = run(video(), made(np.full((360, 640, 3), level))).row(0, named=True)
+    row = run(video(), still(np.full((360, 640, 3), level))).row(0, named=True)
     assert row["noise_sigma"] == pytest.approx(noise) if noise is not None else row["noise_sigma"] is None
     assert [row[name] for name in ("edge_blur", "blockiness", "brisque")] == [None] * 3
     assert row["laplacian"] == 0
@@ -193,7 +191,7 @@ def test_empty_input_gives_a_typed_empty_table():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.integers(1, 256))
 def test_any_picture_keeps_the_contract(seed, height, width, levels):
     image = np.random.default_rng(seed).integers(0, levels, (height, width, 3))
-    stream = made(image, image[::-1])
+    stream = still(image, image[::-1])
     table = run(video(width, height), stream)
     assert all(outcome.passed for outcome in check_table(ANALYZER, table, video()))
     assert table.equals(run(video(width, height), stream))

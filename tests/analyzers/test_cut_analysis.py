@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation.cut_analysis import SEEN, overlap
 from tests.kit.scene_streams import checked, first, of_clip, streams
 from vid_assets.analyzers.cut_analysis import ANALYZER, boundaries, preview, run
 from vid_assets.contract import Frames
@@ -12,7 +13,6 @@ from vid_assets.measures.transitions import Cut as Found
 from vid_assets.measures.transitions import Ramp
 from vid_assets.media import identify, open_media
 from vid_assets.synthetic.clips import (  # fmt: skip
-    FEATURES,
     Clip,
     Cut,
     Dissolve,
@@ -27,12 +27,7 @@ from vid_assets.synthetic.clips import (  # fmt: skip
     truth,
 )
 
-FEATURES_SEEN = FEATURES - {"sound", "speech_like", "av_offset"}
 SHARED = Path(__file__).parents[3] / "shared" / "media"
-
-
-def overlap(one, two):
-    return min(one[1], two[1]) > max(one[0], two[0])
 
 
 def found(table, kind):
@@ -42,7 +37,7 @@ def found(table, kind):
 def test_f1_over_seeds_with_flashes_fast_motion_and_fast_pans():
     right = wrong = missed = gradual_right = gradual_wrong = gradual_missed = 0
     for seed in range(10):
-        made, known = of_clip(random_clip(seed, duration_s=10, width=192, height=108, features=FEATURES_SEEN))
+        made, known = of_clip(random_clip(seed, duration_s=10, width=192, height=108, features=SEEN))
         table = checked(ANALYZER, run(made.thumbs), made.video)
         cuts = {last for last, _ in found(table, "cut")}
         right, wrong, missed = (

@@ -192,7 +192,8 @@ def test_steady_sound_moves_nothing():
 
 def test_true_model_places_words_at_speech_whatever_is_around(real_model):
     from evaluation._speech import Spoken, rearranged
-    from evaluation.speech_transcription import bare, pairs, share
+    from evaluation._words import bare
+    from evaluation.speech_transcription import pairs, share
 
     errors = []
     for seed in range(3):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation._words import edits
 from resources.catalog.rows import find
 from resources.hosting.host import Request
 from resources.models.rapidocr import TextReaderHost
@@ -76,16 +77,6 @@ def real_reader():
     return RealReader()
 
 
-def edits(one, other):
-    """Levenshtein distance."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
-
-
 def expect_times(row, text, video):
     """A line starts at the first sample that shows it and ends at the first that does not."""
     step = STEP / video.fps
@@ -110,7 +101,7 @@ def test_lines_over_a_still_picture(kind):
         expect_times(row, text, video)
         expect_box(row, text)
         assert row["height"] == pytest.approx(text.box[3] - text.box[1], abs=0.05)
-    assert reader.area <= 2.5  # pictures; one a second would be 8
+    assert reader.area <= 2.5  # pictures; one per second would be 8
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -122,7 +113,7 @@ def test_lines_of_random_clips(seed):
     assert table["text"].to_list() == [text.text for text in known.texts]
     for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
         expect_times(row, text, video)
-    assert reader.area <= len(stream) * 0.25  # half a picture a second
+    assert reader.area <= len(stream) * 0.25  # half a picture per second
 
 
 def test_same_place_new_words_and_the_same_words_again():
@@ -152,7 +143,7 @@ def test_a_clock_is_a_new_text_every_second():
     assert table["text"].to_list() == [f"00:00:{k:02}" for k in range(10)]
     for row, text in zip(table.iter_rows(named=True), known.texts, strict=True):
         expect_times(row, text, video)
-    assert reader.area <= 5  # pictures; one a second would be 10
+    assert reader.area <= 5  # pictures; one per second would be 10
 
 
 def test_a_line_that_scrolls_is_one_line():

@@ -37,6 +37,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def archive(places: Path) -> Warehouse:
     """Two videos: one in which words are said and a dog is seen, one without an answer but a failure."""
+    (places / "videos").mkdir()
     warehouse = Warehouse(path=str(places / "warehouse"))
     publish(warehouse)
     for video_id, name in ((SPEECH, "talk.mp4"), (SILENT, "garden.mp4")):

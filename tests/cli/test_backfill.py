@@ -32,12 +32,11 @@ from vid_assets.synthetic.clips import Clip, Shot, render
 ROOT = Path(__file__).parents[2]
 RUN = {"color_analysis"}
 OFF = ",".join(analyzer.name for analyzer in discover() if analyzer.name not in RUN)
-# A backfill whose analyzers take their time, with a run for each video.
+# A process whose analyzers take their time, with a run for each video.
 SLOW = """
 import os, sys, time
 from functools import partial
 from vid_assets.defs import automation, factory
-from vid_assets.backfill import Backfill
 
 # Dagster takes over stdout while it captures the logs of a run.
 stdout = os.dup(1)
@@ -51,6 +50,9 @@ def slow(*arguments, real=factory.analyze, **options):
 
 factory.analyze = slow
 automation.batches = partial(automation.batches, size=1)
+"""
+BACKFILL = """
+from vid_assets.backfill import Backfill
 tell = partial(print, flush=True)
 sys.exit(Backfill(tell, tell).run())
 """
@@ -231,10 +233,10 @@ def test_one_backfill_at_a_time(home):
     assert holder(lock) is None
 
 
-def started(home, seconds):
-    """A backfill in a process of its own, in the middle of its first step."""
+def started(home, seconds, command=BACKFILL):
+    """A backfill, or another command, in a process of its own, in the middle of its first step."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(seconds)],
+        [sys.executable, "-c", SLOW + command, str(seconds)],
         cwd=ROOT,
         env=dict(os.environ),
         stdout=subprocess.PIPE,
@@ -294,6 +296,35 @@ def test_the_second_signal_ends_it_at_once(home):
     assert "stopping at once" in output
     assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED]
     assert run()[0] == FINE
+
+
+@pytest.mark.slow
+def test_signals_end_an_analysis_in_the_same_way(home):
+    """The first one after the running step, with the other file untouched; the second one at once."""
+    files = [str(home / "archive" / f"{name}.mp4") for name in ("one", "two")]
+    command = f"from vid_assets.cli import main\nsys.exit(main({['analyze', *files]!r}))"
+    process, _ = started(home, 2.0, command)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGINT
+    assert "SIGINT: stopping after the running steps; a second signal stops at once" in output
+    assert "did not run" in output
+    assert "0 of 2 analysed without a failure\n1 not started\n" in output
+    assert "Traceback" not in output
+    assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED]
+    assert not [key for key in Warehouse(path=str(home / "warehouse")).partitions("sources") if key.startswith("two")]
+
+    process, _ = started(home, 600.0, command)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1.0)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert time.monotonic() - began < 30
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopping at once" in output
+    assert "Traceback" not in output
+    assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED] * 2
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def test_an_installed_package_has_no_benchmarks(tmp_path, monkeypatch, capsys):
     assert "clone the repository" in capsys.readouterr().err
 
 
-def test_dagster_keeps_its_storage_with_the_data_unless_told_otherwise(tmp_path, monkeypatch):
+def test_dagster_keeps_its_storage_with_the_data_unless_told_otherwise(tmp_path, monkeypatch, capsys):
     from vid_assets.home import dagster_home
 
     monkeypatch.chdir(tmp_path)
@@ -137,5 +137,14 @@ def test_dagster_keeps_its_storage_with_the_data_unless_told_otherwise(tmp_path,
     assert dagster_home() == tmp_path / "dagster_home"
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
+    assert capsys.readouterr() == ("", "")
     assert dagster_home() == tmp_path / "named"
-    assert list((tmp_path / "named").iterdir()) == []
+    told = f"DAGSTER_HOME {tmp_path / 'named'}: put a dagster.yaml there, with the limits of the model pools\n"
+    assert capsys.readouterr() == ("", told)
+    settings = tmp_path / "named" / "dagster.yaml"
+    assert settings.read_text() == (ROOT / "dagster_home/dagster.yaml").read_text()
+
+    settings.write_text("telemetry: {enabled: false}\n")
+    assert dagster_home() == tmp_path / "named"
+    assert settings.read_text() == "telemetry: {enabled: false}\n"
+    assert capsys.readouterr() == ("", "")

@@ -65,6 +65,30 @@ def test_status_of_an_archive(archive, capsys):
     assert output.endswith("no model is loaded\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("VID_ARCHIVE", "no/such/folder", "VID_ARCHIVE no/such/folder: is no folder"),
+        ("VID_ARCHIVE", "nosuch://films", "no file system supports it"),
+        ("VID_DISABLED", "no_such_thing", "no such analyzer"),
+        ("VID_CONFIG", "no/such.toml", "VID_CONFIG no/such.toml: cannot be read"),
+        ("VID_CATALOG", "no/such.toml", "no/such.toml: cannot be read"),
+    ],
+)
+def test_status_tells_of_a_wrong_setting(archive, monkeypatch, capsys, name, value, told):
+    monkeypatch.setenv(name, value)
+    assert main(["status"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert told in output.err
+
+
+def test_status_needs_no_archive(archive, monkeypatch):
+    monkeypatch.delenv("VID_ARCHIVE")
+    assert main(["status"]) == 0
+
+
 def test_status_as_json(archive, capsys):
     assert main(["status", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

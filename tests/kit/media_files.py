@@ -12,6 +12,8 @@ from av.stream import Disposition  # noqa: TID253
 from av.subtitles.subtitle import SubtitleSet  # noqa: TID253
 from numpy.typing import NDArray
 
+from vid_assets.media import Media, MediaSettings, identify, open_media
+
 Picture = Callable[[int], NDArray[np.uint8]]
 SIZE = 64, 36
 
@@ -59,7 +61,7 @@ def write(
         picture: Draws a picture, by its position in `stamps`.
         codec: Picture codec.
         pixels: Its pixel format.
-        rate: Announced pictures a second.
+        rate: Announced pictures per second.
         display: Counter-clockwise turn in degrees and flips, as a display matrix.
         aspect: Sample aspect ratio.
         sounds: Stretches of sound [channels, n], each with the time of its first sample in seconds.
@@ -318,8 +320,13 @@ def murmur(seconds: float, seed: int, rate: int = 48_000) -> NDArray[np.float32]
 
 
 def noise_pictures(count: int, seed: int = 0, size: tuple[int, int] = (160, 90)) -> list[NDArray[np.uint8]]:
-    """Pictures of one coarse pattern that drifts by one px a picture."""
+    """Pictures of one coarse pattern that drifts by one px per picture."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(20, 236, (size[1] // 10 + 1, size[0] // 10 + count // 10 + 2, 3), dtype=np.uint8)
     wide = coarse.repeat(10, 0).repeat(10, 1)
     return [wide[: size[1], i : i + size[0]] for i in range(count)]
+
+
+def opened(path: Path, **settings: Any) -> Media:
+    """A file's media, decoded into a folder beside it; `settings` are fields of `MediaSettings`."""
+    return open_media(path, identify(path).video_id, path.parent / "scratch", MediaSettings(**settings))

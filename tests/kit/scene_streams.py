@@ -63,3 +63,14 @@ def checked(analyzer: Analyzer, table: pl.DataFrame, video: Video) -> pl.DataFra
     problems = [problem for check in check_table(analyzer, table, video) for problem in check.problems]
     assert not problems
     return table
+
+
+def answered(analyzer: Analyzer, made: Streams) -> pl.DataFrame:
+    """The checked table of an analyzer of video, pictures and cuts."""
+    return checked(analyzer, analyzer.run(made.video, made.thumbs, made.cuts), made.video)
+
+
+def still(*pictures: np.ndarray) -> Frames:
+    """Pictures as the stream that analyzers get, two per second."""
+    array = np.stack(pictures).astype(np.uint8)
+    return Frames(array, np.arange(len(array)) / 2, np.arange(len(array)))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.media_files import SIZE, click, grey, write
+from tests.kit.media_files import SIZE, click, grey, opened, write
 from vid_assets.media import Media, identify, open_media
 from vid_assets.media.clock import MISSING, REORDER, settle
 from vid_assets.media.geometry import TURNS, orientation
@@ -22,10 +22,6 @@ H264 = {"codec": "libx264", "pixels": "yuv420p"}
 MILLI = Fraction(1, 1000)
 SHARED = Path(__file__).parents[3] / "shared" / "media"
 COLOURS = [(220, 40, 40), (40, 180, 60), (50, 80, 220), (240, 240, 240), (128, 128, 128), (15, 15, 15)]
-
-
-def opened(path: Path) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch")
 
 
 def bars(_: int) -> np.ndarray:

@@ -8,16 +8,13 @@ from typing import Any
 import av  # noqa: TID253
 import pytest
 
-from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures
-from vid_assets.media import Media, identify, open_media
+from tests.kit.media_files import SoundTrack, TextTrack, VideoTrack, click, mux, noise_pictures, opened
+from vid_assets.media import Media
 from vid_assets.media.captions import Captions
+from vid_assets.media.cues import Cues, read_cues
 from vid_assets.media.digital_captions import DigitalCaptions
 
 FILM = VideoTrack(pictures=noise_pictures(100))
-
-
-def opened(path: Path) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch")
 
 
 def told(media: Media) -> list[tuple[Any, ...]]:
@@ -236,3 +233,14 @@ def test_digital_captions_count_where_there_are_no_others(tmp_path: Path):
     assert [row[3] for row in told(opened(with_captions(tmp_path / "a.ts", both)))] == ["OLD"]
     new = {10: digital(HIDDEN + b"NEW"), 25: digital(b"\x89\x01"), 75: digital(b"\x8c\x01")}
     assert told(opened(with_captions(tmp_path / "b.ts", new))) == [("caption", 1.0, 3.0, "NEW", None)]
+
+
+def test_captions_beyond_the_limit_are_counted(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("vid_assets.media.cues.MOST_CUES", 2)
+    cues = Cues()
+    for second in range(5):
+        cues.captions(-1, digital(VISIBLE + b"ASK"), float(second))
+        cues.captions(-1, digital(b"\x8f"), second + 0.5)
+    cues.finish(tmp_path, 0.0, 10.0, None)
+    assert [row["text"] for row in read_cues(tmp_path)] == ["ASK", "ASK"]
+    assert cues.warnings() == ["cues beyond the first 2, left out: 3"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.sidedata.sidedata import Type  # noqa: TID253
 
-from tests.kit.media_files import SoundTrack, VideoTrack, mux, noise_pictures, tone, write
+from tests.kit.media_files import SoundTrack, VideoTrack, mux, noise_pictures, opened, tone, write
 from vid_assets.errors import MediaError
 from vid_assets.media import Media, identify, open_media
 from vid_assets.media.allowed import CODECS, FORMATS, refusal
@@ -16,10 +16,6 @@ from vid_assets.media.colour import HLG, PQ, ToneMapper
 from vid_assets.media.decode_pass import _know_all_side_data
 
 SHARED = Path(__file__).parents[3] / "shared" / "media" / "hard"
-
-
-def opened(path: Path) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch")
 
 
 def first_picture(media: Media) -> np.ndarray:

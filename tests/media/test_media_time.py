@@ -10,17 +10,13 @@ import pytest
 
 from resources.errors import InvalidSetting
 from resources.settings import Settings
-from tests.kit.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, write
+from tests.kit.media_files import SoundTrack, VideoTrack, click, mux, noise_pictures, opened, write
 from vid_assets.analyzers.cut_analysis import run as cut_analysis
 from vid_assets.errors import MediaError, SettingsError
-from vid_assets.media import Limits, Media, MediaSettings, identify, open_media
+from vid_assets.media import Limits, Media, MediaSettings
 from vid_assets.media.settings import VARIABLES, limits_from_environment
 
 MILLI = Fraction(1, 1000)
-
-
-def opened(path: Path, settings: MediaSettings | None = None) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch", settings)
 
 
 def peak_s(media: Media) -> float:
@@ -194,7 +190,7 @@ def test_a_picture_alone_lasts_as_long_as_it_says(tmp_path: Path):
 
 
 def test_hours_take_no_more_memory_than_minutes(tmp_path: Path):
-    """The decoder's limit on address space holds whatever the length; here, an hour of a picture every second."""
+    """The decoder's limit on address space holds whatever the length; here, an hour of one picture per second."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
         stream = container.add_stream("mpeg4", rate=1)
@@ -206,6 +202,6 @@ def test_hours_take_no_more_memory_than_minutes(tmp_path: Path):
         container.mux(stream.encode(None))
     path = tmp_path / "a.mkv"
     path.write_bytes(buffer.getvalue())
-    media = opened(path, MediaSettings(limits=Limits(memory_bytes=1 << 30)))
+    media = opened(path, limits=Limits(memory_bytes=1 << 30))
     assert media.frames
     assert (len(media.frames), media.video.duration_s) == (3600, 3600)

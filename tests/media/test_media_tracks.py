@@ -1,21 +1,16 @@
 """Which track is looked at, which is listened to, which channel, and what the file says about the others."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.kit.media_files import SoundTrack, VideoTrack, murmur, mux, noise_pictures, tone
-from vid_assets.media import Media, MediaSettings, identify, open_media
+from tests.kit.media_files import SoundTrack, VideoTrack, murmur, mux, noise_pictures, opened, tone
+from vid_assets.media import Media, MediaSettings
 from vid_assets.media.tracks import short_language
 
 FILM = VideoTrack(pictures=noise_pictures(25))
 SILENCE = np.zeros((1, 48_000), np.float32)
-
-
-def opened(path: Path, **settings: Any) -> Media:
-    return open_media(path, identify(path).video_id, path.parent / "scratch", MediaSettings(**settings))
 
 
 def taken(media: Media, kind: str) -> int:

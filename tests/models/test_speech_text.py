@@ -1,7 +1,6 @@
 """Whisper and the text reader with their real weights, in their real hosts."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from evaluation._words import bare, edits
 from resources.catalog.rows import find
 from resources.catalog.store import pull
 from resources.errors import ModelUnavailable
@@ -80,24 +80,14 @@ def jfk() -> np.ndarray:
 
 
 def words(table: pl.DataFrame) -> list[str]:
-    return [re.sub(r"[^a-z']", "", word.lower()) for word in table["word"]]
-
-
-def word_errors(heard: list[str], spoken: list[str]) -> int:
-    """Levenshtein distance in words."""
-    row = list(range(len(spoken) + 1))
-    for number, word in enumerate(heard, 1):
-        previous, row[0] = row[0], number
-        for index, other in enumerate(spoken, 1):
-            previous, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1, previous + (word != other))
-    return row[-1]
+    return [bare(word) for word in table["word"]]
 
 
 def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray, scratch: Path) -> None:
     model = ready(SPEECH, scratch)
     table = model.transcribe(sound(jfk))
     assert table.schema == pl.Schema(whisper.SCHEMA)
-    assert word_errors(words(table), SPOKEN) / len(SPOKEN) <= 0.10
+    assert edits(words(table), SPOKEN) / len(SPOKEN) <= 0.10
     assert set(table["language"]) == {"en"}
     assert table.select((pl.col("end_s") >= pl.col("start_s")).all() & (pl.col("start_s").diff() >= 0).all()).item()
     for number, edge, seconds in EDGES:
@@ -106,7 +96,7 @@ def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray
     # The same speech twice, with silence around: the same words, moved, and none reaches into the silence.
     quiet = np.zeros(2 * 16000, np.float32)
     twice = model.transcribe(sound(np.concatenate([quiet, jfk, quiet, quiet, jfk, quiet])))
-    assert word_errors(words(twice), SPOKEN * 2) / (2 * len(SPOKEN)) <= 0.10
+    assert edits(words(twice), SPOKEN * 2) / (2 * len(SPOKEN)) <= 0.10
     for move in (2.0, 17.0):
         part = twice.filter(pl.col("start_s").is_between(move, move + 11))
         assert len(part) == len(SPOKEN)
@@ -117,7 +107,7 @@ def test_speech_becomes_words_with_times_that_keep_out_of_pauses(jfk: np.ndarray
 def test_half_a_minute_of_speech_without_a_pause_has_all_its_words(jfk: np.ndarray, scratch: Path) -> None:
     model = ready(SPEECH, scratch)
     table = model.transcribe(sound(np.tile(jfk, 4)))
-    assert word_errors(words(table), SPOKEN * 4) / (4 * len(SPOKEN)) <= 0.15
+    assert edits(words(table), SPOKEN * 4) / (4 * len(SPOKEN)) <= 0.15
     assert table["end_s"].max() == pytest.approx(43.45, abs=0.3)
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evaluation._edits import edits
 from evaluation._models import host
 from evaluation._speech_clips import clips
-from evaluation.speech_transcription import bare
+from evaluation._words import bare, edits
 from resources.errors import ModelUnavailable
 from resources.hosting.host import Request
 from resources.models.voice import Passage, Span

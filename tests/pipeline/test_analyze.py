@@ -83,6 +83,23 @@ def test_probe_decodes_once_for_everybody(run, video_id):
     assert record(run, video_id, "three")["reason"] == "25"
 
 
+def test_records_pass_the_hash_of_the_content_on(run, video_id, monkeypatch):
+    """The table of sources is read where a file is opened, and not again for the record."""
+    probe(video_id, run, "1")
+    read = []
+    original = Warehouse.read_partition
+
+    def counted(self, table, key):
+        read.append(table)
+        return original(self, table, key)
+
+    monkeypatch.setattr(Warehouse, "read_partition", counted)
+    analyze(make_analyzer(), video_id, run, "1")
+    assert read.count("sources") == 1
+    hashes = {record(run, video_id, name)["content_hash"] for name in ("videos", "example")}
+    assert hashes == {original(run.warehouse, "sources", video_id)["content_hash"].item()}
+
+
 def test_decoded_streams_make_room_for_others(run, video_id):
     probe(video_id, run, "1")
     assert (run.scratch / video_id).is_dir()

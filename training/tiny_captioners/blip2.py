@@ -123,7 +123,7 @@ class Sentences:
 
 
 def text_loss(model: Blip2ForConditionalGeneration, sentences: Sentences, queries: Tensor, pairs: list) -> Tensor:
-    """Cross-entropy of the answers; `queries` are one row a pair."""
+    """Cross-entropy of the answers; `queries` are one row per pair."""
     ids, mask, labels = sentences.encode(pairs)
     words = model.get_input_embeddings()(ids)
     embeds = torch.cat([model.language_projection(queries), words], 1)
@@ -202,7 +202,7 @@ def train_words(
     model: Blip2ForConditionalGeneration, tutor: Tutor, processor: Blip2Processor, pool: PicturePool, steps: int,
     rng: np.random.Generator, *, batch: int, report: int,
 ) -> None:  # fmt: skip
-    """Q-Former, projection and language model, over a tower that no longer changes; two prompts a picture."""
+    """Q-Former, projection and language model, over a tower that no longer changes; two prompts per picture."""
     sentences = Sentences(processor)
     inner = [model.qformer, model.language_projection, model.language_model]
     trainer = Trainer(inner, [tutor.query, tutor.background, Queries(model)], steps, 2e-3)

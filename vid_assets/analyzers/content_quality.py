@@ -11,7 +11,7 @@
 - Blockiness: steps across the borders of 8 x 8 blocks relative to steps inside them (after Wang, Bovik & Evans 2000); 1
   means none.
 - BRISQUE: Mittal, Moorthy & Bovik, "No-reference image quality assessment in the spatial domain", 2012, with the model
-  trained on the LIVE database (``vid_assets/data/brisque``); about 0 fine to 100 bad.
+  trained on the LIVE database (``vid_assets/analyzers/data/brisque``); about 0 fine to 100 bad.
 
 The analyzer uses the sampled picture, at most 640 px long. Blur and noise finer than its pixels are lost. Blocks are
 lost too if the picture was shrunk to less than half; blockiness is null then. Soft content, such as fog, counts as

@@ -60,7 +60,7 @@ def run(
     """One row per item, the largest amounts of each kind first; missing inputs add nothing."""
     tables = (speech_transcription, text_overlay, object_detection, color_analysis, temporal_flow, audio_environment)
     if all(table is None for table in tables):
-        return Undefined("none of the analyzers that it rests on has an answer")
+        return Undefined("none of the analyzers that it depends on has an answer")
     found: dict[str, Items] = {}
     texts = [] if speech_transcription is None else speech_transcription["word"].to_list()
     texts += [] if text_overlay is None else text_overlay["text"].drop_nulls().to_list()

@@ -1,5 +1,6 @@
 """``vid-assets analyze``: run every analyzer, or those that you name, on the given files."""
 
+import itertools
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from resources.warehouse.resource import Warehouse
     from vid_assets.errors import MediaError
+    from vid_assets.executor import Stop
 
 Paths = Annotated[
     list[str],
@@ -28,7 +30,8 @@ Paths = Annotated[
 def analyze(paths: Paths, only: Only = None, disable: Disable = None, profile: Profile = "") -> int:
     """Analyse videos: files, folders, patterns.
 
-    A file that is no video is one line, and the others go on.
+    A file that is no video is one line, and the others go on. Ctrl-C stops after the steps that run; a second one stops
+    at once.
     """
     chosen, off = names_in(only, "--only"), names_in(disable, "--disable")
     use_profile(profile)
@@ -46,7 +49,7 @@ def analyze_files(
     profile: str = "",
     problems: "Sequence[MediaError]" = (),
 ) -> int:
-    """Register files, run the job for each, and show the answers.
+    """Register files, run the job for each, and show the answers. Call it only on the main thread.
 
     Args:
         files: The files.
@@ -56,7 +59,7 @@ def analyze_files(
         problems: Problems with other paths of the command line.
 
     Returns:
-        The exit code.
+        The exit code; 128 plus its number after a signal.
 
     Raises:
         SettingsError: ``VID_DISABLED`` names an analyzer that does not exist.
@@ -70,24 +73,32 @@ def analyze_files(
     from vid_assets.home import instance
     from vid_assets.registry import discover
     from vid_assets.settings import DISABLED_TAG, analyzers_named
+    from vid_assets.signals import run_stoppable
     from vid_assets.sql.publish import publish
 
     analyzers_named(settings().disabled)
     screen, warehouse = console(), Warehouse(path=str(settings().warehouse))
-    publish(warehouse)
     tags = {name: value for name, value in ((PROFILE_TAG, profile), (DISABLED_TAG, ",".join(disable))) if value}
     names = [analyzer.name for analyzer in discover() if only is None or analyzer.name in only]
-    for problem in problems:
-        complain(str(problem), screen)
-    with instance() as dagster, progress(screen) as bar:
-        end_orphans(dagster)
-        work = _Work(warehouse, dagster, screen, bar, names, tags, everything=only is None)
-        good = [work.on(place, file, len(files)) for place, file in enumerate(files)]
-    if len(files) + len(problems) > 1:
-        say(f"{sum(good)} of {len(files) + len(problems)} analysed without a failure", screen)
-    if any(work.shown):
-        show_next_steps(warehouse, screen)
-    return int(bool(problems) or not all(good))
+
+    def work(stop: "Stop") -> int:
+        publish(warehouse)
+        for problem in problems:
+            complain(str(problem), screen)
+        with instance() as dagster, progress(screen) as bar:
+            end_orphans(dagster)
+            one = _Work(warehouse, dagster, screen, bar, stop, names, tags, everything=only is None)
+            waiting = itertools.takewhile(lambda _: not stop.is_set, enumerate(files))
+            good = [one.on(place, file, len(files)) for place, file in waiting]
+        if len(files) + len(problems) > 1:
+            say(f"{sum(good)} of {len(files) + len(problems)} analysed without a failure", screen)
+        if left := len(files) - len(good):
+            say(f"{left} not started", screen)
+        if any(one.shown) and not stop.is_set:
+            show_next_steps(warehouse, screen)
+        return int(bool(problems) or not all(good))
+
+    return run_stoppable(work, lambda line: say(line, screen))
 
 
 class _Work:
@@ -98,6 +109,7 @@ class _Work:
         instance: The Dagster instance.
         console: Console for the output.
         bar: The progress display.
+        stop: What may end the work.
         names: The analyzers that must answer.
         tags: Tags of every run.
         everything: Whether these are all analyzers.
@@ -109,12 +121,14 @@ class _Work:
         instance: "dg.DagsterInstance",
         console: "Console",
         bar: "Progress",
+        stop: "Stop",
         names: Sequence[str],
         tags: dict[str, str],
         *,
         everything: bool,
     ) -> None:
         self.warehouse, self.instance, self.console, self.bar = warehouse, instance, console, bar
+        self.stop = stop
         self.names, self.tags, self.everything = names, tags, everything
         self.task = bar.add_task("", total=None)
         self.shown: list[bool] = []
@@ -149,10 +163,13 @@ class _Work:
             video_id,
             self.names,
             self.warehouse,
-            lambda: execute(self.instance, self.tags | {PARTITION_TAG: video_id}, selection),
+            lambda: execute(self.instance, self.tags | {PARTITION_TAG: video_id}, selection, self.stop),
             lambda done: self.bar.update(self.task, completed=before + done),
         )
-        self._ensure_report(video_id)
+        if self.stop.now.is_set():
+            return False
+        if not self.stop.is_set:
+            self._ensure_report(video_id)
         spent_s = time.perf_counter() - start
         self.shown.append(show(video_id, file.name, spent_s, self.warehouse, self.console, self.names))
         return succeeded

@@ -18,7 +18,10 @@ from vid_assets.cli.status import status
 
 PROGRAM = "vid-assets"
 FAILED, WRONG = 1, 2
-_EPILOG = "Exit codes: 0 all done; 1 something failed or was not found; 2 the command line or a setting is wrong."
+_EPILOG = (
+    "Exit codes: 0 all done; 1 something failed or was not found; 2 the command line or a setting is wrong; "
+    "128 + n ended by signal n."
+)
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
     "Results": (status, search, export),
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments after the program's name; None for those of this process.
 
     Returns:
-        The exit code, as `vid_assets.cli` lists them; 130 after an interrupt.
+        The exit code, as `vid_assets.cli` lists them.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:

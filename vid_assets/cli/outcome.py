@@ -38,12 +38,12 @@ def show(
 
     Returns:
         Whether there was anything to show.
-        Whether there was anything to show.
     """
     records = read_records(video_id, warehouse)
     video = warehouse.read_partition(VIDEOS.name, video_id)
-    if records[VIDEOS.name]["status"] == "failed" or video is None:
-        complain(records[VIDEOS.name]["reason"], console)
+    decoded = records.get(VIDEOS.name)
+    if video is None or decoded is None or decoded["status"] == "failed":
+        complain(decoded["reason"] if decoded else f"{title}: not decoded", console)
         return False
     duration_s = video["duration_s"].item()
     analysis_s = shared_wall_s(warehouse, video_id) or 0.0

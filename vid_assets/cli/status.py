@@ -34,6 +34,7 @@ ORDER BY ended_at DESC, analyzer LIMIT $1"""
 
 def status(video: Video = "", as_json: AsJson = False) -> int:
     """Show what is done, what runs, what failed, and which models are loaded."""
+    _check_settings()
     from resources.settings import settings
     from resources.warehouse.resource import Warehouse
     from vid_assets.cli.console import console
@@ -49,6 +50,27 @@ def status(video: Video = "", as_json: AsJson = False) -> int:
         return 0
     _show(facts, console())
     return 0
+
+
+def _check_settings() -> None:
+    """Refuse what would end a backfill.
+
+    Raises:
+        SettingsError: ``VID_CONFIG``, ``VID_DISABLED`` or ``VID_ARCHIVE`` is wrong.
+        CatalogueError: ``VID_CATALOG`` is wrong.
+    """
+    from resources.catalog.rows import catalogue
+    from resources.settings import settings
+    from vid_assets.archive.filesystem import check_archive
+    from vid_assets.configuration import configuration
+    from vid_assets.settings import analyzers_named
+
+    configuration()
+    catalogue()
+    analyzers_named(settings().disabled)
+    # without a setting, the folder need not exist: files can be analysed by name
+    if "archive" in settings().model_fields_set:
+        check_archive(settings().archive)
 
 
 def collect(warehouse: "Warehouse") -> dict[str, Any]:

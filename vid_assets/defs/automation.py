@@ -109,7 +109,7 @@ def nightly_backfill(
     yield from (request(batch, night) for batch in made)
     if not made:
         left = len(hopeless(context.instance, warehouse))
-        hint = f"; {left} videos were given up, `make backfill RETRY=1` tries them again" if left else ""
+        hint = f"; {left} videos were given up, `vid-assets backfill --retry` tries them again" if left else ""
         yield dg.SkipReason(f"nothing {'else ' if left else ''}is missing, failed or out of date{hint}")
 
 

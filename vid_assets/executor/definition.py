@@ -15,6 +15,7 @@ from vid_assets.executor.orphans import PROCESS_TAG, this_process
 from vid_assets.executor.pools import Pools
 from vid_assets.executor.run import Settings, WarmRun
 from vid_assets.executor.workers import Gate
+from vid_assets.threads import cores
 
 CONFIG = dg.Field(
     {
@@ -133,7 +134,4 @@ def warm_executor(init_context: dg.InitExecutorContext) -> WarmExecutor:
 
 
 def _threads(configured: int) -> int:
-    if configured > 0:
-        return configured
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return configured if configured > 0 else cores()

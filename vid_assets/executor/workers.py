@@ -1,7 +1,6 @@
 """The threads that run steps, and the gate between them and the event log."""
 
 import contextvars
-import ctypes
 import queue
 import threading
 import time
@@ -9,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+
+from vid_assets.threads import raise_in
 
 _current_gate: contextvars.ContextVar["Gate | None"] = contextvars.ContextVar("vid_assets_gate", default=None)
 
@@ -135,7 +136,7 @@ class Workers:
         call into native code finishes first.
         """
         if (thread := self._thread_of.get(step_key)) is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Abandoned))
+            raise_in(thread, Abandoned)
 
     def close(self, wait_s: float) -> None:
         """Let the threads end when their steps do, and wait up to `wait_s` seconds in total."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Cues:
         self._captions: dict[int, Captions] = {}
         self._digital: dict[int, DigitalCaptions] = {}
         self._digital_rows: list[tuple[Caption, int, str | None]] = []
+        self._digital_beyond = Counter[int]()
         self._last: dict[int, dict[str, Any]] = {}
 
     def subtitle(self, stream: Any, packet: Any) -> None:
@@ -67,8 +69,11 @@ class Cues:
         for caption in self._captions.setdefault(track, Captions()).add(data, time):
             self._caption(caption, track, language)
         digital = self._digital.setdefault(track, DigitalCaptions())
-        self._digital_rows += [(caption, track, language) for caption in digital.add(data, time)][:MOST_CUES]
-        del self._digital_rows[MOST_CUES:]
+        for caption in digital.add(data, time):
+            if len(self._digital_rows) < MOST_CUES:
+                self._digital_rows.append((caption, track, language))
+            else:
+                self._digital_beyond[track] += 1
 
     def _end_captions(self, end: float) -> None:
         """End the captions that are still shown. CEA-708 captions count only without CEA-608 ones: they repeat them."""
@@ -81,6 +86,7 @@ class Cues:
         for caption, track, language in self._digital_rows:
             if track not in known:
                 self._caption(caption, track, language)
+        self.left_out += sum(count for track, count in self._digital_beyond.items() if track not in known)
 
     def _caption(self, caption: Caption, track: int, language: str | None) -> None:
         self._add("caption", caption.start, caption.end, caption.text, language, track)

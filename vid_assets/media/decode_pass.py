@@ -1,7 +1,6 @@
 """The one pass over a file: choose tracks, decode them, put picture, sound and cues on one timeline. Sandbox only."""
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +21,7 @@ from vid_assets.media.tracks import (
     ranked,
     sound_criteria,
 )
+from vid_assets.threads import cores
 
 CONVERT = "convert it with ffmpeg first"
 # Headers round, and may count the last picture twice.
@@ -176,7 +176,7 @@ class _Pass:
             Refused: A picture is over the limit.
         """
         context = self.streams[track.index].codec_context
-        context.thread_count = self.limits.threads or min(8, _processors())
+        context.thread_count = self.limits.threads or min(8, cores())
         context.thread_type = "AUTO"
         if track.kind == "video":
             self._check_size(context.width, context.height)
@@ -407,7 +407,3 @@ class _Pass:
             self.warnings.append(
                 f"ends at {duration:.2f} s of the {announced:.2f} s that its header announces; it may be cut"
             )
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

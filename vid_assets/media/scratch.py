@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from resources.fs import write_atomically
+
 # Raise it when the meaning or layout of the arrays changes; scratch with another layout is decoded again.
 LAYOUT = 2
 META = "meta.json"
@@ -73,12 +75,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> None:
     """Replace ``meta.json`` durably and atomically."""
-    part = folder / f".{META}.{os.getpid()}.{os.urandom(4).hex()}"
-    with part.open("x", encoding="utf-8") as file:
-        json.dump({"layout": LAYOUT, **meta}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / META)
+    write_atomically(folder / META, json.dumps({"layout": LAYOUT, **meta}), durable=True)
 
 
 def temporary(scratch: Path, video_id: str) -> Path:

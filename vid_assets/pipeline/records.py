@@ -61,8 +61,7 @@ def record(
         started_at: When the analysis started.
         records: Earlier rows of the video.
     """
-    source = run.warehouse.read_partition(SOURCES.name, video_id)
-    content_hash = None if source is None else source["content_hash"].item()
+    content_hash = _content_hash(video_id, run, records)
     before = records.get(subject.name)
     again = before is not None and before["code_version"] == subject.version
     usage = outcome.usage
@@ -94,6 +93,14 @@ def record(
         "own_settings": subject.own,
         "provenance": provenance(subject.version, content_hash, [records.get(name) for name in subject.upstream]),
     }
+
+
+def _content_hash(video_id: str, run: Run, records: Records) -> str | None:
+    """Return the SHA-256 of the file. Every answer of a video needs it, so the record of ``videos`` passes it on."""
+    if known := records.get(VIDEOS.name, {}).get("content_hash"):
+        return known
+    source = run.warehouse.read_partition(SOURCES.name, video_id)
+    return None if source is None else source["content_hash"].item()
 
 
 def put_record(row: Mapping[str, Any], warehouse: Tables) -> None:

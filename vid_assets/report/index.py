@@ -1,14 +1,13 @@
 """The archive page: one card per report, newest first."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from resources.fs import write_atomically
 from vid_assets.report.page import environment
 
 CARDS, THUMBS, INDEX = "cards", "thumbs", "index.html"
@@ -68,20 +67,6 @@ def write_index(reports: Path) -> Path:
     files = sorted((reports / CARDS).glob("*.json"), key=lambda file: (-file.stat().st_mtime_ns, file.name))
     cards = [Card(**json.loads(file.read_bytes())) for file in files[:SHOWN]]
     html = environment().get_template("archive.html").render(cards=cards, total=len(files))
-    replace_file(reports / INDEX, html.encode())
+    reports.mkdir(parents=True, exist_ok=True)
+    write_atomically(reports / INDEX, html)
     return reports / INDEX
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace the content of a file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(descriptor, 0o644)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from resources.fs import write_atomically
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.stage import Tables
 from vid_assets.contract import Analyzer
@@ -18,7 +19,7 @@ from vid_assets.errors import MediaError
 from vid_assets.media import MediaSettings, open_media
 from vid_assets.media.remote import local_path
 from vid_assets.report.facts import Facts, collect
-from vid_assets.report.index import CARDS, THUMBS, Card, replace_file
+from vid_assets.report.index import CARDS, THUMBS, Card
 from vid_assets.report.page import WIDE, video_page
 from vid_assets.report.pictures import strip, thumbnail, webp
 
@@ -63,12 +64,14 @@ def write_report(
     facts = collect(warehouse, video_id, analyzers)
     html, preview, middle = _with_pictures(facts, warehouse, scratch, media)
     page = reports / f"{video_id}.html"
-    replace_file(page, html.encode())
+    for folder in (CARDS, THUMBS):
+        (reports / folder).mkdir(parents=True, exist_ok=True)
+    write_atomically(page, html)
     small = reports / THUMBS / f"{video_id}.webp"
     if middle is None:
         small.unlink(missing_ok=True)
     else:
-        replace_file(small, webp(middle))
+        write_atomically(small, webp(middle))
     card = Card(
         video_id=video_id,
         title=facts.title,
@@ -79,7 +82,7 @@ def write_report(
         failed=sorted(name for name, record in facts.records.items() if record["status"] == "failed"),
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    replace_file(reports / CARDS / f"{video_id}.json", json.dumps(card.as_dict()).encode())
+    write_atomically(reports / CARDS / f"{video_id}.json", json.dumps(card.as_dict()))
     return Written(page, html, facts, preview)
 
 

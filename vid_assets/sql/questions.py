@@ -148,7 +148,7 @@ def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
     query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name)"  # noqa: S608
     return ViewSpec(
         "texts",
-        "One row an analyzer, or table of the file's own, whose texts are searched",
+        "One row per analyzer, or table of the file's own, whose texts are searched",
         query,
         {"name": ("text", "Its name")},
     )

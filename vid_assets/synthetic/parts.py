@@ -30,7 +30,7 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Pan:
-    """The camera turns; `rate` in screen widths a second, positive to the right (the picture moves left)."""
+    """The camera turns; `rate` in screen widths per second, positive to the right (the picture moves left)."""
 
     rate: float
     seconds: float = math.inf
@@ -38,7 +38,7 @@ class Pan:
 
 @dataclass(frozen=True, slots=True)
 class Tilt:
-    """The camera nods; `rate` in screen heights a second, positive downwards (the picture moves up)."""
+    """The camera nods; `rate` in screen heights per second, positive downwards (the picture moves up)."""
 
     rate: float
     seconds: float = math.inf
@@ -46,7 +46,7 @@ class Tilt:
 
 @dataclass(frozen=True, slots=True)
 class Zoom:
-    """The camera zooms about the centre; `rate` is the natural logarithm of the scale a second, positive inwards."""
+    """The camera zooms about the centre; `rate` is the natural logarithm of the scale per second, positive inwards."""
 
     rate: float
     seconds: float = math.inf
@@ -61,8 +61,8 @@ class Mover:
 
     Attributes:
         shape: Where and what it is at the start of the shot.
-        dx: Speed to the right in screen widths a second.
-        dy: Speed downwards in screen heights a second.
+        dx: Speed to the right in screen widths per second.
+        dy: Speed downwards in screen heights per second.
         start_s: When it starts to move, from the start of the shot.
         end_s: When it stops.
     """

@@ -239,7 +239,7 @@ def random_clip(
         duration_s: Length, to the frame.
         width: In px, even.
         height: In px, even.
-        fps: Frames a second.
+        fps: Frames per second.
         features: What may occur, any of `FEATURES`.
 
     Raises:

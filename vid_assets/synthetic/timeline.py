@@ -27,7 +27,7 @@ class Clip:
         shots: At least one.
         width: In px, even.
         height: In px, even.
-        fps: Frames a second.
+        fps: Frames per second.
         texts: Overlays.
         flashes: Moments of single nearly white frames.
         freezes: Spans without motion.

@@ -79,7 +79,7 @@ class Truth:
     """All that is known of a clip. Frames count from 0; times are seconds of the clip.
 
     Attributes:
-        fps: Frames a second.
+        fps: Frames per second.
         frame_count: Frames.
         duration_s: Frames over fps; the sound lasts as long.
         shots: First and last frame of each.

@@ -1,5 +1,6 @@
-"""How many edits part two sequences."""
+"""Words and letters: which count, and how many edits part two sequences of them."""
 
+import re
 from collections.abc import Sequence
 
 
@@ -11,3 +12,8 @@ def edits(one: Sequence[object], other: Sequence[object]) -> int:
         for j, b in enumerate(other, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
     return row[-1]
+
+
+def bare(word: str) -> str:
+    """Letters only, in lower case."""
+    return re.sub(r"[^a-z']", "", word.lower())
