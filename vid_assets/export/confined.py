@@ -28,7 +28,8 @@ def made(subject: Subject, job: Mapping[str, Any], out: Path) -> Iterator[tuple[
         MediaError: The file is missing, has changed, or cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".part-", dir=out))
+    # The process works in this folder, so its path must not depend on where this one works.
+    folder = Path(tempfile.mkdtemp(prefix=".part-", dir=out.resolve()))
     try:
         with subject.open() as file:
             yield decode(file, shown(subject.path), folder, subject.media, job), folder

@@ -117,7 +117,7 @@ def run(request: Request, say: Say, complain: Say, advance: Callable[[int, int],
             except (VidAssetsError, ResourceError) as error:
                 if video_id or isinstance(error, SettingsError):
                     raise
-                complain(str(error))
+                complain(str(error) if each in str(error) else f"{each}: {error}")
                 outcome.failed += 1
                 continue
             for line in written.notes:
