@@ -20,8 +20,9 @@ _SPANS = """
 SELECT video_id, start_s, end_s FROM clips($what, source := $source, gap_s := $gap_s)
 WHERE $video_id IS NULL OR video_id = $video_id ORDER BY video_id, start_s"""
 _NAMES = """
-SELECT kind FROM events WHERE kind IS NOT NULL AND ($video_id IS NULL OR video_id = $video_id)
-    AND ($source IS NULL OR analyzer = $source) GROUP BY kind ORDER BY count(*) DESC, kind"""
+SELECT kind FROM events WHERE trim(kind) <> '' AND ($video_id IS NULL OR video_id = $video_id)
+    AND ($source IS NULL OR analyzer = $source) GROUP BY kind
+ORDER BY bool_and(analyzer = 'speech_transcription'), count(*) DESC, kind"""
 _CLOCK = r"(?:(?:(\d+):)?(\d{1,3}):)?(\d+(?:\.\d+)?)"
 _RANGE = re.compile(rf"{_CLOCK}\s*-\s*{_CLOCK}")
 # A clip that begins no more than a frame early begins where it is asked to.

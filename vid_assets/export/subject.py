@@ -21,6 +21,7 @@ from vid_assets.media.source import open_regular
 from vid_assets.pipeline.records import read_records
 
 _SHOWN = 5
+_ALIKE = 0.6
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def find(video: str, warehouse: Warehouse) -> str:
 def nearest(text: str, names: Sequence[str]) -> list[str]:
     """Return the names that are spelled much like a text, the closest first."""
     by_lower = {name.lower(): name for name in names}
-    return [by_lower[name] for name in get_close_matches(text.lower(), by_lower, _SHOWN, 0.7)]
+    return [by_lower[name] for name in get_close_matches(text.lower(), by_lower, _SHOWN, _ALIKE)]
 
 
 def listed(names: Sequence[str]) -> str:
