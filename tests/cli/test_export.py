@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 
 from tests.cli.conftest import SILENT, SPEECH, words
 from vid_assets.cli import main
-from vid_assets.cli.export import Format, as_text, write
+from vid_assets.export.formats import Format
+from vid_assets.export.tables import as_text, write
 
 SRT = "1\n00:00:01,000 --> 00:00:04,400\nAsk not what your country can do.\n\n"
 

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def console() -> "Console":
-    """Return a console for the answer of a command."""
+def console(*, stderr: bool = False) -> "Console":
+    """Return a console for the answer of a command, or for what is said beside it."""
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 def complain(line: str, console: "Console") -> None:

@@ -117,7 +117,7 @@ def _show(facts: dict[str, Any], console: "Console") -> None:
 
 def _show_video(video: str, warehouse: "Warehouse", console: "Console") -> int:
     from vid_assets.cli.console import table
-    from vid_assets.cli.export import find
+    from vid_assets.export.subject import find
     from vid_assets.pipeline.records import read_records
 
     video_id = find(video, warehouse)

@@ -59,6 +59,16 @@ def decode_file(folder: Path, settings: MediaSettings, pulse: Pulse) -> dict[str
     Raises:
         Refused: The file is broken, unsupported, or over a limit.
     """
+    with opened() as container:
+        return Pass(container, folder, settings, pulse).run()
+
+
+def opened() -> Any:
+    """Open standard input as a container, with what `allowed` lists and nothing else.
+
+    Raises:
+        Refused: It is not a media file of a kind that may be opened.
+    """
     import av
     import av.error
 
@@ -69,11 +79,9 @@ def decode_file(folder: Path, settings: MediaSettings, pulse: Pulse) -> dict[str
         "codec_whitelist": ",".join(sorted(CODECS)),
     }
     try:
-        container = av.open("file:/dev/fd/0", options=options, metadata_errors="replace")
+        return av.open("file:/dev/fd/0", options=options, metadata_errors="replace")
     except av.error.ArgumentError:
         raise Refused("its container format is broken or not on the allow list", CONVERT) from None
-    with container:
-        return _Pass(container, folder, settings, pulse).run()
 
 
 def _know_all_side_data() -> None:
@@ -88,7 +96,7 @@ def _know_all_side_data() -> None:
     Type._missing_ = classmethod(unnamed)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-class _Pass:
+class Pass:
     """State of one pass."""
 
     def __init__(self, container: Any, folder: Path, settings: MediaSettings, pulse: Pulse) -> None:
@@ -161,13 +169,17 @@ class _Pass:
                 self.warnings.append(warning)
             self._open(order[0])
             self.picture = order[0].index
-            self.pictures = Pictures(self.folder, self.streams[self.picture], self.settings)
+            self.pictures = self._pictures(self.streams[self.picture])
         else:
             self.warnings += [
                 f"the picture of track {track.index} ({track.codec}) is left out: {track.refused}"
                 for track in others
                 if track.refused and not self._beside(track)
             ]
+
+    def _pictures(self, stream: Any) -> Pictures:
+        """Return what takes the pictures of the chosen track."""
+        return Pictures(self.folder, stream, self.settings)
 
     def _open(self, track: Track) -> None:
         """Prepare a decoder from the track's header, before decoding any of it.

@@ -62,11 +62,7 @@ class Pictures:
             self._take(whole)
 
     def _take(self, frame: Any) -> None:
-        if not self.count:
-            self._begin(frame)
-        elif (form := (frame.width, frame.height, frame.format.name)) != self._form:
-            self._resized += form[:2] != self._form[:2]
-            self._fit(frame)
+        self._prepare(frame)
         stamp = frame.pts
         self._stamps.append(MISSING if stamp is None else stamp)
         self.corrupt += frame.is_corrupt
@@ -78,6 +74,14 @@ class Pictures:
             self._frames.append(self._scaled(self._frame_scaler, frame, self._frame_box, self._frame_size))
             self._rows.append(self.count)
         self.count += 1
+
+    def _prepare(self, frame: Any) -> None:
+        """Adapt to the form of the next picture."""
+        if not self.count:
+            self._begin(frame)
+        elif (form := (frame.width, frame.height, frame.format.name)) != self._form:
+            self._resized += form[:2] != self._form[:2]
+            self._fit(frame)
 
     def _begin(self, frame: Any) -> None:
         """Fix the geometry from the first picture; it is the same for the whole video."""
@@ -96,6 +100,10 @@ class Pictures:
         if self.transfer in (PQ, HLG):
             self._mapper = ToneMapper(self.transfer, frame.color_primaries)
         self._thumb_scaler, self._frame_scaler = VideoReformatter(), VideoReformatter()
+        self._open_files(width, height)
+
+    def _open_files(self, width: int, height: int) -> None:
+        """Create the files for pictures of this size."""
         shape = THUMB_HEIGHT, THUMB_WIDTH, 3
         self._thumbs = NpyWriter(self._folder / "thumbs.npy", "|u1", shape, THUMB_WIDTH * THUMB_HEIGHT * 3)
         self._frames = NpyWriter(self._folder / "frames.npy", "|u1", (height, width, 3), width * height * 3)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,26 +26,31 @@ _ENDED_BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT
 ROOT = Path(__file__).parents[2]
 
 
-def decode(file: BinaryIO, name: str, folder: Path, settings: MediaSettings) -> dict[str, Any]:
-    """Decode an open file into `folder`, in one pass.
+def decode(
+    file: BinaryIO, name: str, folder: Path, settings: MediaSettings, job: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Decode an open file into `folder`, in one pass, or do another job with it.
 
     Args:
         file: The media file; the worker reads it through its standard input, so that its name never reaches FFmpeg.
         name: Name of the file in errors.
         folder: An empty folder; on success it holds the ``.npy`` files that the report names.
         settings: How to make the streams, and the limits on the cost.
+        job: ``name`` and arguments of another job: ``cut`` (`cut.cut_file`) or ``stills`` (`stills.take_stills`).
 
     Returns:
-        The worker's report: ``video``, ``facts``, ``tracks``, ``warnings``, ``files`` (name to bytes).
+        The worker's report: ``files`` (name to bytes), and after a decode ``video``, ``facts``, ``tracks``,
+        ``warnings``.
 
     Raises:
         MediaError: The file is broken, unsupported, hostile or over a limit, or the decoder hung or crashed.
         OutsideError: The decoder was killed, or could not write.
     """
     limits = settings.limits
+    given = [json.dumps(asdict(settings)), json.dumps(dict(job or {}))]
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-c", BOOT, str(ROOT), str(os.getpid()), str(folder), json.dumps(asdict(settings))],
+            [sys.executable, "-I", "-c", BOOT, str(ROOT), str(os.getpid()), str(folder), *given],
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -1,4 +1,4 @@
-"""The decoding process: it limits itself, makes one pass over the file on its standard input, and reports.
+"""The decoding process: it limits itself, does one job with the file on its standard input, and reports.
 
 `vid_assets.media.sandbox` starts it; the pipeline never imports it.
 """
@@ -22,14 +22,16 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def main(arguments: list[str]) -> None:
-    """Decode standard input into a folder and write one line of JSON.
+    """Do a job with standard input, in a folder, and write one line of JSON.
 
     Args:
-        arguments: Process id of the parent, the folder, and the settings as JSON.
+        arguments: Process id of the parent, the folder, and as JSON the settings and the job. The job names itself
+            and its arguments; without one, the file is decoded.
     """
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     parent, folder, values = int(arguments[0]), Path(arguments[1]), json.loads(arguments[2])
+    job = json.loads(arguments[3]) if len(arguments) > 3 else {}
     limits = Limits(**values.pop("limits"))
     settings = MediaSettings(limits=limits, **values)
     # Before the limits: loading a library needs address space and open files.
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
     try:
         _confine(parent, limits)
-        report = decode_file(folder, settings, _Pulse(channel))
+        report = _done(job, folder, settings, _Pulse(channel))
     except Refused as refusal:
         report: dict[str, Any] = dict(zip(("problem", "fix"), refusal.args, strict=True))
     except (MemoryError, av.error.BlockingIOError):
@@ -49,6 +51,20 @@ def main(arguments: list[str]) -> None:
     except OSError as error:
         report = _unwritable(error, limits)
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
+
+
+def _done(job: dict[str, Any], folder: Path, settings: MediaSettings, pulse: "_Pulse") -> dict[str, Any]:
+    match job.pop("name", "decode"):
+        case "cut":
+            from vid_assets.media.cut import cut_file
+
+            return cut_file(folder, settings, pulse, **job)
+        case "stills":
+            from vid_assets.media.stills import take_stills
+
+            return take_stills(folder, settings, pulse, **job)
+        case _:
+            return decode_file(folder, settings, pulse)
 
 
 def _out_of_memory(limits: Limits) -> dict[str, str]:

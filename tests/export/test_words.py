@@ -7,11 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vid_assets.cli.subtitles import LINE, LINES, LONGEST_S, Cue, Word, cues, srt, vtt
+from vid_assets.export.subtitles import LINE, LINES, LONGEST_S, Cue, Word, cues, srt, vtt
 
 
-def spoken(*texts, step=0.5, phrase=0, start=0.0):
-    return [Word(text, start + step * place, start + step * place + 0.4, phrase) for place, text in enumerate(texts)]
+def spoken(*texts, step=0.5, phrase=0, start=0.0, language="en"):
+    return [
+        Word(text, start + step * place, start + step * place + 0.4, phrase, language)
+        for place, text in enumerate(texts)
+    ]
 
 
 def test_a_phrase_is_a_cue():
@@ -33,13 +36,15 @@ def test_cues_do_not_overlap():
 
 
 def test_languages_without_spaces():
-    assert cues(spoken("你好", "世界"), "zh")[0].lines == ["你好世界"]
-    assert all(len(line) <= LINE for cue in cues(spoken(*["漢字" * 6] * 9, step=0.1), "ja") for line in cue.lines)
+    assert cues(spoken("你好", "世界", language="zh"))[0].lines == ["你好世界"]
+    assert all(
+        len(line) <= LINE for cue in cues(spoken(*["漢字" * 6] * 9, step=0.1, language="ja")) for line in cue.lines
+    )
 
 
 def test_subrip():
     text = srt([Cue(1_500, 3_600_001, ["a --> b", "<i>"]), Cue(3_600_001, 3_700_000, ["c"])])
-    assert text == "1\n00:00:01,500 --> 01:00:00,001\na -> b\n<i>\n\n2\n01:00:00,001 --> 01:01:40,000\nc\n\n"
+    assert text == "1\n00:00:01,500 --> 01:00:00,001\na -> b\n<\u2060i>\n\n2\n01:00:00,001 --> 01:01:40,000\nc\n\n"
 
 
 def test_webvtt():
