@@ -33,7 +33,29 @@ from vid_assets.sql.publish import publish, table_spec
 
 OUT = Path(__file__).parent / "archive.json"
 SQL = ROOT / "docs" / "how-to" / "sql.md"
-WORDS = "your country people dog river said what ask not can do the of and we light for more than one year".split()
+WORDS = [
+    "your",
+    "country",
+    "people",
+    "dog",
+    "river",
+    "said",
+    "what",
+    "ask",
+    "not",
+    "can",
+    "do",
+    "the",
+    "of",
+    "and",
+    "we",
+    "light",
+    "for",
+    "more",
+    "than",
+    "one",
+    "year",
+]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEAST, MOST = 5, 200
 TEN = 10
@@ -176,7 +198,7 @@ def queries() -> dict[str, str]:
 def count_query() -> str:
     """Return a query that counts the rows of all tables."""
     names = [VIDEOS.name, TRACKS.name, CUES.name, ANALYZER_RUNS.name, *(analyzer.name for analyzer in discover())]
-    return "SELECT " + " + ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608
+    return "SELECT " + " + ".join(f"(SELECT count(*) FROM {name})" for name in names)
 
 
 def writes(warehouse: Warehouse, first: int) -> dict[str, list[float]]:
@@ -275,32 +297,34 @@ def _template(spec: TableSpec) -> pl.DataFrame:
 
 
 def _maker(name: str, dtype: Any, chance: random.Random) -> Callable[[int], Any]:
-    if name in ("start_s", "time_s"):
-        return lambda place: place * 0.5
-    if name == "end_s":
-        return lambda place: place * 0.5 + 0.5
-    if name in ("duration_s", "fps"):
-        return lambda place: 10.0
-    if name == "status":
-        return lambda place: "value"
-    if isinstance(dtype, pl.List):
-        inner = _maker(name, dtype.inner, chance)
-        return lambda place: [inner(place) for _ in range(2)]
-    if isinstance(dtype, pl.Array):
-        inner = _maker(name, dtype.inner, chance)
-        return lambda place: [inner(place) for _ in range(dtype.size)]
+    """Return what makes a value of a column for each row."""
+    if name in _NAMED:
+        return _NAMED[name]
+    if isinstance(dtype, pl.List | pl.Array):
+        inner, size = _maker(name, dtype.inner, chance), dtype.size if isinstance(dtype, pl.Array) else 2
+        return lambda place: [inner(place) for _ in range(size)]
     if isinstance(dtype, pl.Struct):
         fields = {field.name: _maker(field.name, field.dtype, chance) for field in dtype.fields}
         return lambda place: {field: make(place) for field, make in fields.items()}
-    if dtype == pl.String:
-        return lambda place: " ".join(chance.choices(WORDS, k=4 if name in ("text", "caption") else 1))
-    if dtype == pl.Boolean:
-        return lambda place: chance.random() < 0.5
-    if isinstance(dtype, pl.Datetime):
-        return lambda place: START + timedelta(hours=chance.randrange(4000))
-    if dtype in (pl.Float32, pl.Float64):
-        return lambda place: chance.random()
-    return lambda place: chance.randrange(100)
+    kind = dtype if isinstance(dtype, type) else type(dtype)
+    makers: dict[Any, Callable[[int], Any]] = {
+        pl.String: lambda place: " ".join(chance.choices(WORDS, k=4 if name in ("text", "caption") else 1)),
+        pl.Boolean: lambda place: chance.random() < 0.5,
+        pl.Datetime: lambda place: START + timedelta(hours=chance.randrange(4000)),
+        pl.Float32: lambda place: chance.random(),
+        pl.Float64: lambda place: chance.random(),
+    }
+    return makers.get(kind, lambda place: chance.randrange(100))
+
+
+_NAMED: dict[str, Callable[[int], Any]] = {
+    "start_s": lambda place: place * 0.5,
+    "time_s": lambda place: place * 0.5,
+    "end_s": lambda place: place * 0.5 + 0.5,
+    "duration_s": lambda place: 10.0,
+    "fps": lambda place: 25.0,
+    "status": lambda place: "value",
+}
 
 
 if __name__ == "__main__":

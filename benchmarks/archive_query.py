@@ -1,4 +1,4 @@
-"""Asks one query several times, as a user's client does: ``python -m benchmarks.archive_query results.duckdb PASSES``."""
+"""Ask one query several times, as a user's client does: ``python -m benchmarks.archive_query DATABASE PASSES``."""
 
 import json
 import resource
@@ -9,7 +9,7 @@ import duckdb  # noqa: TID253 - it is the user's client
 
 if __name__ == "__main__":
     query = sys.stdin.read()
-    seconds = []
+    seconds, rows = [], 0
     with duckdb.connect(sys.argv[1], read_only=True) as connection:
         for _ in range(int(sys.argv[2])):
             began = time.perf_counter()
