@@ -6,8 +6,9 @@ still leans on is thinned: its record stays, and of its events those that decide
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from vid_assets.executor import compact, has_file_per_run
 INDEX = "index"
 FREE_SHARE = 0.25  # of a file, from which it is worth being written anew
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-# An event of a run that decides the state of a partition: its last materialization; or, if the run failed, the last plan
-# to materialize it, which makes it failed. Events without a partition stay: this pipeline has none.
+_EVENTS = "SELECT id FROM event_logs WHERE run_id = :run_id"
+# The events of a run that decide the state of a partition: its last materialization; or, if the run failed, the last
+# plan to materialize it, which makes it failed. Events without a partition count too: this pipeline has none of them.
 _DECISIVE = """
-    dagster_event_type IN ('ASSET_MATERIALIZATION', 'ASSET_OBSERVATION', 'ASSET_MATERIALIZATION_PLANNED')
+    SELECT id FROM event_logs WHERE run_id = :run_id
+    AND dagster_event_type IN ('ASSET_MATERIALIZATION', 'ASSET_OBSERVATION', 'ASSET_MATERIALIZATION_PLANNED')
     AND (:failed OR dagster_event_type <> 'ASSET_MATERIALIZATION_PLANNED')
     AND NOT EXISTS (
         SELECT 1 FROM event_logs AS newer WHERE newer.asset_key = event_logs.asset_key
@@ -33,12 +36,7 @@ _DECISIVE = """
             AND event_logs.dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'
         )
     )"""
-_COUNT = f"SELECT count(*) FROM event_logs WHERE run_id = :run_id AND {_DECISIVE}"
-_THIN = (
-    "DELETE FROM asset_event_tags WHERE event_id IN"
-    f" (SELECT id FROM event_logs WHERE run_id = :run_id AND NOT ({_DECISIVE}))",
-    f"DELETE FROM event_logs WHERE run_id = :run_id AND NOT ({_DECISIVE})",
-)
+_FORGET = ("DELETE FROM event_logs WHERE id = :id", "DELETE FROM asset_event_tags WHERE event_id = :id")
 _OLD_CHECKS = """
     DELETE FROM asset_check_executions WHERE evaluation_event_timestamp < :before AND (
         partition IS NOT NULL AND check_name IN :former
@@ -50,33 +48,53 @@ _OLD_CHECKS = """
     )"""
 
 
-def old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[tuple[dg.DagsterRun, bool]]:
-    """Yield the ended runs from before a time, and whether a partition leans on each."""
+@dataclass(frozen=True, slots=True)
+class OldRun:
+    """An ended run.
+
+    Attributes:
+        run_id: Its id.
+        needed: Whether an event of it decides the state of a partition.
+        spare: Ids of its other events.
+        has_log: Whether it has a file of its own events.
+    """
+
+    run_id: str
+    needed: bool
+    spare: Sequence[int]
+    has_log: bool
+
+    def forget(self, instance: dg.DagsterInstance) -> None:
+        """Remove the run, or if it is needed, all of it but its record and the events that decide something."""
+        import sqlalchemy
+
+        storage: Any = instance.event_log_storage
+        instance.compute_log_manager.delete_logs(prefix=[self.run_id])
+        if not self.needed:
+            instance.delete_run(self.run_id)
+        elif self.spare:
+            with storage.index_connection() as index:
+                for statement in _FORGET:
+                    index.execute(sqlalchemy.text(statement), [{"id": event} for event in self.spare])
+        if has_file_per_run(storage):
+            # after the events: Dagster makes the file again to delete something in it
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{storage.path_for_shard(self.run_id)}{ending}").unlink(missing_ok=True)
+
+
+def old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[OldRun]:
+    """Yield the ended runs from before a time that something can be removed of."""
     import sqlalchemy
 
     storage: Any = instance.event_log_storage
     for run in instance.get_runs(dg.RunsFilter(statuses=_ENDED, created_before=before)):
+        named = {"run_id": run.run_id, "failed": run.status is dg.DagsterRunStatus.FAILURE}
         with storage.index_connection() as index:
-            yield run, bool(index.execute(sqlalchemy.text(_COUNT), _named(run)).scalar())
-
-
-def forget_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Remove a run with all its events and logs."""
-    instance.compute_log_manager.delete_logs(prefix=[run.run_id])
-    instance.delete_run(run.run_id)
-    _remove_log(instance.event_log_storage, run.run_id)
-
-
-def thin_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Remove the logs of a run, and its events but for those that decide the state of a partition."""
-    import sqlalchemy
-
-    storage: Any = instance.event_log_storage
-    instance.compute_log_manager.delete_logs(prefix=[run.run_id])
-    with storage.index_connection() as index:
-        for statement in _THIN:
-            index.execute(sqlalchemy.text(statement), _named(run))
-    _remove_log(storage, run.run_id)
+            decisive = set(index.execute(sqlalchemy.text(_DECISIVE), named).scalars())
+            spare = [id for id in index.execute(sqlalchemy.text(_EVENTS), named).scalars() if id not in decisive]
+        has_log = has_file_per_run(storage) and Path(storage.path_for_shard(run.run_id)).exists()
+        if not decisive or spare or has_log:
+            yield OldRun(run.run_id, bool(decisive), spare, has_log)
 
 
 def forget_checks(instance: dg.DagsterInstance, before: datetime, former: Collection[str]) -> None:
@@ -99,7 +117,7 @@ def forget_checks(instance: dg.DagsterInstance, before: datetime, former: Collec
 
 
 def give_back_space(instance: dg.DagsterInstance) -> None:
-    """Write the index of all runs anew if much of its file is free. If it is in use, its free pages are reused later."""
+    """Write the index of all runs anew if much of its file is free. While it is in use, its free pages stay for later."""
     storage: Any = instance.event_log_storage
     if not has_file_per_run(storage):
         return
@@ -108,14 +126,3 @@ def give_back_space(instance: dg.DagsterInstance) -> None:
             free, pages = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
         if free > FREE_SHARE * pages:
             compact(storage, INDEX)
-
-
-def _named(run: dg.DagsterRun) -> dict[str, Any]:
-    return {"run_id": run.run_id, "failed": run.status is dg.DagsterRunStatus.FAILURE}
-
-
-def _remove_log(storage: Any, run_id: str) -> None:
-    """Remove the file of a run's own events."""
-    if has_file_per_run(storage):
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{storage.path_for_shard(run_id)}{ending}").unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import polars as pl
 
 from resources.warehouse.records import FIXED_TABLES, SOURCES
 from resources.warehouse.resource import Warehouse
-from vid_assets.archive.history import forget_checks, forget_run, give_back_space, old_runs, thin_run
+from vid_assets.archive.history import forget_checks, give_back_space, old_runs
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.media.remote import unused_copies
 from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
@@ -79,10 +79,10 @@ def prune(
         if not dry_run:
             copy.unlink(missing_ok=True)
     before = datetime.now(UTC) - timedelta(days=days)
-    for run, needed in list(old_runs(instance, before)):
-        (made.logs if needed else made.runs).append(run.run_id)
+    for run in list(old_runs(instance, before)):
+        (made.logs if run.needed else made.runs).append(run.run_id)
         if not dry_run:
-            (thin_run if needed else forget_run)(instance, run)
+            run.forget(instance)
     if not dry_run:
         forget_checks(instance, before, former_checks)
         give_back_space(instance)

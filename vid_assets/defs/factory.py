@@ -142,8 +142,7 @@ def _asset(
                 context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
             else:
                 done[video_id] = _metadata(outcome)
-                if outcome.status is not Status.DISABLED:  # the earlier answer stays, and so does its picture
-                    keep_preview(reports, video_id, name, outcome.preview)
+                _keep_preview(context, outcome, reports, name, video_id)
         yield from check_results(name, checks, checked)
         deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)
@@ -231,6 +230,16 @@ def _column_schema(analyzer: Analyzer) -> dg.TableSchema:
             ),
         ]
     )
+
+
+def _keep_preview(context: dg.AssetExecutionContext, outcome: Outcome, reports: Path, name: str, video_id: str) -> None:
+    """Store the picture of an answer in the place of the last one; an answer without a picture has none."""
+    if outcome.status is Status.DISABLED:
+        return  # the earlier answer stays, and so does its picture
+    try:
+        keep_preview(reports, video_id, name, outcome.preview)
+    except OSError as error:  # the answer is stored already, and good without its picture
+        context.log.warning(f"{video_id}: its picture could not be stored: {error}")
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
