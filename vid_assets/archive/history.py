@@ -117,7 +117,7 @@ def forget_checks(instance: dg.DagsterInstance, before: datetime, former: Collec
 
 
 def give_back_space(instance: dg.DagsterInstance) -> None:
-    """Write the index of all runs anew if much of its file is free. While it is in use, its free pages stay for later."""
+    """Write the index of all runs anew if much of its file is free; not while it is in use."""
     storage: Any = instance.event_log_storage
     if not has_file_per_run(storage):
         return
