@@ -25,16 +25,14 @@ _EVENTS = "SELECT id FROM event_logs WHERE run_id = :run_id"
 # plan to materialize it, which makes it failed. Events without a partition count too: this pipeline has none of them.
 _DECISIVE = """
     SELECT id FROM event_logs WHERE run_id = :run_id
-    AND dagster_event_type IN ('ASSET_MATERIALIZATION', 'ASSET_OBSERVATION', 'ASSET_MATERIALIZATION_PLANNED')
-    AND (:failed OR dagster_event_type <> 'ASSET_MATERIALIZATION_PLANNED')
+    AND (
+        dagster_event_type = 'ASSET_MATERIALIZATION'
+        OR :failed AND dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'
+    )
     AND NOT EXISTS (
         SELECT 1 FROM event_logs AS newer WHERE newer.asset_key = event_logs.asset_key
+        AND newer.dagster_event_type IN ('ASSET_MATERIALIZATION', event_logs.dagster_event_type)
         AND newer.partition = event_logs.partition AND newer.id > event_logs.id
-        AND (
-            newer.dagster_event_type = event_logs.dagster_event_type
-            OR newer.dagster_event_type = 'ASSET_MATERIALIZATION'
-            AND event_logs.dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'
-        )
     )"""
 _FORGET = ("DELETE FROM event_logs WHERE id = :id", "DELETE FROM asset_event_tags WHERE event_id = :id")
 _OLD_CHECKS = """

@@ -40,9 +40,9 @@ _FULFILLED = """
     DELETE FROM event_logs WHERE run_id = :run_id AND (
         dagster_event_type = 'ASSET_CHECK_EVALUATION_PLANNED'
         OR dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED' AND EXISTS (
-            SELECT 1 FROM event_logs AS made WHERE made.run_id = event_logs.run_id
-            AND made.dagster_event_type = 'ASSET_MATERIALIZATION' AND made.asset_key = event_logs.asset_key
-            AND coalesce(made.partition, '') = coalesce(event_logs.partition, '')
+            SELECT 1 FROM event_logs AS made WHERE made.asset_key = event_logs.asset_key
+            AND made.dagster_event_type = 'ASSET_MATERIALIZATION' AND made.partition = event_logs.partition
+            AND made.run_id = event_logs.run_id
         )
     )"""
 
