@@ -245,8 +245,8 @@ def _keep_preview(context: dg.AssetExecutionContext, outcome: Outcome, reports: 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
     """Return what the UI shows of a materialization: why there is no value, and what the decoder worked around.
 
-    A value needs no words. Dagster stores each materialization twice, one of them for ever, and up to 1.9 kB two share a
-    page of SQLite. Most analyzers' provenance leaves no room for an entry. `analyzer_runs` has rows, times and model.
+    A value needs no words. Dagster stores each materialization twice, once of it for ever; two of up to 1.9 kB share a
+    page of SQLite, and the provenance leaves no room for an entry. `analyzer_runs` has rows, times and model.
     """
     metadata: dict[str, Any] = {}
     if outcome.status is not Status.VALUE:
