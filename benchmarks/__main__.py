@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import architectures, blip2_load, blocking, memory, overhead, reuse
+from benchmarks import architectures, blip2_load, blocking, memory, overhead, records, reuse
 from benchmarks.kit import Home, temporary_home
 from benchmarks.plan import Plan
 from benchmarks.report import Report
@@ -27,6 +27,7 @@ PARTS: dict[str, Measure] = {
     "reuse": reuse.measure,
     "memory": memory.measure,
     "overhead": overhead.measure,
+    "records": records.measure,
     "blocking": blocking.measure,
     "blip2": blip2_load.measure,
     "baseline": architectures.measure,
@@ -40,6 +41,8 @@ TARGETS = {
     "blocking_ratio": ("at most", 1.05),
     "baseline_architecture_ratio": ("at least", 5.0),
     "idle_memory_mb": ("at most", 3000.0),
+    "event_rows": ("at most", 60.0),
+    "record_mb": ("at most", 0.3),
 }
 WARM = Path(__file__).parent / "warm.json"
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -16,6 +17,7 @@ from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import Archive
 from vid_assets.media import MediaSettings, open_media
 from vid_assets.media.remote import fetch, local_path, unused_copies
+from vid_assets.report.previews import keep_preview
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
 
@@ -41,7 +43,10 @@ def home(tmp_path):
 
 def pruned(home, days=0.0, *, results=False, busy=(), dry_run=False):
     folder, warehouse, instance, _ = home
-    return prune(instance, warehouse, folder / "scratch", (), days, results=results, busy=busy, dry_run=dry_run)
+    return prune(
+        instance, warehouse, folder / "scratch", folder / "reports", (), days,
+        former_checks=("schema",), results=results, busy=busy, dry_run=dry_run,
+    )  # fmt: skip
 
 
 def test_streams_of_all_settings_count_as_one_video_and_open_ones_stay(home):
@@ -87,6 +92,7 @@ def test_results_of_a_vanished_file_go_but_an_open_stream_stays(home):
     folder, warehouse, instance, source = home
     scratch = folder / "scratch"
     media = open_media(source.path, source.video_id, scratch, MediaSettings())
+    keep_preview(folder / "reports", source.video_id, "example", np.zeros((36, 64, 3), np.uint8))
     with Archive(str(folder / "archive"), scratch) as archive:
         take_in(archive, scratch, warehouse, instance)
         shutil.move(source.path, folder / "elsewhere.mp4")
@@ -96,4 +102,5 @@ def test_results_of_a_vanished_file_go_but_an_open_stream_stays(home):
     assert warehouse.read_partition(SOURCES.name, source.video_id) is None
     assert instance.get_dynamic_partitions("videos") == []
     assert (scratch / source.video_id / "meta.json").is_file()
+    assert not list((folder / "reports/previews").iterdir())
     media.close()

@@ -1,6 +1,9 @@
 """An analyzer as a Dagster asset: partitions, checks, metadata, and videos that fail alone."""
 
+from pathlib import Path
+
 import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
 
@@ -11,10 +14,10 @@ from tests.kit.makers import make_analyzer
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.archive.register import add_partitions, register
 from vid_assets.contract import GROUPS, Column, Undefined
-from vid_assets.defs.factory import analyzer_asset, videos_asset
+from vid_assets.defs.checks import check_results
+from vid_assets.defs.factory import ANALYZER_CHECKS, analyzer_asset, videos_asset
 from vid_assets.errors import SettingsError
-from vid_assets.pipeline.checks import CHECKS
-from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.provenance import archive_version
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
@@ -42,7 +45,7 @@ def archive(clips, tmp_path):
     resources = {
         "warehouse": Warehouse(path=str(tmp_path / "warehouse")),
         "media": MediaResource(),
-        "settings": Settings(archive="", scratch=str(tmp_path / "scratch")),
+        "settings": Settings(archive="", scratch=str(tmp_path / "scratch"), reports=str(tmp_path / "reports")),
     }
     with dg.DagsterInstance.ephemeral() as instance:
         ids = [register(clip, resources["warehouse"], instance).video_id for clip in clips]
@@ -74,13 +77,12 @@ def test_one_video(archive):
     assert result.success
     (event,) = result.asset_materializations_for_node("example")
     assert event.partition == one
-    assert event.metadata["status"].value == "value"
-    assert event.metadata["dagster/row_count"].value == 1
+    assert event.metadata == {}
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
-    assert set(evaluations) == {*CHECKS, *JUDGEMENTS}
-    assert {item.check_name for item in evaluations.values() if item.blocking} == set(CHECKS)
-    assert evaluations["realtime_factor"].metadata["budget_s"].value == pytest.approx(2.002)
-    assert all(item.passed and item.partition == one for item in evaluations.values())
+    assert set(evaluations) == {"valid", "plausible"}
+    assert evaluations["plausible"].metadata["worst_realtime_factor"].value >= 0
+    for item in evaluations.values():
+        assert (item.passed, item.partition, item.description) == (True, None, "All of 1 videos passed")
 
 
 def test_a_tag_switches_analyzers_off_for_a_run(archive):
@@ -162,8 +164,9 @@ def test_several_good_videos_are_told_apart(archive):
     )
     result = materialize([analyzer_asset(seen)], instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
     assert result.success
-    events = result.asset_materializations_for_node("example")
-    assert {event.partition: event.metadata["dagster/row_count"].value for event in events} == {one: 1, three: 2}
+    assert {event.partition for event in result.asset_materializations_for_node("example")} == {one, three}
+    tables = {key: resources["warehouse"].read_partition("example", key) for key in (one, three)}
+    assert {key: table.height for key, table in tables.items()} == {one: 1, three: 2}
 
 
 def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
@@ -175,15 +178,86 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
     assert resources["warehouse"].read_partition("example", one) is None
     logs = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
-    assert [(item.check_name, item.partition, item.description) for item in failed] == [
-        ("ranges", one, "share goes up to 2.0, allowed to 1"),
+    problem = "ranges: share goes up to 2.0, allowed to 1"
+    assert [(item.check_name, item.severity.value, item.description) for item in failed] == [
+        ("valid", "ERROR", f"1 of 1 videos did not pass; {one}: {problem}"),
         (
-            "answered",
-            one,
-            "failed: example: ranges: share goes up to 2.0, allowed to 1; nothing was written; fix the analyzer or its"
-            " table",
+            "plausible",
+            "WARN",
+            f"1 of 1 videos did not pass; {one}: answered: failed: example: {problem}; nothing was written; fix the"
+            " analyzer or its table",
         ),
     ]
+
+
+def test_a_check_names_the_videos_that_failed(archive):
+    instance, (one, two, three), resources = archive
+    instance.delete_dynamic_partition("videos", two)
+
+    def run(video):
+        return pl.DataFrame({"time_s": [0.0], "share": [2.0 if video.video_id == one else 0.5]})
+
+    result = materialize(
+        [analyzer_asset(make_analyzer(run=run))], instance, resources, dict(zip(RANGE, (one, three), strict=True))
+    )
+    assert result.success
+    assert materialized(instance, "example") == {three}
+    checks = {item.check_name: item for item in result.get_asset_check_evaluations()}
+    assert not checks["valid"].passed
+    found = {name: entry.value for name, entry in checks["valid"].metadata.items()}
+    problem = "ranges: share goes up to 2.0, allowed to 1"
+    assert found == {"failed_videos": 1, "failed_parts": {"ranges": 1}, "problems": {one: problem}}
+
+
+def test_a_check_says_when_there_is_nothing_to_check(archive):
+    instance, (one, *_), resources = archive
+    result = materialize(
+        [analyzer_asset(make_analyzer(run=lambda video: Undefined("too dark")))], instance, resources, None, one
+    )
+    (event,) = result.asset_materializations_for_node("example")
+    assert {name: entry.value for name, entry in event.metadata.items()} == {
+        "status": "undefined",
+        "reason": "too dark",
+    }
+    checks = {item.check_name: item for item in result.get_asset_check_evaluations()}
+    assert checks["valid"].passed
+    assert checks["valid"].description == "Nothing to check: none of the 1 videos has a value"
+    assert checks["plausible"].description == "All of 1 videos passed"
+
+
+def test_what_a_check_holds_is_bounded():
+    outcomes = {f"clip-{number}": [CheckOutcome("ranges", ("far too much " * 100,))] for number in range(1000)}
+    (valid, _) = check_results("example", ANALYZER_CHECKS, outcomes)
+    assert valid.metadata["failed_videos"].value == 1000
+    assert len(str(valid.metadata["problems"].value)) < 8000
+    assert len(valid.description) < 400
+
+
+def test_the_newest_picture_of_a_result_is_a_file(archive):
+    instance, (one, *_), resources = archive
+    pictures = [np.zeros((36, 64, 3), np.uint8), None]
+    failing = [False, True, False]
+
+    def run(video):
+        if failing.pop(0):
+            raise ValueError("not now")
+        return pl.DataFrame({"time_s": [0.0], "share": [0.5]})
+
+    asset = analyzer_asset(make_analyzer(run=run, preview=lambda table, video: pictures.pop(0)))
+    file = Path(resources["settings"].reports) / "previews" / one / "example.webp"
+    materialize([asset], instance, resources, None, one)
+    assert file.read_bytes()[8:12] == b"WEBP"
+    materialize([asset], instance, resources, None, one)
+    assert file.exists()  # the earlier answer stays, too
+    materialize([asset], instance, resources, None, one)
+    assert not file.exists()
+
+
+def test_a_picture_that_cannot_be_stored_costs_nothing_else(archive):
+    instance, (one, *_), resources = archive
+    Path(resources["settings"].reports).write_text("no folder")
+    asset = analyzer_asset(make_analyzer(preview=lambda table, video: np.zeros((36, 64, 3), np.uint8)))
+    assert materialize([asset], instance, resources, None, one).success
 
 
 def test_the_source_of_all_is_in_no_group_of_analyzers():

@@ -47,7 +47,11 @@ class Outcome:
     run_id: str = ""
 
     def same(self):
-        return self.status, self.steps
+        """What must be equal. Plans are not: the warm executor drops those that came true."""
+        done = {
+            key: [event for event in events if not event[0].endswith("_PLANNED")] for key, events in self.steps.items()
+        }
+        return self.status, {key: events for key, events in done.items() if events}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Removes old data: decoded streams, fetched copies, run logs and, on request, results of vanished files.
 
-Data in use stays: open decoded streams, unfinished runs, and runs whose materialization is still the latest of its
-partition. Without the last, Dagster would treat the partition as missing.
+Data in use stays: open decoded streams, unfinished runs, and the events that decide the state of a partition.
 """
 
 import time
@@ -15,11 +14,11 @@ import polars as pl
 
 from resources.warehouse.records import FIXED_TABLES, SOURCES
 from resources.warehouse.resource import Warehouse
+from vid_assets.archive.history import forget_checks, give_back_space, old_runs
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.media.remote import unused_copies
 from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
-
-_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+from vid_assets.report.previews import forget_previews
 
 
 @dataclass(slots=True)
@@ -30,6 +29,7 @@ class Pruned:
         streams: Ids of videos whose decoded streams were removed.
         copies: Fetched copies of remote files.
         runs: Ids of Dagster runs, with their event logs and compute logs.
+        logs: Ids of Dagster runs that stay because a partition leans on them, without their logs.
         results: Ids of videos whose tables were removed.
         leftovers: Files left in the warehouse by interrupted or superseded writes.
     """
@@ -37,6 +37,7 @@ class Pruned:
     streams: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     leftovers: int = 0
 
@@ -45,9 +46,11 @@ def prune(
     instance: dg.DagsterInstance,
     warehouse: Warehouse,
     scratch: Path,
+    reports: Path,
     tables: Collection[str],
     days: float,
     *,
+    former_checks: Collection[str],
     results: bool,
     busy: Collection[str],
     dry_run: bool,
@@ -58,8 +61,10 @@ def prune(
         instance: The Dagster instance.
         warehouse: Stores the results.
         scratch: The scratch folder.
+        reports: The reports folder.
         tables: Names of the analyzers' tables.
         days: Minimum age of removed data.
+        former_checks: See `history.forget_checks`.
         results: Whether to also remove the rows of videos whose file vanished at least that long ago.
         busy: Videos that unfinished runs cover; nothing of theirs is removed.
         dry_run: Whether to only report.
@@ -74,17 +79,18 @@ def prune(
         if not dry_run:
             copy.unlink(missing_ok=True)
     before = datetime.now(UTC) - timedelta(days=days)
-    for run in instance.get_runs(dg.RunsFilter(statuses=_ENDED, created_before=before)):
-        if not _is_latest_anywhere(instance, run.run_id):
-            made.runs.append(run.run_id)
-            if not dry_run:
-                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
-                instance.delete_run(run.run_id)
+    for run in list(old_runs(instance, before)):
+        (made.logs if run.needed else made.runs).append(run.run_id)
+        if not dry_run:
+            run.forget(instance)
+    if not dry_run:
+        forget_checks(instance, before, former_checks)
+        give_back_space(instance)
     if results:
         gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at") < before).select("video_id").collect()
         made.results = sorted(set(gone["video_id"]) - set(busy))
         if not dry_run:
-            _remove_results(made.results, instance, warehouse, tables, scratch)
+            _remove_results(made.results, instance, warehouse, tables, scratch, reports)
     if not dry_run:
         made.leftovers = warehouse.compact().removed
     return made
@@ -96,30 +102,17 @@ def _contents(video_ids: Collection[str], warehouse: Warehouse) -> set[str]:
     return set(sources.select("content_hash").collect()["content_hash"])
 
 
-def _is_latest_anywhere(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a materialization of the run is still the latest of its partition."""
-    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
-        event = entry.dagster_event
-        if event is None or event.asset_key is None:
-            continue
-        partitions = None if event.partition is None else [event.partition]
-        latest = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=event.asset_key, asset_partitions=partitions), limit=1
-        ).records
-        if latest and latest[0].run_id == run_id:
-            return True
-    return False
-
-
 def _remove_results(
     video_ids: Collection[str],
     instance: dg.DagsterInstance,
     warehouse: Warehouse,
     tables: Collection[str],
     scratch: Path,
+    reports: Path,
 ) -> None:
     names = [*tables, *(table.name for table in FIXED_TABLES if table.key == SOURCES.key)]
     warehouse.commit({name: dict.fromkeys(video_ids) for name in names})
     for video_id in video_ids:
         instance.delete_dynamic_partition(str(PARTITIONS.name), video_id)
         remove_streams(scratch, video_id)
+        forget_previews(reports, video_id)

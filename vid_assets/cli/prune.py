@@ -18,6 +18,7 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     from vid_assets.archive.prune import prune as clear_away
     from vid_assets.cli.console import console, say
     from vid_assets.defs.automation import under_way
+    from vid_assets.defs.checks import FORMER
     from vid_assets.home import instance
     from vid_assets.registry import discover
     from vid_assets.sql.publish import publish
@@ -27,11 +28,14 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     tables = [analyzer.name for analyzer in discover()]
     with instance() as dagster:
         busy = under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name)))
-        made = clear_away(dagster, warehouse, scratch, tables, older_than, results=results, busy=busy, dry_run=dry_run)
+        made = clear_away(
+            dagster, warehouse, scratch, settings().reports, tables, older_than,
+            former_checks=FORMER, results=results, busy=busy, dry_run=dry_run,
+        )  # fmt: skip
     say(
         f"{'would remove' if dry_run else 'removed'}: decoded streams of {len(made.streams)} videos, "
-        f"{len(made.copies)} fetched copies, {len(made.runs)} runs with their logs, results of {len(made.results)} "
-        f"videos, {made.leftovers} leftovers in the warehouse",
+        f"{len(made.copies)} fetched copies, {len(made.runs)} runs, logs of {len(made.logs)} runs that stay, "
+        f"results of {len(made.results)} videos, {made.leftovers} leftovers in the warehouse",
         console(),
     )
     return 0

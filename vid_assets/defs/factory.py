@@ -1,11 +1,10 @@
 """Turns an `Analyzer` into a Dagster asset: partitioned by video, checked, described, and isolated per video."""
 
-import base64
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -17,18 +16,20 @@ from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
-from vid_assets.drawing import Picture
+from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
 from vid_assets.executor import cancelled, deliver_only
 from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
 from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import UNAVAILABLE, archive_version, code_version, model_version, videos_version
+from vid_assets.report.previews import keep_preview
 from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
 VIDEOS_VERSION = "2"
+ANALYZER_CHECKS: Mapping[str, Parts] = {VALID: CHECKS, PLAUSIBLE: JUDGEMENTS}
 # Several videos share one run because starting a run costs more than a short video's analysis. A bad video fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
@@ -81,7 +82,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
     return _asset(
         spec,
         work,
-        check_specs=_check_specs(analyzer),
+        checks=ANALYZER_CHECKS,
         resource=key,
         pool=key,
         config_schema=launch_schema(archive.settings_of(analyzer)),
@@ -103,36 +104,48 @@ def _asset(
     spec: dg.AssetSpec,
     work: Callable[[dg.AssetExecutionContext, str, Run], Outcome],
     *,
-    check_specs: Sequence[dg.AssetCheckSpec] = (),
+    checks: Mapping[str, Parts] = MappingProxyType({}),
     resource: str | None = None,
     pool: str | None = None,
     config_schema: Any = None,
 ) -> dg.AssetsDefinition:
-    """Return an asset whose step logs its own events for each video. This works around three rules of Dagster.
+    """Return an asset whose step works off all videos of its run. A bad video fails alone.
+
+    Two rules of Dagster are in the way.
 
     1. A step over several partitions materializes all of them or fails. A failed step skips every downstream step, also
        for the good partitions. This step succeeds if at least one video succeeds; `deliver` narrows its output to the
-       successful videos.
-    2. `MaterializeResult` and `AssetCheckResult` do not name a partition. The step adds metadata per partition and logs
-       the checks of each video as `AssetCheckEvaluation`.
-    3. A step must output a value for every check that it declares. This step yields an empty output for each. The
-       checks never block: a downstream step reads the records to find which videos have an answer.
+       successful videos. The reason for a bad one is in the log and in its record, and its partition stays missing.
+    2. `MaterializeResult` does not name a partition. `deliver` adds metadata per partition.
     """
+    name = spec.key.to_user_string()
 
     @dg.multi_asset(
         name=spec.key.to_python_identifier(),
         specs=[spec],
-        check_specs=check_specs,
+        check_specs=check_specs(name, checks),
         backfill_policy=BACKFILL_POLICY,
         required_resource_keys={"warehouse", "settings", "media", *((resource,) if resource else ())},
         pool=pool,
         config_schema=config_schema,
     )
-    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
-        _over_partitions(context, spec.key, lambda video_id, run: work(context, video_id, run))
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        run, reports = _run(context), Path(context.resources.settings.reports)
+        done: dict[str, Mapping[str, Any]] = {}
+        failed: dict[str, str] = {}
+        checked: dict[str, Sequence[CheckOutcome]] = {}
+        for video_id in context.partition_keys:
+            outcome = work(context, video_id, run)
+            checked[video_id] = outcome.checks
+            if outcome.status is Status.FAILED:
+                failed[video_id] = outcome.reason
+                context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
+            else:
+                done[video_id] = _metadata(outcome)
+                _keep_preview(context, outcome, reports, name, video_id)
+        yield from check_results(name, checks, checked)
+        deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)
-        # the evaluations are already logged per video; Dagster also requires an output for each check
-        yield from (dg.Output(None, check.get_python_identifier()) for check in check_specs)
 
     return asset
 
@@ -158,31 +171,6 @@ def when_code_changed() -> dg.AutomationCondition:
 def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) -> bool:
     """Whether to pass the model: True unless the model is optional and the profile has none."""
     return "model" not in analyzer.optional or model_version(handle, profile) != UNAVAILABLE
-
-
-def _over_partitions(
-    context: dg.AssetExecutionContext, asset_key: dg.AssetKey, work: Callable[[str, Run], Outcome]
-) -> None:
-    """Do the work for each video of the run. A bad video fails alone; the good ones are materialized.
-
-    The step succeeds if at least one video succeeds, so that downstream steps can run for the good videos. The reason
-    for a bad video is in the log and in its record, and its partition stays missing.
-    """
-    run = _run(context)
-    keys = list(context.partition_keys)
-    done: dict[str, Mapping[str, Any]] = {}
-    failed: dict[str, str] = {}
-    for video_id in keys:
-        outcome = work(video_id, run)
-        for check in outcome.checks:
-            # log_event accepts evaluations; its annotation is out of date
-            context.log_event(_evaluation(asset_key, check, video_id))  # pyright: ignore[reportArgumentType]
-        if outcome.status is Status.FAILED:
-            failed[video_id] = outcome.reason
-            context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
-        else:
-            done[video_id] = _metadata(outcome)
-    deliver(context, done, failed)
 
 
 def deliver(
@@ -226,35 +214,6 @@ def _run(context: dg.AssetExecutionContext) -> Run:
     )
 
 
-def _check_specs(analyzer: Analyzer) -> list[dg.AssetCheckSpec]:
-    with warnings.catch_warnings():
-        # checks with partitions are new in Dagster 1.13 and marked as preview
-        warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
-        return [
-            dg.AssetCheckSpec(
-                name,
-                asset=analyzer.name,
-                description=description,
-                blocking=name in CHECKS,
-                partitions_def=PARTITIONS,
-            )
-            for name, description in (CHECKS | JUDGEMENTS).items()
-        ]
-
-
-def _evaluation(asset_key: dg.AssetKey, check: CheckOutcome, video_id: str) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=asset_key,
-        check_name=check.name,
-        passed=check.passed,
-        severity=dg.AssetCheckSeverity.ERROR if check.name in CHECKS else dg.AssetCheckSeverity.WARN,
-        blocking=check.name in CHECKS,
-        partition=video_id,
-        metadata={name: round(value, 4) for name, value in check.values.items()},
-        description="; ".join(check.problems) or None,
-    )
-
-
 def _column_schema(analyzer: Analyzer) -> dg.TableSchema:
     video_id = dg.TableColumn("video_id", "String", "Partition key of the video")
     return dg.TableSchema(
@@ -273,25 +232,25 @@ def _column_schema(analyzer: Analyzer) -> dg.TableSchema:
     )
 
 
+def _keep_preview(context: dg.AssetExecutionContext, outcome: Outcome, reports: Path, name: str, video_id: str) -> None:
+    """Store the picture of an answer in the place of the last one; an answer without a picture has none."""
+    if outcome.status is Status.DISABLED:
+        return  # the earlier answer stays, and so does its picture
+    try:
+        keep_preview(reports, video_id, name, outcome.preview)
+    except OSError as error:  # the answer is stored already, and good without its picture
+        context.log.warning(f"{video_id}: its picture could not be stored: {error}")
+
+
 def _metadata(outcome: Outcome) -> dict[str, Any]:
-    seconds = {
-        name: round(getattr(outcome, name), 4) for name in ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
-    }
-    metadata: dict[str, Any] = {"status": str(outcome.status), "dagster/row_count": outcome.rows, **seconds}
-    if outcome.reason:
-        metadata["reason"] = outcome.reason
+    """Return what the UI shows of a materialization: why there is no value, and what the decoder worked around.
+
+    A value needs no words. Dagster stores each materialization twice, once of it for ever; two of up to 1.9 kB share a
+    page of SQLite, and the provenance leaves no room for an entry. `analyzer_runs` has rows, times and model.
+    """
+    metadata: dict[str, Any] = {}
+    if outcome.status is not Status.VALUE:
+        metadata |= {"status": str(outcome.status), "reason": outcome.reason}
     if outcome.details:
         metadata["warnings"] = outcome.details
-    if outcome.usage.model:
-        metadata["model"] = f"{outcome.usage.model} {outcome.usage.revision} {outcome.usage.precision}"
-    if outcome.preview is not None:
-        metadata["preview"] = dg.MetadataValue.md(_inline_image(outcome.preview))
     return metadata
-
-
-def _inline_image(picture: Picture) -> str:
-    """Return the picture as inline markdown that needs no file and no server."""
-    import cv2
-
-    encoded = cv2.imencode(".webp", picture[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 70])[1]
-    return f"![preview](data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode()})"

@@ -4,8 +4,7 @@ Dagster skips the page if an analyzer failed for the video in the same run. ``vi
 """
 
 import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,30 @@ import dagster as dg
 
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
 from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
-from vid_assets.drawing import WIDTH
+from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
 from vid_assets.report import Written, write_report
 from vid_assets.report.index import write_index
-from vid_assets.report.pictures import inlined, narrowed
+from vid_assets.report.previews import PREVIEWS
 from vid_assets.sql.publish import publish
 
 REPORT = "video_report"
 REPORT_VERSION = "1"
 MAX_BYTES = 8_000_000
-_CHECKS = {
-    "complete": "Every analyzer has a record for this video.",
-    "reconstruction_score": f"At least {LEAST_SCORE:.0%} of the analyzers gave a value or a justified not_applicable.",
-    "realtime_factor": f"The analysis took at most {TARGET:g} s per second of video; the goal is {GOAL:g} s.",
-    "self_contained": "The page loads nothing: no picture, style, script or font from elsewhere.",
-    "size": f"The page has at most {MAX_BYTES // 1_000_000} MB.",
+REPORT_CHECKS: Mapping[str, Parts] = {
+    VALID: {
+        "self_contained": "The page loads nothing: no picture, style, script or font from elsewhere.",
+        "size": f"The page has at most {MAX_BYTES // 1_000_000} MB.",
+    },
+    PLAUSIBLE: {
+        "complete": "Every analyzer has a record for this video.",
+        "reconstruction_score": f"At least {LEAST_SCORE:.0%} of the analyzers gave a value or a justified"
+        " not_applicable.",
+        "realtime_factor": f"The analysis took at most {TARGET:g} s per second of video; the goal is {GOAL:g} s.",
+    },
 }
 _TAG = re.compile(r"<(?:img|script|link|source|iframe|video|audio|object|embed)\b[^>]*>", re.IGNORECASE)
 _LOADED = re.compile(r"\b(?:src|srcset|href|data|poster)\s*=\s*\"(?!data:|#)([^\"]*)", re.IGNORECASE)
@@ -57,21 +62,21 @@ def report_asset() -> dg.AssetsDefinition:
         partitions_def=PARTITIONS,
         automation_condition=when_code_changed(),
     )
-    checks = _check_specs()
 
     @dg.multi_asset(
         name=REPORT,
         specs=[spec],
-        check_specs=checks,
+        check_specs=check_specs(REPORT, REPORT_CHECKS),
         backfill_policy=BACKFILL_POLICY,
         required_resource_keys={"warehouse", "settings", "media"},
     )
-    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         warehouse, settings = context.resources.warehouse.stage(context.run.run_id), context.resources.settings
         streams = context.resources.media.settings()
         publish(context.resources.warehouse)
         done: dict[str, Mapping[str, Any]] = {}
         failed: dict[str, str] = {}
+        checked: dict[str, Sequence[CheckOutcome]] = {}
         for video_id in context.partition_keys:
             try:
                 written = write_report(
@@ -81,68 +86,41 @@ def report_asset() -> dg.AssetsDefinition:
                 failed[video_id] = f"{type(error).__name__}: {error}"
                 context.log.exception(f"{video_id}: its page could not be written")
                 continue
-            for check in _evaluations(written, video_id):
-                # log_event accepts evaluations; its annotation is out of date
-                context.log_event(check)  # pyright: ignore[reportArgumentType]
+            checked[video_id] = judged(written)
             done[video_id] = _metadata(written)
         write_index(Path(settings.reports))
+        yield from check_results(REPORT, REPORT_CHECKS, checked)
         deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)
-        # the evaluations are already logged per video; Dagster also requires an output for each check
-        yield from (dg.Output(None, check.get_python_identifier()) for check in checks)
 
     return asset
 
 
-def _check_specs() -> list[dg.AssetCheckSpec]:
-    with warnings.catch_warnings():
-        # checks with partitions are new in Dagster 1.13 and marked as preview
-        warnings.filterwarnings("ignore", message=".*partitions_def.*", category=Warning)
-        return [
-            dg.AssetCheckSpec(name, asset=REPORT, description=text, partitions_def=PARTITIONS)
-            for name, text in _CHECKS.items()
-        ]
-
-
-def _evaluations(written: Written, video_id: str) -> Iterator[dg.AssetCheckEvaluation]:
+def judged(written: Written) -> list[CheckOutcome]:
+    """Return one outcome for each part of `REPORT_CHECKS`."""
     facts, size = written.facts, len(written.html.encode())
     score, factor = facts.reconstruction_score, facts.realtime_factor
     problems = {
+        "self_contained": [f"it loads {address[:200]}" for address in loaded_from_elsewhere(written.html)],
+        "size": [f"{size} bytes, {MAX_BYTES} are allowed"] if size > MAX_BYTES else [],
         "complete": [f"{name} has no record" for name in facts.missing],
         "reconstruction_score": [f"{score:.0%}: {', '.join(facts.unanswered)}"] if (score or 0.0) < LEAST_SCORE else [],
         "realtime_factor": [f"{factor:.2f} s per second of video"] if factor is not None and factor > TARGET else [],
-        "self_contained": [f"it loads {address[:200]}" for address in loaded_from_elsewhere(written.html)],
-        "size": [f"{size} bytes, {MAX_BYTES} are allowed"] if size > MAX_BYTES else [],
     }
-    values = {"reconstruction_score": score, "realtime_factor": factor, "size": size}
-    for name, found in problems.items():
-        value = values.get(name)
-        yield dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(REPORT),
-            check_name=name,
-            passed=not found,
-            severity=dg.AssetCheckSeverity.WARN,
-            partition=video_id,
-            metadata={} if value is None else {"bytes" if name == "size" else name: value},
-            description="; ".join(found[:5]) or None,
-        )
+    measured = {"reconstruction_score": score, "realtime_factor": factor, "size": size}
+    return [
+        CheckOutcome(name, tuple(found), {} if (value := measured.get(name)) is None else {name: value})
+        for name, found in problems.items()
+    ]
 
 
 def _metadata(written: Written) -> Mapping[str, Any]:
     facts = written.facts
-    known = {
-        "reconstruction_score": facts.reconstruction_score,
-        "realtime_factor": facts.realtime_factor,
-        "wall_s": facts.wall_s,
-    }
+    known = {"reconstruction_score": facts.reconstruction_score, "realtime_factor": facts.realtime_factor}
     metadata: dict[str, Any] = {name: round(value, 4) for name, value in known.items() if value is not None}
-    metadata |= {
-        "report": dg.MetadataValue.path(written.path.absolute()),
-        "archive": dg.MetadataValue.path(written.path.with_name("index.html").absolute()),
-        "bytes": len(written.html.encode()),
-    }
-    if written.preview is not None:
-        metadata["preview"] = dg.MetadataValue.md(f"![preview]({inlined(narrowed(written.preview, WIDTH))})")
+    page = written.path.absolute()
+    metadata["report"] = dg.MetadataValue.path(page)
+    metadata["previews"] = dg.MetadataValue.path(page.with_name(PREVIEWS) / facts.video_id)
     return metadata
 
 

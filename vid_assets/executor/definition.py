@@ -9,7 +9,7 @@ import dagster as dg
 
 from vid_assets.executor import _dagster as inside
 from vid_assets.executor.context import threaded_context
-from vid_assets.executor.event_log import kept_connections
+from vid_assets.executor.event_log import drop_fulfilled_plans, kept_connections
 from vid_assets.executor.limits import TAG_LIMITS
 from vid_assets.executor.orphans import PROCESS_TAG, this_process
 from vid_assets.executor.pools import Pools
@@ -102,7 +102,10 @@ class WarmExecutor(dg.Executor):
             Pools(job) as pools,
             inside.ActiveExecution(execution_plan, retry_mode=self.retries) as active,
         ):
-            yield from WarmRun(job, execution_plan, active, pools, gate, self._settings).events()
+            try:
+                yield from WarmRun(job, execution_plan, active, pools, gate, self._settings).events()
+            finally:
+                drop_fulfilled_plans(job_context.instance, job_context.run_id)
 
 
 @dg.executor(name="warm", config_schema=CONFIG)

@@ -1,9 +1,10 @@
-"""Cheap event storage: a run keeps the connections of the SQLite event log open."""
+"""Cheap event storage: a run keeps the connections of the SQLite event log open, and drops its fulfilled plans."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import dagster as dg
@@ -33,6 +34,50 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
     finally:
         del vars(storage)["run_connection"], vars(storage)["index_connection"]
         kept.close()
+
+
+_FULFILLED = """
+    DELETE FROM event_logs WHERE run_id = :run_id AND (
+        dagster_event_type = 'ASSET_CHECK_EVALUATION_PLANNED'
+        OR dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED' AND EXISTS (
+            SELECT 1 FROM event_logs AS made WHERE made.asset_key = event_logs.asset_key
+            AND made.dagster_event_type = 'ASSET_MATERIALIZATION' AND made.partition = event_logs.partition
+            AND made.run_id = event_logs.run_id
+        )
+    )"""
+
+
+def drop_fulfilled_plans(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Remove what a run planned and then did from the event log: a row per asset and partition, stored twice.
+
+    While the run works, these rows make its partitions in progress, and afterwards those that it did not materialize
+    failed. Once the partition is materialized they mean nothing. Dagster can write one row per asset instead
+    (``DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS``), but then no partition is ever in progress or failed, in the
+    UI and for automation conditions. The plans of checks are also in the table of check executions, which is what is
+    read.
+    """
+    import sqlalchemy.exc
+
+    storage: Any = instance.event_log_storage
+    if not callable(getattr(storage, "index_connection", None)):
+        return
+    # what is left behind only takes space
+    with suppress(sqlalchemy.exc.SQLAlchemyError, sqlite3.Error):
+        for connection in (storage.index_connection(), storage.run_connection(run_id)):
+            with connection as opened:
+                opened.execute(sqlalchemy.text(_FULFILLED), {"run_id": run_id})
+        if has_file_per_run(storage):
+            compact(storage, run_id)
+
+
+def compact(storage: Any, shard: str) -> None:
+    """Give the free pages of a file of the event log back to the file system.
+
+    Raises:
+        sqlite3.Error: Another process is writing to it.
+    """
+    with closing(sqlite3.connect(storage.path_for_shard(shard), timeout=BUSY_TIMEOUT_S)) as file:
+        file.execute("VACUUM")
 
 
 def has_file_per_run(storage: object) -> bool:

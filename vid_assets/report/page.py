@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -36,12 +37,13 @@ class Line:
     note: str = ""
 
 
-def video_page(facts: Facts, frames: Frames | None) -> str:
+def video_page(facts: Facts, frames: Frames | None, previews: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the whole HTML page of one video.
 
     Args:
         facts: What is known about the video.
         frames: Sampled pictures; None without any.
+        previews: Pictures of results as data URLs, by analyzer.
     """
     duration_s = facts.duration_s
     shown = frames if frames is not None and len(frames) and duration_s > 0 else None
@@ -55,6 +57,7 @@ def video_page(facts: Facts, frames: Frames | None) -> str:
         strips=[inlined(strip(shown, duration_s, width)) for width in (WIDE, NARROW)] if shown else [],
         shots=[(number, span, inlined(picture) if picture is not None else "") for number, span, picture in pictures],
         shot_count=len(shots),
+        previews=[(item.name, previews[item.name]) for item in facts.analyzers if item.name in previews],
         cuts=[start_s for start_s, _ in shots[1:]][:LINES],
         groups=_groups(facts),
         texts=[(name, lines) for name, lines in _texts(facts).items() if lines],

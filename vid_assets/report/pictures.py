@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,17 +82,6 @@ def fitted(picture: NDArray[np.uint8]) -> Picture:
     return tile
 
 
-def narrowed(picture: Picture, width: int) -> Picture:
-    """Return the whole picture, at most `width` px wide: the UI does not scale pictures and cuts off wider ones."""
-    import cv2
-
-    tall, wide = picture.shape[:2]
-    if wide <= width:
-        return picture
-    small = cv2.resize(picture, (width, max(1, round(tall * width / wide))), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
-
-
 def webp(picture: Picture) -> bytes:
     """Encode the picture as WebP."""
     import cv2
@@ -101,4 +91,13 @@ def webp(picture: Picture) -> bytes:
 
 def inlined(picture: Picture) -> str:
     """Return the picture as a data URL, which needs no file and no server."""
-    return f"data:image/webp;base64,{base64.b64encode(webp(picture)).decode()}"
+    return _data_url(webp(picture))
+
+
+def inlined_file(file: Path) -> str:
+    """Return a WebP file as a data URL."""
+    return _data_url(file.read_bytes())
+
+
+def _data_url(encoded: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(encoded).decode()}"

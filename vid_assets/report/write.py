@@ -1,10 +1,11 @@
 """Write a video's page, its thumbnail and its card for the archive page into the reports folder.
 
-Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``. A rename
-creates each file, complete or not at all.
+Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``; see
+`previews` for ``previews``. A rename creates each file, complete or not at all.
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ from vid_assets.media import MediaSettings, open_media
 from vid_assets.media.remote import local_path
 from vid_assets.report.facts import Facts, collect
 from vid_assets.report.index import CARDS, THUMBS, Card
-from vid_assets.report.page import WIDE, video_page
-from vid_assets.report.pictures import strip, thumbnail, webp
+from vid_assets.report.page import video_page
+from vid_assets.report.pictures import inlined_file, thumbnail, webp
+from vid_assets.report.previews import previews_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,11 @@ class Written:
         path: Path of the page.
         html: Content of the page.
         facts: The facts it was made from.
-        preview: Film strip; None for a video without pictures.
     """
 
     path: Path
     html: str
     facts: Facts
-    preview: Picture | None
 
 
 def write_report(
@@ -62,7 +62,8 @@ def write_report(
         media: How to make the streams; None for the defaults.
     """
     facts = collect(warehouse, video_id, analyzers)
-    html, preview, middle = _with_pictures(facts, warehouse, scratch, media)
+    previews = {name: inlined_file(file) for name, file in previews_of(reports, video_id).items()}
+    html, middle = _with_pictures(facts, previews, warehouse, scratch, media)
     page = reports / f"{video_id}.html"
     for folder in (CARDS, THUMBS):
         (reports / folder).mkdir(parents=True, exist_ok=True)
@@ -83,13 +84,13 @@ def write_report(
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_atomically(reports / CARDS / f"{video_id}.json", json.dumps(card.as_dict()))
-    return Written(page, html, facts, preview)
+    return Written(page, html, facts)
 
 
 def _with_pictures(
-    facts: Facts, warehouse: Tables, scratch: Path, settings: MediaSettings | None
-) -> tuple[str, Picture | None, Picture | None]:
-    """Return the page, the film strip and the thumbnail."""
+    facts: Facts, previews: Mapping[str, str], warehouse: Tables, scratch: Path, settings: MediaSettings | None
+) -> tuple[str, Picture | None]:
+    """Return the page and the thumbnail."""
     source = warehouse.read_partition("sources", facts.video_id)
     if facts.video.get("has_picture") and source is not None:
         # the file may be gone while its results are not; then the page has no pictures
@@ -99,10 +100,10 @@ def _with_pictures(
             try:
                 frames = media.frames
                 if frames is not None and len(frames):
-                    return video_page(facts, frames), strip(frames, facts.duration_s, WIDE), thumbnail(frames)
+                    return video_page(facts, frames, previews), thumbnail(frames)
             finally:
                 media.close()
-    return video_page(facts, None), None, None
+    return video_page(facts, None, previews), None
 
 
 def is_stale(warehouse: Tables, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:
