@@ -8,7 +8,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check models models-pull \
+.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check compact bench-archive models models-pull \
 	down bench-warm accuracy docs docs-serve clean
 
 help:  ## List the targets
@@ -35,6 +35,9 @@ backfill: .venv/.installed  ## Take in the archive and run what is missing, fail
 
 prune: .venv/.installed  ## Clear away what nobody used for DAYS (30); RESULTS=1 those of vanished files; DRY=1 only says
 	@$(BIN)/vid-assets prune --older-than $(DAYS) $(if $(RESULTS),--results) $(if $(DRY),--dry-run)
+
+compact: .venv/.installed  ## Merge the results of many runs into few large files; ALL=1 the large ones too
+	@$(BIN)/vid-assets compact $(if $(ALL),--all)
 
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
@@ -72,6 +75,9 @@ down: .venv/.installed  ## Stop all model hosts
 
 bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json: ONLY="parts"
 	@$(BIN)/vid-assets bench $(if $(ONLY),-- --only $(ONLY))
+
+bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
+	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline

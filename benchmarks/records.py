@@ -63,7 +63,9 @@ def answer(files: Sequence[str]) -> dict[str, Any]:
     before, index_before = _bytes(folder), _rows(folder, "index").total()
     with dg.DagsterInstance.get() as instance:
         names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-        tags = dict(zip(names, (keys[0], keys[-1]), strict=True)) if len(keys) > 1 else {"dagster/partition": keys[0]}
+        tags: dict[str, str] = (
+            dict(zip(names, (keys[0], keys[-1]), strict=True)) if len(keys) > 1 else {"dagster/partition": keys[0]}
+        )
         result = execute(instance, tags)
     assert result.success
     types = _rows(folder, result.run_id)

@@ -1,12 +1,14 @@
 """What a backfill runs: accepted versions, settings of a run's own, and what an answer was computed from."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
-from vid_assets.archive.plan import ATTEMPTS, Wanted, due
+from vid_assets.archive import plan
+from vid_assets.archive.plan import ATTEMPTS, Due, Wanted, due
 from vid_assets.pipeline.provenance import provenance
 from vid_assets.sql.publish import publish
 
@@ -20,6 +22,7 @@ WANTED = {
     "e": Wanted("1-eee", upstream=("videos",)),
 }
 KEY = "clip-0123456789ab"
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -30,12 +33,13 @@ def warehouse(tmp_path) -> Warehouse:
 
 
 def records(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The records of a video as its runs write them, in order; `changes` are fields by analyzer."""
+    """The records of a video as its runs write them, in order; `changes` are fields by analyzer, of a later run."""
     made: dict[str, dict[str, Any]] = {}
-    for name, want in WANTED.items():
+    for place, (name, want) in enumerate(WANTED.items()):
+        began = T0 + timedelta(seconds=place, days=name in changes)
         row = {
             "video_id": KEY, "analyzer": name, "status": "value", "code_version": want.version, "failures": 0,
-            "content_hash": "hash", "own_settings": False,
+            "content_hash": "hash", "own_settings": False, "started_at": began, "ended_at": began,
         } | changes.get(name, {})  # fmt: skip
         upstream = [made[each] for each in want.upstream if each != "videos"]
         made[name] = {"provenance": provenance(row["code_version"], "hash", upstream)} | row
@@ -124,3 +128,20 @@ def test_records_without_provenance_are_judged_by_their_versions_alone(warehouse
 def test_what_is_switched_off_is_not_wanted(warehouse: Warehouse) -> None:
     rows = records(b={"code_version": "0-bbb"})
     assert found(warehouse, rows, {name: want for name, want in WANTED.items() if name not in ("b", "d")}) is None
+
+
+def test_videos_that_are_complete_are_not_looked_at_one_by_one(warehouse: Warehouse, monkeypatch) -> None:
+    looked: list[str] = []
+    real = plan._records
+    monkeypatch.setattr(plan, "_records", lambda made, keys: looked.extend(keys) or real(made, keys))
+    rows = {"done": records(), "stale": records(b={"code_version": "1-old"}), "later": records()}
+    rows["later"]["a"] |= {"started_at": T0 + timedelta(days=1), "ended_at": T0 + timedelta(days=1)}
+    for key, made in rows.items():
+        frame = ANALYZER_RUNS.frame([row | {"video_id": key} for row in made.values()])
+        warehouse.replace_partition(ANALYZER_RUNS.name, key, frame)
+    items = list(due(warehouse, ["done", "stale", "new", "later"], WANTED))
+    assert looked == ["stale", "new", "later"]
+    assert items == [
+        Due("stale", frozenset({"b", "d"}), "stale"),
+        Due("new", frozenset(WANTED), "missing"),
+    ]

@@ -14,7 +14,19 @@ from vid_assets.cli import main
 from vid_assets.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["demo", "analyze", "backfill", "status", "search", "export", "prune", "settings", "bench", "models"]
+COMMANDS = [
+    "demo",
+    "analyze",
+    "backfill",
+    "status",
+    "search",
+    "export",
+    "prune",
+    "compact",
+    "settings",
+    "bench",
+    "models",
+]
 HEAVY = {"dagster", "polars", "duckdb", "numpy", "torch", "cv2", "av", "fsspec"}
 
 

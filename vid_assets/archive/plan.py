@@ -19,6 +19,7 @@ from vid_assets.pipeline.provenance import provenance
 
 ATTEMPTS = 3
 VIDEOS_A_RUN = 10
+_AT_A_TIME = 5_000
 REASONS = ("missing", "failed", "stale")
 _COLUMNS = (
     "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
@@ -111,10 +112,14 @@ def due(
         wanted: The wanted answer of each enabled asset. Each asset comes after the assets it depends on.
         attempts: How many times in a row the same code may fail for a video. Infinity also retries what was given up.
     """
-    records = _records(warehouse)
     lengths = dict(warehouse.read_table(VIDEOS.name).select("video_id", "duration_s").collect().iter_rows())
-    for key in _present(warehouse, keys):
-        there = records.get(key, {})
+    complete = _complete(warehouse, wanted)
+    everything = frozenset(wanted)
+    for key, there in _records(warehouse, [key for key in _present(warehouse, keys) if key not in complete]):
+        hours = (lengths.get(key) or 0.0) / 3600
+        if not there:
+            yield Due(key, everything, "missing", hours)
+            continue
         hopeless = _hopeless(there, wanted, attempts)
         reasons = {name: why for name in wanted if name not in hopeless and (why := _why(name, there, wanted[name]))}
         if VIDEOS.name in hopeless or not reasons:
@@ -124,27 +129,56 @@ def due(
             if assets & set(want.upstream):
                 assets.add(name)
         first = min(reasons.values(), key=REASONS.index)
-        yield Due(key, frozenset(assets), first, (lengths.get(key) or 0.0) / 3600)
+        yield Due(key, frozenset(assets), first, hours)
 
 
 def given_up(
     warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[GivenUp]:
     """Yield the videos that `due` leaves out, fully or in part, because they failed too often. Arguments: see `due`."""
-    records = _records(warehouse)
-    for key in _present(warehouse, keys):
-        there = records.get(key, {})
+    runs = warehouse.read_table(ANALYZER_RUNS.name)
+    often = runs.filter(pl.col("status") == "failed", pl.col("failures") >= attempts).select("video_id").collect()
+    failed = set(often["video_id"])
+    for key, there in _records(warehouse, [key for key in _present(warehouse, keys) if key in failed]):
         itself = [name for name in _hopeless(there, wanted, attempts) if (there[name]["failures"] or 0) >= attempts]
         if itself:
             yield GivenUp(key, tuple(itself), there[itself[0]]["reason"] or "")
 
 
-def _records(warehouse: Warehouse) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the records by video and asset."""
-    records: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS).collect().iter_rows(named=True):
-        records.setdefault(row["video_id"], {})[row["analyzer"]] = row
-    return records
+def _complete(warehouse: Warehouse, wanted: Mapping[str, Wanted]) -> set[str]:
+    """Return videos that are due for nothing, for sure: `due` looks at the others one by one.
+
+    All answers have the wanted code, and each began after those that it depends on had ended.
+    """
+    runs = warehouse.read_table(ANALYZER_RUNS.name)
+    versions = [(name, version) for name, want in wanted.items() for version in (want.version, *want.accepted)]
+    fine = runs.filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings")).join(
+        _pairs(versions, "analyzer", "code_version"), on=["analyzer", "code_version"], how="semi"
+    )
+    upstream = [(name, each) for name, want in wanted.items() for each in want.upstream if each != VIDEOS.name]
+    behind = (
+        fine.select("video_id", "analyzer", "started_at")
+        .join(_pairs(upstream, "analyzer", "upstream"), on="analyzer")
+        .join(runs.select("video_id", "ended_at", upstream="analyzer"), on=["video_id", "upstream"], how="left")
+        .filter((pl.col("ended_at") <= pl.col("started_at")).fill_null(value=False).not_())
+    )
+    counts = fine.group_by("video_id").len().filter(pl.col("len") == len(wanted))
+    return set(counts.join(behind, on="video_id", how="anti").select("video_id").collect()["video_id"])
+
+
+def _pairs(rows: Sequence[tuple[str, str]], *names: str) -> pl.LazyFrame:
+    return pl.LazyFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+
+
+def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """Yield each video with its records by asset; a part of the videos is in memory at a time."""
+    runs = warehouse.read_table(ANALYZER_RUNS.name).select(_COLUMNS)
+    for start in range(0, len(keys), _AT_A_TIME):
+        part = keys[start : start + _AT_A_TIME]
+        records: dict[str, dict[str, dict[str, Any]]] = {key: {} for key in part}
+        for row in runs.filter(pl.col("video_id").is_in(list(part))).collect().iter_rows(named=True):
+            records[row["video_id"]][row["analyzer"]] = row
+        yield from records.items()
 
 
 def _present(warehouse: Warehouse, keys: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 from vid_assets.cli.analyze import analyze
 from vid_assets.cli.backfill import backfill
 from vid_assets.cli.bench import bench
+from vid_assets.cli.compact import compact
 from vid_assets.cli.demo import demo
 from vid_assets.cli.export import export
 from vid_assets.cli.models import models
@@ -25,7 +26,7 @@ _EPILOG = (
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
     "Results": (status, search, export),
-    "Housekeeping": (prune, settings, bench),
+    "Housekeeping": (prune, compact, settings, bench),
 }
 
 app = typer.Typer(
