@@ -20,5 +20,5 @@ def compact(all: All = False) -> int:
     segments = made.generation.segments
     rows = sum(sum(segment.rows.values()) for segment in segments)
     files = sum(len(segment.rows) for segment in segments)
-    say(f"{rows:,} rows in {files} files of {len(segments)} segments; {made.removed} removed", console())
+    say(f"{rows:,} rows in {files} files, {len(segments)} per table at most; {made.removed} removed", console())
     return 0

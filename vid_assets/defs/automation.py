@@ -116,9 +116,12 @@ def nightly_backfill(
 def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float = ATTEMPTS) -> list[Batch]:
     """Return what `nightly_backfill` would run now. With infinite attempts it includes what was given up.
 
+    First it publishes what killed runs left, so that they go on where they ended.
+
     Raises:
         SettingsError: A budget is not a number, or an analyzer to leave out does not exist.
     """
+    warehouse.adopt()
     order = instance.get_dynamic_partitions(str(PARTITIONS.name))
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
