@@ -1,7 +1,7 @@
 """Takes over a warehouse of release 0.1, with a file for each partition, without computing anything again.
 
-There, each table was a folder, with the versions of a partition as ``<nn>/<key>@<stamp>.parquet``. The newest stamp was
-the current one, and a symbolic link marked a removed partition.
+There, each table was a folder with a file ``@schema.parquet``, and the versions of a partition as
+``<nn>/<key>@<stamp>.parquet``. The newest stamp was the current one, and a symbolic link marked a removed partition.
 """
 
 import re
@@ -61,7 +61,8 @@ def remains(root: Path) -> list[Path]:
 
 
 def _tables(root: Path) -> Iterator[Path]:
-    return (folder for folder in root.glob("[a-z]*") if any(folder.glob("[0-9a-f][0-9a-f]")))
+    # each published table had this file; other folders are not ours to take
+    return (file.parent for file in root.glob("[a-z]*/@schema.parquet"))
 
 
 def _latest(table: Path) -> dict[str, Path]:

@@ -376,6 +376,7 @@ def test_a_warehouse_of_release_0_1_is_taken_over(tmp_path: Path, monkeypatch: p
     old_layout(root, "model_loads", "r.m", 10, loads[:1])
     old_layout(root, "model_loads", "r.n", 10, loads[1:])
     (root / ".catalog").mkdir()
+    (root / "mine" / "ab").mkdir(parents=True)
     (root / "results.duckdb").write_bytes(b"an older one")
     assert warehouse.publish([LUMA])
     values = {f"v{number}": float(number) for number in range(10)} | {"v1": 11.0, "v3": 13.0}
@@ -390,6 +391,7 @@ def test_a_warehouse_of_release_0_1_is_taken_over(tmp_path: Path, monkeypatch: p
     warehouse.compact(keep_s=0)
     assert not (root / "luma").exists()
     assert not (root / ".catalog").exists()
+    assert (root / "mine" / "ab").exists()
     assert {row[0]: row[2] for row in seen_unsorted(warehouse)} == expected
 
 
