@@ -16,7 +16,7 @@ from benchmarks.plan import Plan
 from resources.settings import settings
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.register import register
-from vid_assets.execute import execute
+from vid_assets.runs.execute import execute
 from vid_assets.sql.publish import publish
 
 SECONDS = 2.0

@@ -17,15 +17,15 @@ from resources.errors import CatalogueError, InvalidSetting
 from resources.hosting.local.hosts import LocalHosts
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
-from vid_assets import backfill as module
 from vid_assets.archive.exclusive import LOCK, exclusive, holder
 from vid_assets.archive.register import register
-from vid_assets.backfill import FAILED, FINE, Backfill
 from vid_assets.defs import automation
 from vid_assets.errors import SettingsError
 from vid_assets.executor import Stop
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
+from vid_assets.runs import backfill as module
+from vid_assets.runs.backfill import FAILED, FINE, Backfill
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
 
@@ -52,7 +52,7 @@ factory.analyze = slow
 automation.batches = partial(automation.batches, size=1)
 """
 BACKFILL = """
-from vid_assets.backfill import Backfill
+from vid_assets.runs.backfill import Backfill
 tell = partial(print, flush=True)
 sys.exit(Backfill(tell, tell).run())
 """

@@ -135,7 +135,7 @@ def test_an_installed_package_has_no_benchmarks(tmp_path, monkeypatch, capsys):
 
 
 def test_dagster_keeps_its_storage_with_the_data_unless_told_otherwise(tmp_path, monkeypatch, capsys):
-    from vid_assets.home import dagster_home
+    from vid_assets.runs.home import dagster_home
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", "")

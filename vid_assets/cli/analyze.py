@@ -70,10 +70,10 @@ def analyze_files(
     from vid_assets.cli.console import complain, console, progress, say
     from vid_assets.cli.outcome import show_next_steps
     from vid_assets.executor import end_orphans
-    from vid_assets.home import instance
     from vid_assets.registry import discover
+    from vid_assets.runs.home import instance
+    from vid_assets.runs.signals import run_stoppable
     from vid_assets.settings import DISABLED_TAG, analyzers_named
-    from vid_assets.signals import run_stoppable
     from vid_assets.sql.publish import publish
 
     analyzers_named(settings().disabled)
@@ -146,7 +146,7 @@ class _Work:
         from vid_assets.cli.outcome import show
         from vid_assets.cli.running import PARTITION_TAG, followed, with_what_they_need
         from vid_assets.errors import MediaError
-        from vid_assets.execute import execute
+        from vid_assets.runs.execute import execute
 
         before = place * len(self.names)
         title = f"{place + 1}/{count} {file.name}" if count > 1 else file.name

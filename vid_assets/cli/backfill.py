@@ -15,8 +15,8 @@ def backfill(dry_run: DryRun = False, retry: Retry = False, wait: Wait = False) 
 
     Ctrl-C stops after the steps that run; a second one stops at once.
     """
-    from vid_assets.backfill import Backfill
     from vid_assets.cli.console import complain, console, say
+    from vid_assets.runs.backfill import Backfill
 
     screen = console()
     return Backfill(lambda line: say(line, screen), lambda line: complain(line, screen), dry_run, retry, wait).run()

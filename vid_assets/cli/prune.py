@@ -19,8 +19,8 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     from vid_assets.cli.console import console, say
     from vid_assets.defs.automation import under_way
     from vid_assets.defs.checks import FORMER
-    from vid_assets.home import instance
     from vid_assets.registry import discover
+    from vid_assets.runs.home import instance
     from vid_assets.sql.publish import publish
 
     warehouse, scratch = Warehouse(path=str(settings().warehouse)), settings().scratch

@@ -82,7 +82,7 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
     """
     from vid_assets.archive.partitions import PARTITIONS
     from vid_assets.defs.automation import under_way
-    from vid_assets.home import instance
+    from vid_assets.runs.home import instance
 
     with warehouse.connect() as connection:
         facts: dict[str, Any] = {

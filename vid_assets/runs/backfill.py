@@ -26,12 +26,12 @@ from vid_assets.archive.register import TakenIn, take_in
 from vid_assets.archive.scan import Archive
 from vid_assets.defs.automation import dependencies, hopeless, planned, selection_of, tags_of
 from vid_assets.errors import MediaError, SettingsError, VidAssetsError
-from vid_assets.execute import execute
 from vid_assets.executor import Stop, end_orphans
-from vid_assets.home import instance as dagster_instance
 from vid_assets.media.paths import name_of, readable, shown
 from vid_assets.pipeline.records import read_records
-from vid_assets.signals import run_stoppable
+from vid_assets.runs.execute import execute
+from vid_assets.runs.home import instance as dagster_instance
+from vid_assets.runs.signals import run_stoppable
 from vid_assets.sql.publish import publish
 
 FINE, FAILED = 0, 1
