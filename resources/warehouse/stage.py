@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from resources.errors import WarehouseError
+from resources.warehouse.commits import Changes, Commit
 
 if TYPE_CHECKING:
     import duckdb
-
-    from resources.warehouse.resource import Warehouse
 
 STAGED = ".staged"
 _stages: dict[tuple[Path, str], "Stage"] = {}
@@ -59,6 +58,23 @@ class Tables(Protocol):
         ...
 
 
+class Target(Tables, Protocol):
+    """Where a stage publishes to: the warehouse."""
+
+    @property
+    def root(self) -> Path:
+        """The absolute folder of the warehouse."""
+        ...
+
+    def check(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
+        """Raise a `WarehouseError` if the rows cannot be written."""
+        ...
+
+    def commit(self, changes: Changes) -> Commit | None:
+        """Replace partitions of any number of tables at once."""
+        ...
+
+
 class Stage:
     """Reads and writes partitions as `Warehouse` does, but nobody else sees the writes before `publish`.
 
@@ -69,7 +85,7 @@ class Stage:
         folder: Where their files are until then. Its lock tells that the run lives.
     """
 
-    def __init__(self, warehouse: "Warehouse", folder: Path) -> None:
+    def __init__(self, warehouse: Target, folder: Path) -> None:
         self.warehouse, self._folder = warehouse, folder
         self._changes: dict[str, dict[str, pl.DataFrame | None]] = {}
         self._lock = threading.RLock()
@@ -146,7 +162,7 @@ class Stage:
             self._changes.setdefault(table, {})[key] = frame
 
 
-def open_stage(warehouse: "Warehouse", run_id: str) -> Stage:
+def open_stage(warehouse: Target, run_id: str) -> Stage:
     """Return the stage of a run, the same for all of its steps in this process. First publish what dead runs left."""
     name = (warehouse.root, run_id)
     with _opening:
@@ -157,7 +173,7 @@ def open_stage(warehouse: "Warehouse", run_id: str) -> Stage:
         return _stages[name]
 
 
-def close_stage(warehouse: "Warehouse", run_id: str) -> None:
+def close_stage(warehouse: Target, run_id: str) -> None:
     """Publish and close the stage of a run, if this process has one."""
     with _opening:
         stage = _stages.pop((warehouse.root, run_id), None)
@@ -165,7 +181,7 @@ def close_stage(warehouse: "Warehouse", run_id: str) -> None:
         stage.close()
 
 
-def adopt(warehouse: "Warehouse") -> int:
+def adopt(warehouse: Target) -> int:
     """Publish what runs left that were killed before they could, and return their number."""
     found = 0
     for folder in sorted((warehouse.root / STAGED).glob("*")):
