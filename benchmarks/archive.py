@@ -33,29 +33,9 @@ from vid_assets.sql.publish import publish, table_spec
 
 OUT = Path(__file__).parent / "archive.json"
 SQL = ROOT / "docs" / "how-to" / "sql.md"
-WORDS = [
-    "your",
-    "country",
-    "people",
-    "dog",
-    "river",
-    "said",
-    "what",
-    "ask",
-    "not",
-    "can",
-    "do",
-    "the",
-    "of",
-    "and",
-    "we",
-    "light",
-    "for",
-    "more",
-    "than",
-    "one",
-    "year",
-]
+# as many different words as an hour of speech has, some of them far more often than others
+WORDS = ["your", "country", *(f"word{number}" for number in range(2_000))]
+OFTEN = [1 / (place + 5) for place in range(len(WORDS))]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEAST, MOST = 5, 200
 TEN = 10
@@ -308,7 +288,7 @@ def _maker(name: str, dtype: Any, chance: random.Random) -> Callable[[int], Any]
         return lambda place: {field: make(place) for field, make in fields.items()}
     kind = dtype if isinstance(dtype, type) else type(dtype)
     makers: dict[Any, Callable[[int], Any]] = {
-        pl.String: lambda place: " ".join(chance.choices(WORDS, k=4 if name in ("text", "caption") else 1)),
+        pl.String: lambda place: " ".join(chance.choices(WORDS, OFTEN, k=4 if name in ("text", "caption") else 1)),
         pl.Boolean: lambda place: chance.random() < 0.5,
         pl.Datetime: lambda place: START + timedelta(hours=chance.randrange(4000)),
         pl.Float32: lambda place: chance.random(),

@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from resources.warehouse.generations import current
 TAIL = "tail"
 MARKER = "@empty"  # no column of a table can have this name
 _STAMP = "@stamp"
+_WRITERS = 8  # most of the time goes by waiting for the disk
 # Always there and without rows: a pattern that matches no file is an error in DuckDB.
 EMPTY = "0" * 16
 # Rows by table and partition key; None for no rows.
@@ -67,8 +69,12 @@ def commit(root: Path, changes: Changes, keys: Mapping[str, str]) -> Commit:
     folder = root / ".tmp" / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:
-        for table, partitions in changes.items():
-            write_parquet(folder / f"{table}.parquet", _joined(partitions, keys[table]))
+
+        def write(table: str) -> None:
+            write_parquet(folder / f"{table}.parquet", _joined(changes[table], keys[table]))
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(write, changes))
         sync(folder)
         with locked(root, "commit"):
             # after all others, also if the clock was set back, or two commits fall into the same microsecond
