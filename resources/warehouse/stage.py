@@ -7,7 +7,9 @@ loses nothing: whoever opens a stage next, or compacts, publishes what it left.
 import fcntl
 import shutil
 import threading
+import time
 import uuid
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -89,10 +91,9 @@ class Stage:
         self.warehouse, self._folder = warehouse, folder
         self._changes: dict[str, dict[str, pl.DataFrame | None]] = {}
         self._lock = threading.RLock()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._held = _hold(folder)
-        if self._held is None:
-            raise WarehouseError(str(folder), "another run has it", "give each run a folder of its own")
+        while (held := _hold(folder, make=True)) is None:
+            time.sleep(0.01)  # another process takes the folder for that of a dead run, until it has removed it
+        self._held = held
 
     @property
     def path(self) -> str:
@@ -118,9 +119,9 @@ class Stage:
         """Return the rows of one partition as this run has left them; None if it has none."""
         with self._lock:
             staged = self._changes.get(table, {})
-            if key not in staged:
-                return self.warehouse.read_partition(table, key)
-            frame = staged[key]
+            is_staged, frame = key in staged, staged.get(key)
+        if not is_staged:
+            return self.warehouse.read_partition(table, key)
         return None if frame is None or frame.is_empty() else frame
 
     def schema_of(self, table: str) -> pl.Schema:
@@ -150,8 +151,7 @@ class Stage:
             self.publish()
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:
-            if self._held is not None:
-                self._held.close()
+            self._held.close()
 
     def _put(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
         frame = pl.DataFrame() if frame is None else frame
@@ -187,14 +187,22 @@ def adopt(warehouse: Target) -> int:
     for folder in sorted((warehouse.root / STAGED).glob("*")):
         if held := _hold(folder):
             with held:
-                changes: dict[str, dict[str, pl.DataFrame | None]] = {}
-                for file in folder.glob("*.arrow"):
-                    table, _, key = file.stem.partition("@")
-                    changes.setdefault(table, {})[key] = pl.read_ipc(file)
-                warehouse.commit(changes)
+                warehouse.commit(_staged_in(folder, warehouse))
                 shutil.rmtree(folder, ignore_errors=True)
                 found += 1
     return found
+
+
+def _staged_in(folder: Path, warehouse: Target) -> Changes:
+    changes: dict[str, dict[str, pl.DataFrame | None]] = {}
+    for file in folder.glob("*.arrow"):
+        table, _, key = file.stem.partition("@")
+        # What the machine's own end cut off, or code of another version left, is computed again.
+        with suppress(OSError, pl.exceptions.PolarsError, WarehouseError):
+            frame = pl.read_ipc(file)
+            warehouse.check(table, key, frame)
+            changes.setdefault(table, {})[key] = frame
+    return changes
 
 
 def merged(there: pl.DataFrame | None, frame: pl.DataFrame, on: str) -> pl.DataFrame:
@@ -205,15 +213,21 @@ def merged(there: pl.DataFrame | None, frame: pl.DataFrame, on: str) -> pl.DataF
     return pl.concat([kept, frame], how="diagonal")
 
 
-def _hold(folder: Path) -> TextIOWrapper | None:
-    """Return the lock of a folder; None if a living run has it, or another process has just removed the folder."""
+def _hold(folder: Path, *, make: bool = False) -> TextIOWrapper | None:
+    """Return the lock of a folder; None if a living process has it, or has just removed the folder."""
+    if make:
+        folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
     try:
-        file = (folder / "lock").open("a")
+        file = path.open("a")
     except FileNotFoundError:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.close()
+        return None
+    if not path.exists():
         file.close()
         return None
     return file

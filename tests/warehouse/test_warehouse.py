@@ -546,7 +546,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 @given(records)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_type_comes_back_as_it_went_in(typed: Warehouse, written: list[dict]) -> None:
     frame = EVERY_TYPE.frame({"video_id": "a", **row} for row in written)
     typed.replace_partition("every_type", "a", frame)

@@ -121,7 +121,7 @@ def test_killed_writers_lose_nothing_and_hold_up_nobody(
             time.sleep(0.01)
     kills = 16
     for kill in range(1, kills + 1):
-        time.sleep(dice.uniform(0.05, 0.3))
+        time.sleep(dice.uniform(0.2, 0.5))
         name = dice.choice(names)
         writers[name].kill()
         writers[name].join()

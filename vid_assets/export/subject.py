@@ -18,7 +18,7 @@ from vid_assets.media import Media, MediaSettings, identify, open_media
 from vid_assets.media.paths import path_of, shown
 from vid_assets.media.remote import local_path
 from vid_assets.media.source import open_regular
-from vid_assets.pipeline.records import read_records
+from vid_assets.pipeline.records import read_answer, read_records
 
 _SHOWN = 5
 _ALIKE = 0.6
@@ -48,12 +48,16 @@ class Subject:
             problem: What to say if there are none, in place of "there are no rows of ...".
 
         Raises:
-            MediaError: The table has no partition for the video; the error gives the reason.
+            MediaError: The table has no answer for the video; the error gives the reason.
         """
-        rows = self.warehouse.read_partition(table, self.video_id)
+        rows = self.answer(table)
         if rows is None:
             raise self.nothing(table, problem)
         return rows
+
+    def answer(self, table: str) -> pl.DataFrame | None:
+        """Return its rows of a table, which may be none; None if the table has no answer for it."""
+        return read_answer(table, self.video_id, read_records(self.video_id, self.warehouse), self.warehouse)
 
     def nothing(self, table: str, problem: str = "") -> MediaError:
         """Return the error for a table without rows for this video."""

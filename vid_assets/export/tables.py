@@ -34,11 +34,7 @@ def write_tables(subject: Subject, names: Sequence[str], format: Format, folder:
     Raises:
         MediaError: There are none.
     """
-    found = {
-        name: rows
-        for name in chosen(names)
-        if (rows := subject.warehouse.read_partition(name, subject.video_id)) is not None
-    }
+    found = {name: rows for name in chosen(names) if (rows := subject.answer(name)) is not None}
     if not found:
         raise subject.nothing(names[0] if names else VIDEOS.name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,16 @@ from vid_assets.pipeline.checks import check_table
 from vid_assets.pipeline.judgements import covered_share, judge, paces_before
 from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import changed
-from vid_assets.pipeline.records import Records, Subject, put_load, put_record, read_records, ready_at, record
+from vid_assets.pipeline.records import (
+    Records,
+    Subject,
+    put_load,
+    put_record,
+    read_answer,
+    read_records,
+    ready_at,
+    record,
+)
 
 # Nothing is recognisable in smaller pictures, and filters and models need neighbouring pixels.
 LEAST_SIDE = 16
@@ -182,9 +191,7 @@ def _inputs(
             record = records.get(name)
             # the table of an analyzer that failed is an earlier answer, which may no longer be right
             failed = record is not None and record["status"] == Status.FAILED
-            table = None if failed else warehouse.read_partition(name, media.video.video_id)
-            if table is None and record is not None and record["status"] == Status.VALUE:
-                table = pl.DataFrame(schema=warehouse.schema_of(name))
+            table = None if failed else read_answer(name, media.video.video_id, records, warehouse)
             if table is None and name not in analyzer.optional:
                 return _without_upstream(name, record)
             inputs.append(None if table is None else table.drop("video_id"))

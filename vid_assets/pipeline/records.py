@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
+
 from resources.hosting.usage import Usage
 from resources.warehouse.records import ANALYZER_RUNS, MODEL_LOADS, SOURCES, VIDEOS
 from resources.warehouse.stage import Tables
@@ -40,6 +42,15 @@ def read_records(video_id: str, warehouse: Tables) -> dict[str, dict[str, Any]]:
     """Return the rows of ``analyzer_runs`` for one video, by analyzer."""
     table = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
     return {} if table is None else {row["analyzer"]: row for row in table.iter_rows(named=True)}
+
+
+def read_answer(name: str, video_id: str, records: Records, warehouse: Tables) -> pl.DataFrame | None:
+    """Return an analyzer's table for one video, without rows if its answer has none; None without an answer."""
+    table = warehouse.read_partition(name, video_id)
+    record = records.get(name)
+    if table is None and record is not None and record["status"] == Status.VALUE:
+        return pl.DataFrame(schema=warehouse.schema_of(name))
+    return table
 
 
 def ready_at(subject: Subject, records: Records, run: Run) -> datetime:

@@ -11,6 +11,7 @@ from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse.stage import Tables
 from vid_assets.contract import GROUPS, Analyzer
 from vid_assets.media.paths import name_of, shown
+from vid_assets.pipeline.records import read_answer
 
 ANSWERED = ("value", "not_applicable")
 
@@ -107,12 +108,13 @@ def collect(warehouse: Tables, video_id: str, analyzers: Sequence[Analyzer]) -> 
     video = warehouse.read_partition(VIDEOS.name, video_id)
     runs = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
     source = warehouse.read_partition(SOURCES.name, video_id)
-    tables = {analyzer.name: warehouse.read_partition(analyzer.name, video_id) for analyzer in analyzers}
+    records = {} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)}
+    tables = {analyzer.name: read_answer(analyzer.name, video_id, records, warehouse) for analyzer in analyzers}
     return Facts(
         video_id=video_id,
         video={} if video is None else video.row(0, named=True),
         analyzers=sorted(analyzers, key=lambda analyzer: (_place(analyzer.group), analyzer.name)),
-        records={} if runs is None else {row["analyzer"]: row for row in runs.iter_rows(named=True)},
+        records=records,
         tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
         file_name="" if source is None else name_of(source["path"].item()),
         shared_wall_s=shared_wall_s(warehouse, video_id),
