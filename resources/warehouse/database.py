@@ -114,9 +114,8 @@ class Database:
 
         script, before = rendered(definition, self._root, current(self._root)), self._published()
         copy = self._copy(script)
-        public = copy.with_suffix(
-            ".public.duckdb"
-        )  # a second name of ``results.duckdb``, that stays when it is replaced
+        # a second name of ``results.duckdb``, which stays when that is replaced
+        public = copy.with_suffix(".public.duckdb")
         with temporary(self._root) as built, temporary(self._root) as twin, temporary(self._root) as text:
             with duckdb.connect() as connection:
                 name = str(built).replace("'", "''")

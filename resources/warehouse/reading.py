@@ -20,19 +20,13 @@ def partition(root: Path, table: str, key: str, value: str) -> pl.DataFrame | No
     generation, tail = _now(root)
     for made in reversed(tail):
         if file := made.file(table):
-            found = pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
+            found = _rows(file, key, value)
             if found.height:
                 rows = unmarked(found)
                 return rows if rows.height else None
-    files = generation.files(root, table)
-    if not files:
-        return None
     # no partition is in two segments
-    for file in files:
-        found = pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
-        if found.height:
-            return found
-    return None
+    parts = (_rows(file, key, value) for file in generation.files(root, table))
+    return next((found for found in parts if found.height), None)
 
 
 def table(root: Path, name: str, key: str, schema_file: Path) -> pl.LazyFrame:
@@ -56,6 +50,10 @@ def keys(root: Path, table: str, key: str) -> list[str]:
     if later is not None:
         found = (found - set(later[key])) | set(unmarked(later)[key])
     return sorted(found)
+
+
+def _rows(file: Path, key: str, value: str) -> pl.DataFrame:
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
 
 
 def _now(root: Path) -> tuple[Generation, list[Commit]]:

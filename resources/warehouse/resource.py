@@ -23,7 +23,6 @@ import math
 import re
 import time
 import uuid
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -41,7 +40,7 @@ from resources.warehouse.files import locked, temporary, write_parquet
 from resources.warehouse.migration import migrate
 from resources.warehouse.records import FIXED_TABLES, key_of
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec, schema_file, sql_type
-from resources.warehouse.stage import STAGED, Stage, adopt, close_stage, merged, open_stage
+from resources.warehouse.stage import STAGED, Stage, Staged, adopt, close_stage, merged, open_stage
 from resources.warehouse.views import DERIVED_NAMES, SETTLE_S, ViewSpec, statements
 
 if TYPE_CHECKING:
@@ -115,6 +114,21 @@ class Warehouse(dg.ConfigurableResource):
         compaction.start(self.root)
         return made
 
+    def commit_staged(self, staged: Staged) -> None:
+        """Commit what a stage has: replaced partitions, and rows that are merged into what is there now.
+
+        Writers that merge take turns. The lock belongs to the operating system and ends with its process.
+
+        Raises:
+            WarehouseError: See `check`.
+        """
+        with locked(self.root, "merge"):
+            changes: dict[str, dict[str, pl.DataFrame | None]] = {}
+            for (table, key), (on, rows) in staged.items():
+                frame = merged(self.read_partition(table, key), rows, on) if on else rows
+                changes.setdefault(table, {})[key] = frame
+            self.commit(changes)
+
     def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> None:
         """Replace the rows of one partition with `frame`: see `commit`.
 
@@ -126,13 +140,10 @@ class Warehouse(dg.ConfigurableResource):
     def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> None:
         """Add the rows of `frame` to a partition, replacing rows with the same value in column `on`.
 
-        Writers of the same partition take turns. The lock belongs to the operating system and ends with its process.
-
         Raises:
             WarehouseError: See `check`.
         """
-        with locked(self.root, f"merge-{zlib.crc32(f'{table}/{key}'.encode()) & 0xFF:02x}"):
-            self.replace_partition(table, key, merged(self.read_partition(table, key), frame, on))
+        self.commit_staged({(table, key): (on, frame)})
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
         """Return the latest rows of one partition; None if it has none.

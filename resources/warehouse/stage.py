@@ -1,7 +1,8 @@
 """The results of a run, until all of them are published in one commit.
 
-Later steps read them from memory. Each is also in a file, ``.staged/<run>/<table>@<key>.arrow``, so that a killed run
-loses nothing: whoever opens a stage next, or compacts, publishes what it left.
+Later steps read them from memory. Each is also in a file, ``.staged/<run>/<table>@<key>@<on>.arrow``, so that a killed
+run loses nothing: whoever opens a stage next, or compacts, publishes what it left. Rows that were merged into a
+partition are merged when they are published, because another run may have added its own in between.
 """
 
 import fcntl
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from resources.errors import WarehouseError
-from resources.warehouse.commits import Changes, Commit
 
 if TYPE_CHECKING:
     import duckdb
 
 STAGED = ".staged"
+# By table and partition: the column whose values tell which rows to replace, or "" to replace all; and the rows.
+Staged = dict[tuple[str, str], tuple[str, pl.DataFrame]]
 _stages: dict[tuple[Path, str], "Stage"] = {}
 _opening = threading.Lock()
 
@@ -72,8 +74,8 @@ class Target(Tables, Protocol):
         """Raise a `WarehouseError` if the rows cannot be written."""
         ...
 
-    def commit(self, changes: Changes) -> Commit | None:
-        """Replace partitions of any number of tables at once."""
+    def commit_staged(self, staged: Staged) -> None:
+        """Publish what was staged, at once."""
         ...
 
 
@@ -89,7 +91,7 @@ class Stage:
 
     def __init__(self, warehouse: Target, folder: Path) -> None:
         self.warehouse, self._folder = warehouse, folder
-        self._changes: dict[str, dict[str, pl.DataFrame | None]] = {}
+        self._staged: Staged = {}
         self._lock = threading.RLock()
         while (held := _hold(folder, make=True)) is None:
             time.sleep(0.01)  # another process takes the folder for that of a dead run, until it has removed it
@@ -103,26 +105,30 @@ class Stage:
     def replace_partition(self, table: str, key: str, frame: pl.DataFrame) -> None:
         """Do as `Warehouse.replace_partition` does, at the next `publish`."""
         self.warehouse.check(table, key, frame)
-        self._put(table, key, frame)
+        self._put(table, key, "", frame)
 
     def merge_partition(self, table: str, key: str, frame: pl.DataFrame, on: str) -> None:
         """Do as `Warehouse.merge_partition` does, at the next `publish`."""
+        self.warehouse.check(table, key, frame)
         with self._lock:
-            self.replace_partition(table, key, merged(self.read_partition(table, key), frame, on))
+            before, rows = self._staged.get((table, key), (on, None))
+            # rows that replace the partition go on replacing it
+            self._put(table, key, before, merged(rows, frame, on))
 
     def remove_partition(self, table: str, key: str) -> None:
         """Do as `Warehouse.remove_partition` does, at the next `publish`."""
         if self.read_partition(table, key) is not None:
-            self._put(table, key, None)
+            self._put(table, key, "", pl.DataFrame())
 
     def read_partition(self, table: str, key: str) -> pl.DataFrame | None:
         """Return the rows of one partition as this run has left them; None if it has none."""
         with self._lock:
-            staged = self._changes.get(table, {})
-            is_staged, frame = key in staged, staged.get(key)
-        if not is_staged:
+            on, frame = self._staged.get((table, key), (None, None))
+        if frame is None:
             return self.warehouse.read_partition(table, key)
-        return None if frame is None or frame.is_empty() else frame
+        if on:
+            frame = merged(self.warehouse.read_partition(table, key), frame, on)
+        return None if frame.is_empty() else frame
 
     def schema_of(self, table: str) -> pl.Schema:
         """Do as `Warehouse.schema_of` does."""
@@ -136,12 +142,8 @@ class Stage:
     def publish(self) -> None:
         """Commit everything that was staged since the last time, at once."""
         with self._lock:
-            changes, self._changes = self._changes, {}
-            try:
-                self.warehouse.commit(changes)
-            except BaseException:
-                self._changes = changes
-                raise
+            self.warehouse.commit_staged(self._staged)
+            self._staged = {}
             for file in self._folder.glob("*.arrow"):
                 file.unlink()
 
@@ -153,13 +155,16 @@ class Stage:
         finally:
             self._held.close()
 
-    def _put(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
-        frame = pl.DataFrame() if frame is None else frame
+    def _put(self, table: str, key: str, on: str, frame: pl.DataFrame) -> None:
         with self._lock:
-            temporary = self._folder / f".{table}@{key}"
+            file = self._folder / f"{table}@{key}@{on}.arrow"
+            temporary = file.with_suffix(".part")
             frame.write_ipc(temporary)
-            temporary.rename(self._folder / f"{table}@{key}.arrow")
-            self._changes.setdefault(table, {})[key] = frame
+            temporary.rename(file)
+            if on != self._staged.get((table, key), (on,))[0]:
+                for other in self._folder.glob(f"{table}@{key}@?*.arrow"):
+                    other.unlink()  # it was merged before it was replaced
+            self._staged[table, key] = on, frame
 
 
 def open_stage(warehouse: Target, run_id: str) -> Stage:
@@ -187,27 +192,28 @@ def adopt(warehouse: Target) -> int:
     for folder in sorted((warehouse.root / STAGED).glob("*")):
         if held := _hold(folder):
             with held:
-                warehouse.commit(_staged_in(folder, warehouse))
+                warehouse.commit_staged(_staged_in(folder, warehouse))
                 shutil.rmtree(folder, ignore_errors=True)
                 found += 1
     return found
 
 
-def _staged_in(folder: Path, warehouse: Target) -> Changes:
-    changes: dict[str, dict[str, pl.DataFrame | None]] = {}
-    for file in folder.glob("*.arrow"):
-        table, _, key = file.stem.partition("@")
+def _staged_in(folder: Path, warehouse: Target) -> Staged:
+    staged: Staged = {}
+    # the empty column sorts first: a replacement counts, whatever was merged before it
+    for file in sorted(folder.glob("*.arrow"), reverse=True):
+        table, key, on = file.stem.split("@")
         # What the machine's own end cut off, or code of another version left, is computed again.
         with suppress(OSError, pl.exceptions.PolarsError, WarehouseError):
             frame = pl.read_ipc(file)
             warehouse.check(table, key, frame)
-            changes.setdefault(table, {})[key] = frame
-    return changes
+            staged[table, key] = on, frame
+    return staged
 
 
 def merged(there: pl.DataFrame | None, frame: pl.DataFrame, on: str) -> pl.DataFrame:
     """Return the rows of `there` without those whose value in column `on` is in `frame`, and those of `frame`."""
-    if there is None:
+    if there is None or there.is_empty():
         return frame
     kept = there.filter(~pl.col(on).is_in(frame[on].implode(), nulls_equal=True))
     return pl.concat([kept, frame], how="diagonal")

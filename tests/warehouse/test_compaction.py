@@ -258,12 +258,33 @@ os.kill(os.getpid(), signal.SIGKILL)
     close_stage(warehouse, "run-2")
 
 
+def test_two_runs_over_one_video_keep_each_other_s_rows(warehouse: Warehouse) -> None:
+    one, two = warehouse.stage("run-1"), warehouse.stage("run-2")
+    for place, stage in enumerate((one, two)):
+        row = LUMA.frame([{"video_id": "a", "row": place, "value": float(place)}])
+        stage.merge_partition("luma", "a", row, on="row")
+        staged = stage.read_partition("luma", "a")
+        assert staged is not None
+        assert staged.equals(row)
+    one.replace_partition("other", "b", rows("b", 1.0, 1))
+    one.merge_partition("other", "b", rows("b", 2.0, 2), on="row")
+    two.merge_partition("other", "c", rows("c", 1.0), on="row")
+    two.replace_partition("other", "c", rows("c", 2.0, 1))
+    two.remove_partition("other", "c")
+    two.merge_partition("other", "c", rows("c", 2.0, 1), on="row")
+    warehouse.commit({"other": {"b": rows("b", 9.0, 3), "c": rows("c", 9.0, 3)}})
+    for run in ("run-1", "run-2"):
+        close_stage(warehouse, run)
+    assert seen(warehouse) == [("a", 0, 0.0), ("a", 1, 1.0)]
+    assert seen(warehouse, "other") == [("b", 0, 2.0), ("b", 1, 2.0), ("c", 0, 2.0)]
+
+
 def test_what_cannot_be_published_of_a_dead_run_holds_up_nobody(warehouse: Warehouse) -> None:
     folder = warehouse.root / STAGED / "run-1-dead"
     folder.mkdir(parents=True)
-    rows("a", 1.0).write_ipc(folder / "luma@a.arrow")
-    (folder / "luma@b.arrow").write_bytes(b"")
-    rows("c", 1.0).with_columns(value=pl.lit("text")).write_ipc(folder / "luma@c.arrow")
+    rows("a", 1.0).write_ipc(folder / "luma@a@.arrow")
+    (folder / "luma@b@.arrow").write_bytes(b"")
+    rows("c", 1.0).with_columns(value=pl.lit("text")).write_ipc(folder / "luma@c@.arrow")
     warehouse.stage("run-2")
     close_stage(warehouse, "run-2")
     assert warehouse.partitions("luma") == ["a"]
