@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES
 from resources.warehouse.resource import Warehouse
@@ -70,7 +71,7 @@ def take_in(
     """
     began, changes = time.monotonic(), archive.scan()
     with warehouse.batch() as batch:
-        look = _Look(archive, scratch, batch, instance)
+        look = _Look(archive, scratch, batch, instance, rejected=_rejected(warehouse))
         # likely videos come first: checking many other files can take several calls
         ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
         for place, (path, before) in enumerate(ready):
@@ -95,6 +96,8 @@ class _Look:
     skipped: dict[str, str] = field(default_factory=dict)
     put_off: list[str] = field(default_factory=list)
     replaced: list[Vanished] = field(default_factory=list)
+    # asked for once: a look may take in very many files
+    rejected: frozenset[str] = frozenset()
     _new: set[str] = field(default_factory=set)
 
     def take(self, path: str, before: str | None) -> None:
@@ -103,7 +106,7 @@ class _Look:
         try:
             if reason := why_not(path, self._reader(path)):
                 self.skipped[path] = reason
-                _forget_rejection(url, self.warehouse)
+                self._forget_rejection(url)
             else:
                 video_id = self._register(url)
                 self.settled.append((path, video_id))
@@ -128,7 +131,7 @@ class _Look:
         self.archive.skip(self.skipped.items())
         self.archive.put_off(self.put_off)
         for path in changes.forgotten:
-            _forget_rejection(self.archive.url_of(path), self.warehouse)
+            self._forget_rejection(self.archive.url_of(path))
         replaced = (replace(gone, elsewhere=self.archive.place_of(gone.video_id)) for gone in self.replaced)
         for gone in (*changes.vanished, *replaced):
             _mark_vanished(gone, self.archive, self.warehouse)
@@ -150,7 +153,12 @@ class _Look:
             self._new.add(source.video_id)
             self.answer.new.append(source.video_id)
         _write_source(source, url, self.warehouse)
+        self._forget_rejection(url)
         return source.video_id
+
+    def _forget_rejection(self, url: str) -> None:
+        if _rejection_id(url) in self.rejected:
+            _forget_rejection(url, self.warehouse)
 
 
 def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> Source:
@@ -160,7 +168,9 @@ def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> 
         MediaError: The file is missing, empty, or not a regular file.
     """
     source = identify(file)
-    _write_source(source, stored(source.path.absolute()), warehouse)
+    url = stored(source.path.absolute())
+    _write_source(source, url, warehouse)
+    _forget_rejection(url, warehouse)
     add_partitions(instance, [source.video_id])
     return source
 
@@ -175,7 +185,6 @@ def _write_source(source: Source, url: str, warehouse: Tables) -> None:
         "registered_at": datetime.now(UTC),
     }
     warehouse.replace_partition(SOURCES.name, source.video_id, SOURCES.frame([row]))
-    _forget_rejection(url, warehouse)
 
 
 def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Tables) -> None:
@@ -206,6 +215,12 @@ def reject(file: str | Path, error: MediaError, warehouse: Tables) -> str:
     video_id = _rejection_id(place)
     put_rejection(video_id, str(error), warehouse)
     return video_id
+
+
+def _rejected(warehouse: Warehouse) -> frozenset[str]:
+    """Return the ids of all records of rejected files: those of no run."""
+    runs = warehouse.read_table(ANALYZER_RUNS.name).filter(pl.col("run_id").is_null()).select("video_id")
+    return frozenset(runs.collect()["video_id"])
 
 
 def _rejection_id(place: str) -> str:
