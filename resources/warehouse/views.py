@@ -189,16 +189,13 @@ def statements(
 
     The files are places in it, which `rendered` fills in.
     """
-    views = [*(_table_view(root, table) for table in tables), _analyzers_view(analyzers), *DERIVED, *more]
-    script = [_TIMECODE]
-    for view in views:
-        script.append(f"CREATE VIEW {quoted(view.name)} AS {view.query.strip()}")
-        script.append(f"COMMENT ON VIEW {quoted(view.name)} IS {_literal(view.description)}")
-        script += [
-            f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {_literal(f'{description} [{unit}]')}"
-            for column, (unit, description) in view.columns.items()
-        ]
-    return [*script, *macros]
+    views = [_analyzers_view(analyzers), *DERIVED, *more]
+    # DuckDB checks each view and macro when it is created, down to the file patterns of all tables below it. So they
+    # are created over views of no file with the same columns, which the tables' own then replace.
+    script = [_TIMECODE, *map(_stand_in, tables)]
+    script += [statement for view in views for statement in _creation(view)]
+    script += macros
+    return script + [statement for table in tables for statement in _creation(_table_view(root, table))]
 
 
 def rendered(script: str, root: Path, generation: Generation) -> str:
@@ -213,10 +210,27 @@ def rendered(script: str, root: Path, generation: Generation) -> str:
     return f"-- generation {generation.number}\n{_PLACE.sub(files, script)}"
 
 
+def _creation(view: ViewSpec) -> list[str]:
+    comments = (
+        f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {_literal(f'{description} [{unit}]')}"
+        for column, (unit, description) in view.columns.items()
+    )
+    return [
+        f"CREATE OR REPLACE VIEW {quoted(view.name)} AS {view.query.strip()}",
+        f"COMMENT ON VIEW {quoted(view.name)} IS {_literal(view.description)}",
+        *comments,
+    ]
+
+
+def _stand_in(table: TableSpec) -> str:
+    columns = (f"NULL::{kind} AS {quoted(name)}" for name, kind in _types(table).items())
+    return f"CREATE VIEW {quoted(table.name)} AS SELECT {', '.join(columns)}"
+
+
 def _table_view(root: Path, table: TableSpec) -> ViewSpec:
     # `schema` fixes names, order and types whatever the files contain: a column missing in a file is null, and a column
     # no longer in the table is left out. Unlike `union_by_name` it opens no file before the scan.
-    types = {column.name: sql_type(column.dtype, f"{table.name}.{column.name}") for column in table.columns}
+    types = _types(table)
     # A folder's own name may contain glob characters: each goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / TAIL))
     later = _LATER.format(
@@ -232,6 +246,10 @@ def _table_view(root: Path, table: TableSpec) -> ViewSpec:
         marker=MARKER,
     )
     return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
+
+
+def _types(table: TableSpec) -> dict[str, str]:
+    return {column.name: sql_type(column.dtype, f"{table.name}.{column.name}") for column in table.columns}
 
 
 def _fields(types: Mapping[str, str]) -> str:

@@ -1,11 +1,14 @@
 """Folders of the project's own for a test, and an archive with results that the test knows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from resources.warehouse.commits import TAIL
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.sql.publish import publish
@@ -34,11 +37,10 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def archive(places: Path) -> Warehouse:
+@pytest.fixture(scope="session")
+def two_videos(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """Two videos: one in which words are said and a dog is seen, one without an answer but a failure."""
-    (places / "videos").mkdir()
-    warehouse = Warehouse(path=str(places / "warehouse"))
+    warehouse = Warehouse(path=str(tmp_path_factory.mktemp("two_videos") / "warehouse"))
     publish(warehouse)
     for video_id, name in ((SPEECH, "talk.mp4"), (SILENT, "garden.mp4")):
         source = {"video_id": video_id, "path": f"/films/{name}", "registered_at": _NOON}
@@ -53,6 +55,24 @@ def archive(places: Path) -> Warehouse:
     rows.append(record(SILENT, "cut_analysis", "failed", "the disk\nis full"))
     warehouse.replace_partition(ANALYZER_RUNS.name, SILENT, ANALYZER_RUNS.frame(rows))
     return warehouse
+
+
+@pytest.fixture
+def archive(places: Path, two_videos: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The warehouse of the settings, one for all tests, which only read it."""
+    (places / "videos").mkdir()
+    with only_read(two_videos, monkeypatch):
+        yield two_videos
+
+
+@contextmanager
+def only_read(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make a warehouse that of the settings, and check that nothing is committed to it."""
+    monkeypatch.setenv("VID_WAREHOUSE", warehouse.path)
+    tail = Path(warehouse.path) / TAIL
+    before = set(tail.iterdir())
+    yield
+    assert set(tail.iterdir()) == before
 
 
 def record(video_id: str, analyzer: str, status: str, reason: str | None = None) -> dict:

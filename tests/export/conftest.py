@@ -1,5 +1,7 @@
 """An archive of two generated films whose answers the tests know, and one video without any."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from resources.warehouse.records import ANALYZER_RUNS, CUES, SOURCES, TRACKS, VIDEOS
 from resources.warehouse.resource import Warehouse
-from tests.cli.conftest import places, record
+from tests.cli.conftest import only_read, places, record
 from tests.kit.media_files import tone, write
 from vid_assets.contract import Analyzer
 from vid_assets.export.subject import Subject
@@ -85,13 +87,14 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def warehouse(places: Path, films: Path) -> Warehouse:
+@pytest.fixture(scope="session")
+def answered(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The films with answers, and a video of which nothing is known but that its sound is silent."""
-    warehouse = Warehouse(path=str(places / "warehouse"))
+    folder = tmp_path_factory.mktemp("answered")
+    warehouse = Warehouse(path=str(folder / "warehouse"))
     publish(warehouse)
     for path in films.iterdir():
-        video_id = register(path, warehouse, places / "scratch")
+        video_id = register(path, warehouse, folder / "scratch")
         put(warehouse, "cut_analysis", CUTS, video_id)
         put(warehouse, "scene_segmentation", SCENES, video_id)
     video_id = my_film(warehouse)
@@ -104,6 +107,20 @@ def warehouse(places: Path, films: Path) -> Warehouse:
     runs.append(record(silent, "cut_analysis", "failed", "the disk\nis full"))
     warehouse.replace_partition(ANALYZER_RUNS.name, silent, ANALYZER_RUNS.frame(runs))
     return warehouse
+
+
+@pytest.fixture
+def shared(places: Path, answered: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The warehouse of the settings, one for all tests that only read it."""
+    with only_read(answered, monkeypatch):
+        yield answered
+
+
+@pytest.fixture
+def warehouse(places: Path, answered: Warehouse) -> Warehouse:
+    """The warehouse of the settings, a copy for a test that writes to it."""
+    shutil.copytree(answered.path, places / "warehouse")
+    return Warehouse(path=str(places / "warehouse"))
 
 
 def my_film(warehouse: Warehouse) -> str:

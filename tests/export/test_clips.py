@@ -21,8 +21,8 @@ def colours(path: Path) -> list[str]:
     return ["rgb"[int(mean.argmax())] for mean in means]
 
 
-def test_clips_of_a_label_begin_at_the_key_frame_before(warehouse, places, capsys):
-    video_id = my_film(warehouse)
+def test_clips_of_a_label_begin_at_the_key_frame_before(shared, places, capsys):
+    video_id = my_film(shared)
     # The dog is seen at 1.0 s and 1.52 s, and again at 3.52 s.
     assert main(["export", "my_film", "--clips", "dog", "--margin", "0.1", "--out", "dogs"]) == 0
     assert sorted(path.name for path in (places / "dogs").iterdir()) == [
@@ -39,23 +39,23 @@ def test_clips_of_a_label_begin_at_the_key_frame_before(warehouse, places, capsy
     assert set(colours(places / "dogs" / f"{video_id}_0.00.03.420-0.00.03.620.mp4")) == {"b"}
 
 
-def test_moments_near_each_other_are_one_clip(warehouse):
-    video_id = my_film(warehouse)
-    assert spans_of(Wanted("dog", margin_s=0.25), warehouse, None) == {
+def test_moments_near_each_other_are_one_clip(shared):
+    video_id = my_film(shared)
+    assert spans_of(Wanted("dog", margin_s=0.25), shared, None) == {
         video_id: [(0.75, pytest.approx(1.77)), (pytest.approx(3.27), pytest.approx(3.77))]
     }
-    assert len(spans_of(Wanted("dog", margin_s=1.5), warehouse, None)[video_id]) == 1
-    assert list(spans_of(Wanted("dog", source="object_detection"), warehouse, video_id)) == [video_id]
+    assert len(spans_of(Wanted("dog", margin_s=1.5), shared, None)[video_id]) == 1
+    assert list(spans_of(Wanted("dog", source="object_detection"), shared, video_id)) == [video_id]
 
 
-def test_a_range_of_time(warehouse, places):
+def test_a_range_of_time(shared, places):
     assert main(["export", "My film.mp4", "--clips", "0:01.6 - 2", "--out", "."]) == 0
     (path,) = places.glob("my_film*.mp4")
     assert path.name.endswith("_0.00.01.600-0.00.02.000.mp4")
     assert set(colours(path)) == {"g"}
 
 
-def test_clips_of_all_videos(warehouse, places, capsys):
+def test_clips_of_all_videos(shared, places, capsys):
     assert main(["export", "--all", "--clips", "gradual", "--margin", "0"]) == 0
     assert len(list((places / "export").iterdir())) == 2
     assert {path.suffix for path in (places / "export").iterdir()} == {".mp4", ".mkv"}
@@ -70,7 +70,7 @@ def test_clips_of_all_videos(warehouse, places, capsys):
         ("0:10-0:11", r"0:00:10.000 lies behind its end; it lasts 0:00:04"),
     ],
 )
-def test_what_is_not_there_is_one_line(warehouse, capsys, what, problem):
+def test_what_is_not_there_is_one_line(shared, capsys, what, problem):
     assert main(["export", "my_film", "--clips", what]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_one_line(warehouse, capsys, what, problem):
         (["my_film", "--clips", "dog", "--margin", "-1"], "--margin"),
     ],
 )
-def test_a_request_that_cannot_be_is_one_line_and_exit_code_2(warehouse, capsys, arguments, problem):
+def test_a_request_that_cannot_be_is_one_line_and_exit_code_2(shared, capsys, arguments, problem):
     assert main(["export", *arguments]) == 2
     output = capsys.readouterr()
     assert (output.out, output.err.count("\n")) == ("", 1)
@@ -124,8 +124,8 @@ def test_a_hostile_file_costs_its_own_clip_only(warehouse, places, capsys):
     assert output.endswith("2 clips of 2 videos in export; of 1 something could not be written\n")
 
 
-def test_errors_are_of_the_right_kind(warehouse):
+def test_errors_are_of_the_right_kind(shared):
     with pytest.raises(SettingsError):
-        spans_of(Wanted("5-1"), warehouse, "x")
+        spans_of(Wanted("5-1"), shared, "x")
     with pytest.raises(MediaError, match="is not found in any video"):
-        spans_of(Wanted("zebra"), warehouse, None)
+        spans_of(Wanted("zebra"), shared, None)

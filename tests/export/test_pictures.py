@@ -26,7 +26,7 @@ def colour(path: Path) -> str:
         return "rgb"[int(np.asarray(picture).mean(axis=(0, 1)).argmax())]
 
 
-def test_one_picture_for_each_shot(warehouse, places, capsys):
+def test_one_picture_for_each_shot(shared, places, capsys):
     assert main(["export", "my_film", "--format", "keyframes", "--out", "shots"]) == 0
     paths = sorted((places / "shots").iterdir())
     assert [path.name for path in paths] == ["shot-0001.jpg", "shot-0002.jpg", "shot-0003.jpg"]
@@ -35,7 +35,7 @@ def test_one_picture_for_each_shot(warehouse, places, capsys):
     assert capsys.readouterr().out == "3 pictures in shots\n"
 
 
-def test_one_picture_for_each_scene_of_all_videos(warehouse, places, capsys):
+def test_one_picture_for_each_scene_of_all_videos(shared, places, capsys):
     assert main(["export", "--all", "--format", "keyframes", "--table", "scene_segmentation"]) == 1
     for folder in (places / "export").iterdir():
         assert [colour(path) for path in sorted(folder.iterdir())] == ["r", "b"]
@@ -51,8 +51,8 @@ def test_a_picture_that_the_file_does_not_have_is_told(warehouse, places, capsys
     assert "scene-0001: picture 999 is not there" in capsys.readouterr().out
 
 
-def test_a_data_set_that_pycocotools_reads(warehouse, places, capsys):
-    video_id = my_film(warehouse)
+def test_a_data_set_that_pycocotools_reads(shared, places, capsys):
+    video_id = my_film(shared)
     assert main(["export", "my_film", "--format", "coco", "--out", "set"]) == 0
     data = pytest.importorskip("pycocotools.coco").COCO(str(places / "set" / "labels.json"))
     assert [row["name"] for row in data.loadCats(data.getCatIds())] == LABELS
