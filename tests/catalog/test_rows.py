@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -262,3 +263,9 @@ def test_the_project_s_own_rows_are_valid_and_name_classes_that_exist(named) -> 
         assert found is not None
         assert found.origin is not None
         assert f"class {name}(" in Path(found.origin).read_text(), spec.host
+
+
+def test_the_project_s_own_hub_models_are_pinned_to_commits() -> None:
+    revisions = {spec.name: spec.revision for spec in read(OURS).values() if spec.source == "hub"}
+    assert len(revisions) > 5
+    assert not {name for name, revision in revisions.items() if not re.fullmatch("[0-9a-f]{40}", revision)}
