@@ -9,7 +9,7 @@ export VIDEO
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check compact bench-archive models models-pull \
-	down bench-warm accuracy docs docs-serve clean
+	down bench bench-warm bench-check accuracy docs docs-serve clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -73,8 +73,15 @@ models: .venv/.installed  ## What the model hosts hold: state, memory, calls
 down: .venv/.installed  ## Stop all model hosts
 	@$(BIN)/vid-assets models down
 
-bench-warm: .venv/.installed  ## The figures of the warm models, written to benchmarks/warm.json: ONLY="parts"
+bench: .venv/.installed  ## All figures, written to benchmarks/results.md and .json: ONLY="parts"; an hour and more
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,peers]"
 	@$(BIN)/vid-assets bench $(if $(ONLY),-- --only $(ONLY))
+
+bench-warm: .venv/.installed  ## Only the figures of the warm models
+	@$(BIN)/vid-assets bench -- --only reuse memory overhead records blocking blip2 baseline
+
+bench-check: .venv/.installed  ## Measure again and name what got slower than benchmarks/results.json says: ONLY="parts"
+	@$(BIN)/vid-assets bench -- --check --only $(or $(ONLY),overhead blocking light)
 
 bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
 	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))

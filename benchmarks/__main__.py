@@ -1,6 +1,6 @@
-"""The figures of the warm models: ``make bench-warm``, or ``vid-assets bench -- --only blip2 reuse``.
+"""The figures of the pipeline: ``make bench``, or ``vid-assets bench -- --only blip2 reuse``.
 
-Every figure is a ratio of two things measured in turns in this run; README.md says what each means. The file is written
+Ratios are of two things measured in turns in this run; README.md says what each figure means. The files are written
 anew after each part, so that an interrupted run keeps what it has measured.
 """
 
@@ -15,10 +15,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import architectures, blip2_load, blocking, memory, overhead, records, reuse
+from benchmarks import (
+    architectures,
+    blip2_load,
+    blocking,
+    light,
+    memory,
+    overhead,
+    realtime,
+    records,
+    reuse,
+    throughput,
+)
 from benchmarks.kit import Home, temporary_home
+from benchmarks.peers import compare
 from benchmarks.plan import Plan
 from benchmarks.report import Report
+from benchmarks.targets import TARGETS, as_text, met, slower
 from resources.catalog import store as weights
 from resources.catalog.rows import catalogue
 
@@ -31,27 +44,19 @@ PARTS: dict[str, Measure] = {
     "blocking": blocking.measure,
     "blip2": blip2_load.measure,
     "baseline": architectures.measure,
+    "realtime": realtime.measure,
+    "light": light.measure,
+    "throughput": throughput.measure,
+    "peers": compare.measure,
 }
-TARGETS = {
-    "overhead_ratio": ("at least", 20.0),
-    "blip2_cold_ratio": ("at least", 6.0),
-    "blip2_warm_ratio": ("at least", 10.0),
-    "reuse_wait_s": ("at most", 0.1),
-    "loads": ("at most", 1),
-    "blocking_ratio": ("at most", 1.05),
-    "baseline_architecture_ratio": ("at least", 5.0),
-    "idle_memory_mb": ("at most", 3000.0),
-    "event_rows": ("at most", 60.0),
-    "record_mb": ("at most", 0.3),
-}
-WARM = Path(__file__).parent / "warm.json"
+RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> int:
     """Measures what was asked for and shows it.
 
     Returns:
-        The exit code: 0, or 1 if a figure misses its target.
+        The exit code: 0, or 1 if a figure misses its target, or with ``--check`` got slower.
     """
     parser = argparse.ArgumentParser(
         prog="vid-assets bench --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -59,15 +64,18 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", action="extend", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--repeats", type=int, default=3, help="how often each side of a ratio is measured")
     parser.add_argument("--rehearse", action="store_true", help="small stand-ins; writes nothing that lasts")
-    parser.add_argument("--out", type=Path, default=WARM)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--check", action="store_true", help="compare the ratios with those of --out; writes nothing")
     options = parser.parse_args()
     only = [name for names in options.only or PARTS for name in names.split(",")]
     if unknown := set(only) - set(PARTS):
         parser.error(f"unknown parts {sorted(unknown)}; use {', '.join(PARTS)}")
-    if not options.rehearse:
+    if not options.rehearse and not options.check:
         return measure(only, options.repeats, Report(options.out), rehearse=False)
-    with tempfile.TemporaryDirectory(prefix="vid-rehearsal-") as folder:
-        return measure(only, options.repeats, Report(Path(folder) / "warm.json"), rehearse=True)
+    with tempfile.TemporaryDirectory(prefix="vid-bench-") as folder:
+        report = Report(Path(folder) / "results.json")
+        missed = measure(only, options.repeats, report, rehearse=options.rehearse)
+        return missed if options.rehearse else tell(slower(Report(options.out).values, report.values))
 
 
 def measure(only: list[str], repeats: int, report: Report, *, rehearse: bool) -> int:
@@ -88,11 +96,14 @@ def measure(only: list[str], repeats: int, report: Report, *, rehearse: bool) ->
     return int(any(not met(name, report.values[name]) for name in TARGETS if name in report.values))
 
 
-def met(name: str, value: Any) -> bool:
-    """Whether a figure, or every one of several, reaches its target."""
-    direction, target = TARGETS[name]
-    values = value if isinstance(value, list) else [value]
-    return all(item >= target if direction == "at least" else item <= target for item in values)
+def tell(got_slower: list[str]) -> int:
+    """Says what got slower.
+
+    Returns:
+        The exit code: 1 if anything did.
+    """
+    print("\n".join(got_slower) or "Nothing got slower.")
+    return int(bool(got_slower))
 
 
 def show(values: dict[str, Any], console: Console) -> None:
@@ -100,10 +111,8 @@ def show(values: dict[str, Any], console: Console) -> None:
     table = Table("figure", "value", "target")
     for name, (direction, target) in TARGETS.items():
         if name in values:
-            found = values[name] if isinstance(values[name], list) else [values[name]]
             style = "green" if met(name, values[name]) else "red"
-            text = ", ".join(f"{item:.4g}" for item in found)
-            table.add_row(name, f"[{style}]{text}[/{style}]", f"{direction} {target:g}")
+            table.add_row(name, f"[{style}]{as_text(values[name])}[/{style}]", f"{direction} {target:g}")
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The file of figures: written anew, whole, after every measurement."""
+"""The files of figures: written anew, whole, after every measurement."""
 
 import json
 import os
@@ -8,8 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.targets import TARGETS, as_text, met
 from resources.fs import write_atomically
 
+_YES_NO = ("**no**", "yes")
 LIBRARIES = ("dagster", "torch", "transformers", "bitsandbytes", "onnxruntime", "faster-whisper", "polars", "grpcio")
 
 
@@ -17,7 +19,7 @@ class Report:
     """Figures by name; those of earlier runs stay until they are measured again.
 
     Args:
-        path: The JSON file.
+        path: The JSON file. A page with the same figures for people lies beside it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,6 +37,38 @@ class Report:
 
     def _write(self) -> None:
         write_atomically(self.path, json.dumps(_rounded(self.values), indent=2) + "\n")
+        write_atomically(self.path.with_suffix(".md"), page(self.values))
+
+
+def page(values: dict[str, Any]) -> str:
+    """Return the figures, their targets and the machine in Markdown."""
+    facts = [f"- {name}: {value}" for name, value in _rounded(values["machine"]).items()]
+    rows = [
+        f"| `{name}` | {as_text(values[name])} | {direction} {target:g} | {_YES_NO[met(name, values[name])]} |"
+        for name, (direction, target) in TARGETS.items()
+        if name in values
+    ]
+    parts = [
+        f"- {name}: {raw['measured_at']}, load {raw['load_average']:.1f}" for name, raw in sorted(values["raw"].items())
+    ]
+    return "\n".join([
+        "# Figures",
+        "",
+        "Made by `make bench`; [README.md](README.md) says what each figure means. `results.json` has the seconds.",
+        "",
+        "| figure | value | target | met |",
+        "| --- | --- | --- | --- |",
+        *rows,
+        "",
+        "The machine of the last run:",
+        "",
+        *facts,
+        "",
+        "When each part was measured, and how busy the machine was then:",
+        "",
+        *parts,
+        "",
+    ])  # fmt: skip
 
 
 def machine() -> dict[str, Any]:

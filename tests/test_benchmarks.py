@@ -1,9 +1,13 @@
-"""The benchmarks' own decoder gives what the project's gives."""
+"""The benchmarks decode as the project does, and compare rightly."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.baseline_worker import decode
+from benchmarks.clips import repeated
+from benchmarks.targets import met, slower
 from vid_assets.media import identify, open_media
 from vid_assets.synthetic.clips import Clip, Shot, Sound, render
 
@@ -36,3 +40,27 @@ def test_the_replaced_architecture_decodes_what_is_asked_for(clip, tmp_path):
     assert "frames" not in decode(clip, ("audio",), tmp_path / "sound")
     (tmp_path / "nothing").mkdir()
     assert decode(clip, (), tmp_path / "nothing") == {}
+
+
+def test_what_got_slower_is_named_with_both_figures():
+    before = {"peers": {"loop": 2.0, "ray": 3.0}, "blocking_ratio": 1.0, "reuse_wait_s": [0.1], "loads": 1}
+    now = {"peers": {"loop": 1.5, "ray": 2.9}, "blocking_ratio": 1.3, "reuse_wait_s": [9.0]}
+    assert slower(before, now) == ["blocking_ratio: 1 before, 1.3 now", "peers loop: 2 before, 1.5 now"]
+    assert slower(before, before) == []
+
+
+def test_a_target_is_met_by_every_one_of_several_figures():
+    assert met("peers", {"loop": 2.0, "ray": 2.5})
+    assert not met("peers", {"loop": 2.0, "ray": 1.9})
+    assert not met("reuse_wait_s", [0.0, 0.2])
+
+
+def test_a_repeated_clip_plays_on_without_a_gap(clip, tmp_path):
+    copied = tmp_path / "clip.mp4"
+    copied.write_bytes(clip.read_bytes())
+    once = open_media(clip, identify(clip).video_id, tmp_path / "scratch").video
+    path = Path(repeated(str(copied), 3))
+    thrice = open_media(path, identify(path).video_id, tmp_path / "scratch").video
+    assert thrice.frame_count == 3 * once.frame_count
+    assert thrice.duration_s == pytest.approx(3 * once.duration_s, abs=0.15)
+    assert thrice.has_audio
