@@ -35,7 +35,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec supports")
-    warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
+    warehouse: str = Field(
+        default="data/warehouse",
+        description="where results go: a folder, or a DuckLake, `ducklake:postgres:CONNECTION`",
+    )
+    warehouse_data: str = Field(
+        default="", description="where a new DuckLake keeps its files: a folder that all machines see, or `s3://...`"
+    )
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
         default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"

@@ -1,0 +1,178 @@
+"""A cluster on one machine: Postgres, a Ray head without runs, and two nodes with folders of their own."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from deploy import postgres
+
+HERE = Path(__file__).parent
+PROGRAMS = Path(sys.executable).parent
+_TRIES = 3
+_UP_S = 180.0
+
+
+@dataclass
+class Cluster:
+    """The cluster, with everything below one folder.
+
+    Attributes:
+        folder: The folder.
+        environment: The variables of the head, of the daemon, and of who asks.
+        nodes: The processes of the nodes, by name.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+    nodes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    _head: subprocess.Popen | None = None
+    _daemon: subprocess.Popen | None = None
+
+    @property
+    def archive(self) -> Path:
+        """Return the folder of the videos."""
+        return self.folder / "archive"
+
+    def start_head(self) -> None:
+        """Start the head. It takes no runs."""
+        port = self.environment["RAY_PORT"]
+        dashboard = self.environment["RAY_DASHBOARD"].rpartition(":")[2]
+        self._head = self._ray(
+            "head", "--head", f"--port={port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder / 'ray'}",
+        )  # fmt: skip
+
+    def start_node(self, name: str, *, core: int | None = None) -> None:
+        """Start a node that takes one run at a time.
+
+        Args:
+            name: Its name, also a resource of Ray.
+            core: The processor that it and its runs keep to; None for all.
+        """
+        folder = self.folder / name
+        own = {f"VID_{what.upper()}": str(folder / what) for what in ("scratch", "models")}
+        if "VID_MODELS" in self.environment:
+            own["VID_MODELS"] = self.environment["VID_MODELS"]
+        self.nodes[name] = self._ray(
+            name, f"--address=127.0.0.1:{self.environment['RAY_PORT']}", "--num-cpus=1",
+            f'--resources={{"{name}": 1}}', more=own, core=core,
+        )  # fmt: skip
+
+    def kill_node(self, name: str) -> None:
+        """Kill a node with all that runs on it, as if its machine had lost its power."""
+        _kill(self.nodes.pop(name), self.environment["RAY_AUTH_TOKEN"], str(self.folder / name))
+
+    def start_daemon(self) -> None:
+        """Start Dagster's daemon, which looks at the archive and asks for runs."""
+        self._daemon = subprocess.Popen(
+            [PROGRAMS / "dagster-daemon", "run", "-m", "vid_assets.definitions"],
+            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "daemon.log").open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for process in (self._daemon, *self.nodes.values(), self._head):
+            if process is not None:
+                _kill(process, self.environment["RAY_AUTH_TOKEN"], str(self.folder))
+
+    def _ray(
+        self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None
+    ) -> subprocess.Popen:
+        log = self.folder / f"{name}.log"
+        for _ in range(_TRIES):
+            process = subprocess.Popen(
+                [
+                    PROGRAMS / "ray", "start", "--block", "--node-ip-address=127.0.0.1", "--num-gpus=0",
+                    "--object-store-memory=100000000", "--disable-usage-stats", *options,
+                ],
+                env=self.environment | dict(more or {}), cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log.open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})
+            if self._is_up(process, log):
+                return process
+            _kill(process, self.environment["RAY_AUTH_TOKEN"], str(self.folder))
+        raise RuntimeError(f"Ray does not start here; see {log}")
+
+    @staticmethod
+    def _is_up(process: subprocess.Popen, log: Path) -> bool:
+        """Wait until ``ray start`` says that it is done."""
+        until = time.monotonic() + _UP_S
+        while time.monotonic() < until and process.poll() is None:
+            if "--block" in log.read_text().rpartition("Ray runtime started")[2]:
+                return True
+            time.sleep(0.2)
+        return False
+
+
+@contextmanager
+def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
+    """Start Postgres and the head, and stop all at the end.
+
+    Args:
+        folder: An empty folder; the path is short, because Ray makes sockets in it.
+        settings: Variables for all machines, such as ``VID_PROFILE``.
+    """
+    with postgres.server() as server:
+        server.create("dagster")
+        server.create("lake")
+        for name in ("archive", "home", "shared"):
+            (folder / name).mkdir()
+        shutil.copyfile(HERE / "dagster.yaml", folder / "home" / "dagster.yaml")
+        database, user = f"127.0.0.1:{server.port}", postgres.USER
+        made = Cluster(
+            folder,
+            {
+                **os.environ,
+                "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+                "DAGSTER_HOME": str(folder / "home"),
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN": secrets.token_hex(32),
+                "RAY_PORT": str(postgres.free_port()),
+                "RAY_DASHBOARD": f"http://127.0.0.1:{postgres.free_port()}",
+                # time for a stopped run to publish what it has
+                "RAY_JOB_STOP_WAIT_TIME_S": "30",
+                "PGPASSWORD": postgres.PASSWORD,
+                "VID_DAGSTER_POSTGRES": f"postgresql+psycopg2://{user}:{postgres.PASSWORD}@{database}/dagster",
+                "VID_COMPUTE_LOGS": str(folder / "shared" / "logs"),
+                "VID_ARCHIVE": str(folder / "archive"),
+                "VID_REPORTS": str(folder / "shared" / "reports"),
+                "VID_SCRATCH": str(folder / "head"),
+                "VID_WAREHOUSE": f"ducklake:postgres:host=127.0.0.1 port={server.port} user={user} dbname=lake",
+                "VID_WAREHOUSE_DATA": str(folder / "shared" / "results"),
+                **settings,
+            },
+        )
+        try:
+            made.start_head()
+            yield made
+        finally:
+            made.stop()
+
+
+def _kill(process: subprocess.Popen, token: str, folder: str) -> None:
+    """Kill a process, its children, and what they have detached: all of this cluster's token that name the folder."""
+    found = [psutil.Process(process.pid)] if psutil.pid_exists(process.pid) else []
+    with suppress(psutil.NoSuchProcess):
+        found += [child for one in found[:1] for child in one.children(recursive=True)]
+    for other in psutil.process_iter():
+        with suppress(psutil.Error):
+            values = other.environ()
+            if values.get("RAY_AUTH_TOKEN") == token and folder in values.get("VID_SCRATCH", ""):
+                found.append(other)
+    for one in found:
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(signal.SIGKILL)
+    process.wait()
