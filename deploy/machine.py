@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from deploy import postgres
+from vid_assets.media.scratch import last_opened
 
 HERE = Path(__file__).parent
 PROGRAMS = Path(sys.executable).parent
@@ -67,6 +68,10 @@ class Cluster:
             name, f"--address=127.0.0.1:{self.environment['RAY_PORT']}", "--num-cpus=1",
             f'--resources={{"{name}": 1}}', more=own, core=core,
         )  # fmt: skip
+
+    def decoded_on(self, name: str) -> set[str]:
+        """Return the videos that a node has decoded."""
+        return set(last_opened(self.folder / name / "scratch"))
 
     def kill_node(self, name: str) -> None:
         """Kill a node with all that runs on it, as if its machine had lost its power."""

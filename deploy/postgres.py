@@ -40,6 +40,12 @@ class Server:
         connection.close()
         return self.dsn(database)
 
+    def start(self) -> None:
+        """Start it on its port."""
+        data = self.folder / "data"
+        options = f"-p {self.port} -k {data} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
+        self.control("-o", options, "-l", str(data / "log"), "start")
+
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``."""
         _as_postgres(_program("pg_ctl"), "-D", self.folder / "data", "-w", *arguments)
@@ -62,8 +68,7 @@ def server() -> Iterator[Server]:
             "UTF8", "--no-sync",
         )  # fmt: skip
         made = Server(free_port(), folder)
-        options = f"-p {made.port} -k {folder / 'data'} -c listen_addresses=127.0.0.1 -c fsync=off"
-        made.control("-o", options, "-l", str(folder / "data" / "log"), "start")
+        made.start()
         try:
             yield made
         finally:

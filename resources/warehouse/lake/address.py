@@ -74,7 +74,7 @@ class Address:
             return parse_dsn(self.connection)
         except ProgrammingError as error:
             # the string may contain a password
-            raise WarehouseError("VID_WAREHOUSE", f"libpq cannot read it: {_first_line(error)}", _SHAPE) from error
+            raise WarehouseError("VID_WAREHOUSE", f"libpq cannot read it: {first_line(error)}", _SHAPE) from error
 
 
 def data_place(text: str) -> str:
@@ -87,5 +87,6 @@ def data_place(text: str) -> str:
     return place.rstrip("/") + "/"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

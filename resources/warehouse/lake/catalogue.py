@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import WarehouseUnreachable
-from resources.warehouse.lake.address import Address
+from resources.warehouse.lake.address import Address, first_line
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -138,7 +138,6 @@ def _catalogue(address: Address, _process: int) -> Catalogue:
 
 def unreachable(address: Address, error: Exception) -> WarehouseUnreachable:
     """Return the error for a catalogue that does not answer."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return WarehouseUnreachable(
-        address.shown, lines[0], "correct VID_WAREHOUSE, PGPASSWORD or ~/.pgpass, or start the database"
+        address.shown, first_line(error), "correct VID_WAREHOUSE, PGPASSWORD or ~/.pgpass, or start the database"
     )

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from resources.errors import WarehouseError
-from resources.warehouse.lake.address import Address
-from resources.warehouse.lake.catalogue import unreachable
+from resources.errors import WarehouseError, WarehouseUnreachable
+from resources.warehouse.lake.address import Address, first_line
 from resources.warehouse.views import literal
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def session(address: Address, data: str, *, make: bool = False) -> "Iterator[duc
         yield connection
     except (duckdb.IOException, duckdb.HTTPException, duckdb.ConnectionException) as error:
         _forget(address)
-        raise unreachable(address, error) from error
+        raise _lost(address, error) from error
     finally:
         connection.close()
 
@@ -62,8 +61,13 @@ def connect(address: Address, data: str, *, read_only: bool = False, make: bool 
             made.execute(f"USE {LAKE}; SET TimeZone = 'UTC'")
         except (duckdb.IOException, duckdb.HTTPException, duckdb.ConnectionException) as error:
             _sessions.pop(key, None)
-            raise unreachable(address, error) from error
+            raise _lost(address, error) from error
         return made
+
+
+def _lost(address: Address, error: Exception) -> WarehouseUnreachable:
+    fix = "start the database, and see that this machine can write the lake's files; what a run staged is kept"
+    return WarehouseUnreachable(address.shown, first_line(error), fix)
 
 
 def _forget(address: Address) -> None:
