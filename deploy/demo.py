@@ -10,12 +10,14 @@ from pathlib import Path
 
 from deploy.machine import Cluster, cluster
 from resources.errors import WarehouseError
+from resources.settings import settings
 from resources.warehouse.records import VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.synthetic.clips import random_clip, render
 
+ROOT = Path(__file__).parents[1]
 NODES = ("node1", "node2")
-# of a batch; the sensor puts up to ten videos into a run
+# clips that arrive together; the sensor puts up to ten videos into a run
 WAVE = 4
 
 
@@ -25,7 +27,8 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=8, help="clips of three seconds")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long to wait for them")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="vid-") as name, cluster(Path(name), {"VID_PROFILE": "offline"}) as made:
+    own = {"VID_PROFILE": "offline", "VID_MODELS": str(settings().models.absolute()), "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory(prefix="vid-") as name, cluster(Path(name), own) as made:
         os.environ.update(made.environment)
         for node in NODES:
             made.start_node(node)

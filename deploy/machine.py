@@ -3,13 +3,11 @@
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -20,7 +18,6 @@ from vid_assets.media.scratch import last_opened
 HERE = Path(__file__).parent
 PROGRAMS = Path(sys.executable).parent
 _TRIES = 3
-_UP_S = 180.0
 
 
 @dataclass
@@ -30,14 +27,10 @@ class Cluster:
     Attributes:
         folder: The folder.
         environment: The variables of the head, of the daemon, and of who asks.
-        nodes: The processes of the nodes, by name.
     """
 
     folder: Path
     environment: dict[str, str]
-    nodes: dict[str, subprocess.Popen] = field(default_factory=dict)
-    _head: subprocess.Popen | None = None
-    _daemon: subprocess.Popen | None = None
 
     @property
     def archive(self) -> Path:
@@ -48,7 +41,7 @@ class Cluster:
         """Start the head. It takes no runs."""
         port = self.environment["RAY_PORT"]
         dashboard = self.environment["RAY_DASHBOARD"].rpartition(":")[2]
-        self._head = self._ray(
+        self._ray(
             "head", "--head", f"--port={port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
             f"--dashboard-port={dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder / 'ray'}",
         )  # fmt: skip
@@ -60,11 +53,8 @@ class Cluster:
             name: Its name, also a resource of Ray.
             core: The processor that it and its runs keep to; None for all.
         """
-        folder = self.folder / name
-        own = {f"VID_{what.upper()}": str(folder / what) for what in ("scratch", "models")}
-        if "VID_MODELS" in self.environment:
-            own["VID_MODELS"] = self.environment["VID_MODELS"]
-        self.nodes[name] = self._ray(
+        own = {"VID_SCRATCH": str(self.folder / name / "scratch")}
+        self._ray(
             name, f"--address=127.0.0.1:{self.environment['RAY_PORT']}", "--num-cpus=1",
             f'--resources={{"{name}": 1}}', more=own, core=core,
         )  # fmt: skip
@@ -75,51 +65,48 @@ class Cluster:
 
     def kill_node(self, name: str) -> None:
         """Kill a node with all that runs on it, as if its machine had lost its power."""
-        _kill(self.nodes.pop(name), self.environment["RAY_AUTH_TOKEN"], str(self.folder / name))
+        self._kill(self.folder / name)
 
     def start_daemon(self) -> None:
         """Start Dagster's daemon, which looks at the archive and asks for runs."""
-        self._daemon = subprocess.Popen(
+        subprocess.Popen(
             [PROGRAMS / "dagster-daemon", "run", "-m", "vid_assets.definitions"],
             env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=(self.folder / "daemon.log").open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Stop everything."""
-        for process in (self._daemon, *self.nodes.values(), self._head):
-            if process is not None:
-                _kill(process, self.environment["RAY_AUTH_TOKEN"], str(self.folder))
+        """Kill everything."""
+        self._kill(self.folder)
 
-    def _ray(
-        self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None
-    ) -> subprocess.Popen:
+    def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None) -> None:
+        """Start processes of Ray, which stay."""
         log = self.folder / f"{name}.log"
+        command = [
+            PROGRAMS / "ray", "start", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats",
+            *options,
+        ]  # fmt: skip
         for _ in range(_TRIES):
-            process = subprocess.Popen(
-                [
-                    PROGRAMS / "ray", "start", "--block", "--node-ip-address=127.0.0.1", "--num-gpus=0",
-                    "--object-store-memory=100000000", "--disable-usage-stats", *options,
-                ],
-                env=self.environment | dict(more or {}), cwd=self.folder, stdin=subprocess.DEVNULL,
-                stdout=log.open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-            if core is not None:
-                os.sched_setaffinity(process.pid, {core})
-            if self._is_up(process, log):
-                return process
-            _kill(process, self.environment["RAY_AUTH_TOKEN"], str(self.folder))
+            with log.open("ab") as sink:
+                done = subprocess.run(
+                    command if core is None else ["taskset", "--cpu-list", str(core), *command],
+                    env=self.environment | dict(more or {}), cwd=self.folder, stdin=subprocess.DEVNULL,
+                    stdout=sink, stderr=subprocess.STDOUT, check=False,
+                )  # fmt: skip
+            if done.returncode == 0:
+                return
+            self._kill(self.folder / name)
         raise RuntimeError(f"Ray does not start here; see {log}")
 
-    @staticmethod
-    def _is_up(process: subprocess.Popen, log: Path) -> bool:
-        """Wait until ``ray start`` says that it is done."""
-        until = time.monotonic() + _UP_S
-        while time.monotonic() < until and process.poll() is None:
-            if "--block" in log.read_text().rpartition("Ray runtime started")[2]:
-                return True
-            time.sleep(0.2)
-        return False
+    def _kill(self, folder: Path) -> None:
+        """Kill the processes of this cluster whose scratch folder is in a folder, also those that are detached."""
+        token = self.environment["RAY_AUTH_TOKEN"]
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                values = process.environ()
+                mine = values.get("RAY_AUTH_TOKEN") == token and process.pid != os.getpid()
+                if mine and folder in Path(values.get("VID_SCRATCH", "")).parents:
+                    process.kill()
 
 
 @contextmanager
@@ -154,7 +141,7 @@ def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
                 "VID_COMPUTE_LOGS": str(folder / "shared" / "logs"),
                 "VID_ARCHIVE": str(folder / "archive"),
                 "VID_REPORTS": str(folder / "shared" / "reports"),
-                "VID_SCRATCH": str(folder / "head"),
+                "VID_SCRATCH": str(folder / "head" / "scratch"),
                 "VID_WAREHOUSE": f"ducklake:postgres:host=127.0.0.1 port={server.port} user={user} dbname=lake",
                 "VID_WAREHOUSE_DATA": str(folder / "shared" / "results"),
                 **settings,
@@ -165,19 +152,3 @@ def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
             yield made
         finally:
             made.stop()
-
-
-def _kill(process: subprocess.Popen, token: str, folder: str) -> None:
-    """Kill a process, its children, and what they have detached: all of this cluster's token that name the folder."""
-    found = [psutil.Process(process.pid)] if psutil.pid_exists(process.pid) else []
-    with suppress(psutil.NoSuchProcess):
-        found += [child for one in found[:1] for child in one.children(recursive=True)]
-    for other in psutil.process_iter():
-        with suppress(psutil.Error):
-            values = other.environ()
-            if values.get("RAY_AUTH_TOKEN") == token and folder in values.get("VID_SCRATCH", ""):
-                found.append(other)
-    for one in found:
-        with suppress(psutil.NoSuchProcess):
-            one.send_signal(signal.SIGKILL)
-    process.wait()

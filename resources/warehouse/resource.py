@@ -73,9 +73,14 @@ class Warehouse(dg.ConfigurableResource):
         """
         return self.store.local
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines share it, so that a read asks another machine."""
+        return is_lake(self.path)
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Have a run that dies on one machine of many begin anew on another, where its stage is not."""
-        if context.run is not None and context.instance is not None and is_lake(self.path):
+        if context.run is not None and context.instance is not None and self.is_shared:
             context.instance.add_run_tags(context.run.run_id, {_RETRY_TAG: "ALL_STEPS"})
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
