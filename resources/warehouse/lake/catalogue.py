@@ -31,6 +31,7 @@ class Catalogue:
         self._mutex = threading.RLock()
         self._open: Connection | None = None
         self._depth = 0
+        self._data: str | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -53,10 +54,10 @@ class Catalogue:
                     self._unlock()
 
     def data(self) -> str | None:
-        """Return where the lake keeps its files; None if the database has no lake yet."""
-        if not self._has("ducklake_metadata"):
-            return None
-        return self._ask("SELECT value FROM ducklake_metadata WHERE key = 'data_path'")[0][0]
+        """Return where the lake keeps its files, which never changes; None if the database has no lake yet."""
+        if self._data is None and self._has("ducklake_metadata"):
+            self._data = self._ask("SELECT value FROM ducklake_metadata WHERE key = 'data_path'")[0][0]
+        return self._data
 
     def definition(self) -> dict[str, str]:
         """Return what `put` stored; nothing for a lake that was not defined."""

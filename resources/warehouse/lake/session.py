@@ -67,7 +67,8 @@ def connect(address: Address, data: str, *, read_only: bool = False, make: bool 
 
 def _lost(address: Address, error: Exception) -> WarehouseUnreachable:
     fix = "start the database, and see that this machine can write the lake's files; what a run staged is kept"
-    return WarehouseUnreachable(address.shown, first_line(error), fix)
+    # DuckDB repeats the connection string, with its password
+    return WarehouseUnreachable(address.shown, first_line(error).replace(address.connection, "the catalogue"), fix)
 
 
 def _forget(address: Address) -> None:
