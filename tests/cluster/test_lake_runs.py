@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from benchmarks.archive import queries
 from resources.errors import OtherCode
 from resources.warehouse.lake.store import LakeStore
 from resources.warehouse.resource import Warehouse
@@ -67,16 +68,10 @@ def test_a_run_on_a_machine_with_another_profile_is_refused(lake: Warehouse, mon
 
 
 def test_the_ten_questions_have_answers(lake: Warehouse) -> None:
-    import re
-
     publish(lake)
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "sql.md").read_text()
-    block = re.search(r"```sql\n(-- 1\..*?)```", page, re.DOTALL)
-    assert block is not None
-    queries = [query for query in block[1].split(";") if query.strip()]
-    assert len(queries) == 10
+    assert len(queries()) == 10
     with lake.connect() as connection:
-        for query in queries:
+        for query in queries().values():
             connection.execute(query).fetchall()
         described = connection.execute("SELECT count(DISTINCT table_name) FROM data_dictionary").fetchone()
     assert described is not None
