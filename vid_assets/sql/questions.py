@@ -73,6 +73,23 @@ WITH hits AS (
 )
 SELECT video_id, min(start_s) AS start_s, max(end_s) AS end_s, count(*) AS events FROM numbered
 GROUP BY video_id, clip ORDER BY video_id, start_s""",
+    """CREATE MACRO similar_shots(video, at_s, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT phash FROM shots WHERE video_id = video AND start_s <= at_s AND phash IS NOT NULL
+    ORDER BY start_s DESC LIMIT 1
+)
+SELECT video_id, start_s, end_s, time_s, bit_count(xor(mine.phash, shots.phash)) AS differing_bits
+FROM mine JOIN shots ON bit_count(xor(mine.phash, shots.phash)) <= bits
+WHERE video_id <> video OR at_s < start_s OR at_s >= end_s ORDER BY differing_bits, video_id, start_s""",
+    """CREATE MACRO similar_videos(video, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT shot, end_s - start_s AS length_s, phash FROM shots WHERE video_id = video AND phash IS NOT NULL
+), again AS (
+    SELECT DISTINCT other.video_id AS video_id, mine.shot AS shot, mine.length_s AS length_s
+    FROM mine JOIN shots AS other ON bit_count(xor(mine.phash, other.phash)) <= bits WHERE other.video_id <> video
+)
+SELECT video_id, sum(length_s) / (SELECT sum(length_s) FROM mine) AS share, count(*) AS shots
+FROM again GROUP BY video_id ORDER BY share DESC, video_id""",
 )
 
 
