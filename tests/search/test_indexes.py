@@ -120,6 +120,12 @@ def frames(pictures, step_s=0.5):
     return Frames(array, np.arange(len(array)) * step_s, np.arange(len(array)), video_id=VIDEO.video_id)
 
 
+def thumbs(pictures, step_s=0.5):
+    import cv2
+
+    return frames([cv2.resize(picture, (48, 27), interpolation=cv2.INTER_AREA) for picture in pictures], step_s)
+
+
 def cut(at_s):
     return {"kind": "cut", "start_s": at_s - 0.04, "end_s": at_s, "last_frame": 0, "first_frame": 1, "confidence": 1.0}
 
@@ -128,16 +134,32 @@ def test_a_shot_is_its_middle_picture():
     pictures = [painted(1)] * 4 + [np.zeros((90, 160, 3), np.uint8)] * 4
     video = Video(VIDEO.video_id, 4.0, 160, 90, 25.0, 100, has_picture=True, has_audio=False)
     model = Model()
-    answer = shots.run(video, frames(pictures), table("cut_analysis", [cut(2.0)]), model)
+    cuts = table("cut_analysis", [cut(2.0)])
+    answer = shots.run(video, thumbs(pictures), frames(pictures), cuts, model)
     assert all(check.passed for check in check_table(shots.ANALYZER, answer, video))
     assert answer.select("shot", "start_s", "end_s", "time_s").rows() == [(0, 0.0, 2.0, 1.0), (1, 2.0, 4.0, 3.0)]
     assert model.asked == [[2, 6]]
-    assert answer["phash"].to_list() == [perceptual_hash(painted(1)), None]
+    assert answer["phash"].to_list() == [perceptual_hash(thumbs(pictures).array[2]), None]
     shown = np.asarray(Image.open(io.BytesIO(answer["picture"][0])).convert("RGB")).astype(int)
     assert np.abs(shown - painted(1)).mean() < 12
-    without = shots.run(video, frames(pictures), table("cut_analysis", [cut(2.0)]), None)
+    without = shots.run(video, thumbs(pictures), frames(pictures), cuts, None)
     assert without["embedding"].to_list() == [None, None]
     assert without.drop("embedding").equals(answer.drop("embedding"))
+
+
+def test_a_copy_that_is_sampled_at_other_times_has_the_same_hash():
+    """A pan: frames half a second apart differ, but the frame in the middle does not depend on the sampling."""
+    wide = painted(3, 90, 1280)
+    moving = [wide[:, 8 * place : 8 * place + 160] for place in range(100)]
+    video = Video(VIDEO.video_id, 4.0, 160, 90, 25.0, 100, has_picture=True, has_audio=False)
+    hashes = []
+    for first in (0, 6, 12):
+        sampled = frames(moving[first::12])
+        late = Frames(sampled.array, 0.04 * np.arange(first, 100, 12), sampled.indices, video_id=VIDEO.video_id)
+        answer = shots.run(video, thumbs(moving, 0.04), late, table("cut_analysis", []), None)
+        hashes += answer["phash"].to_list()
+    assert len(set(hashes)) == 1
+    assert differing(perceptual_hash(moving[44]), perceptual_hash(moving[56])) > 8
 
 
 def changed(picture, kind):

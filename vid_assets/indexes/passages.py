@@ -8,7 +8,7 @@ does not understand, such as other languages than English in ``offline``, has a 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -76,7 +76,7 @@ def run(
 
 def spoken(words: pl.DataFrame) -> Iterator[Passage]:
     """Yield passages of at most `MOST_WORDS` words, without a pause of `PAUSE_S` or a change of language."""
-    kept: list[dict] = []
+    kept: list[dict[str, Any]] = []
     understood = words.filter(pl.col("word").str.strip_chars() != "").sort("start_s", maintain_order=True)
     for word in understood.iter_rows(named=True):
         if kept and (
@@ -105,7 +105,7 @@ def described(source: str, captions: pl.DataFrame) -> Iterator[Passage]:
             yield Passage(source, start_s, end_s, text.strip())
 
 
-def _joined(words: list[dict]) -> Passage:
+def _joined(words: list[dict[str, Any]]) -> Passage:
     text = " ".join(word["word"].strip() for word in words)
     return Passage("speech_transcription", words[0]["start_s"], max(word["end_s"] for word in words), text)
 

@@ -1,8 +1,9 @@
 """Shots with a small picture, a hash that finds the same picture again, and a vector of what it shows.
 
-Each shot of `cut_analysis` is represented by the sampled picture nearest to its middle. The hash compares pictures as a
-whole: a crop, a mirrored or a turned picture has another one. The vector needs a model that knows pictures and words,
-which profile ``offline`` does not have.
+Each shot of `cut_analysis` is represented by its middle: the frame there has the hash, so that a copy whose pictures
+were sampled at other times has the same, and the nearest sampled picture is shown and has the vector. A shot that is
+too short for a sampled picture is left out. The hash compares pictures as a whole: a crop, a mirrored or a turned
+picture has another one. The vector needs a model that knows pictures and words; profile ``offline`` has none.
 """
 
 import io
@@ -26,7 +27,10 @@ TABLE = {
     "time_s": Column(pl.Float64, "s", "Time of the picture that stands for it.", ge=0),
     "picture": Column(pl.Binary, "WebP", f"The picture, at most {WIDTH} px wide."),
     "phash": Column(
-        pl.Int64, "64 bits", "Perceptual hash of the picture; null if the picture has no structure.", nullable=True
+        pl.Int64,
+        "64 bits",
+        "Perceptual hash of the frame in the middle of the shot; null if it has no structure.",
+        nullable=True,
     ),
     "embedding": Column(
         pl.List(pl.Int8),
@@ -37,7 +41,7 @@ TABLE = {
 }
 
 
-def run(video: Video, frames: Frames, cut_analysis: pl.DataFrame, model: PictureModel | None) -> Answer:
+def run(video: Video, thumbs: Frames, frames: Frames, cut_analysis: pl.DataFrame, model: PictureModel | None) -> Answer:
     """One row per shot that has a sampled picture, by time."""
     spans = shot_spans(cut_analysis, video.duration_s)
     chosen = [(shot, span, row) for shot, span in enumerate(spans) if (row := middle(frames, span)) is not None]
@@ -46,14 +50,7 @@ def run(video: Video, frames: Frames, cut_analysis: pl.DataFrame, model: Picture
     rows = [row for _, _, row in chosen]
     return pl.DataFrame(
         [
-            (
-                shot,
-                *span,
-                float(frames.times_s[row]),
-                webp(frames.array[row]),
-                perceptual_hash(frames.array[row]),
-                vector,
-            )
+            (shot, *span, float(frames.times_s[row]), webp(frames.array[row]), hash_of(thumbs, span), vector)
             for (shot, span, row), vector in zip(chosen, vectors(frames, rows, model), strict=True)
         ],
         ANALYZER.schema,
@@ -62,11 +59,17 @@ def run(video: Video, frames: Frames, cut_analysis: pl.DataFrame, model: Picture
 
 
 def middle(frames: Frames, span: tuple[float, float]) -> int | None:
-    """Return the row of the picture nearest to the middle of a shot; None if none was sampled in it."""
+    """Return the row of the picture nearest to the middle of a shot; None if there is none in it."""
     rows = rows_within(frames, span)
     if not len(rows):
         return None
     return int(rows[np.abs(frames.times_s[rows] - sum(span) / 2).argmin()])
+
+
+def hash_of(thumbs: Frames, span: tuple[float, float]) -> int | None:
+    """Return the hash of the frame in the middle of a shot; None if it has no structure."""
+    row = middle(thumbs, span)
+    return None if row is None else perceptual_hash(thumbs.array[row])
 
 
 def webp(picture: NDArray[np.uint8]) -> bytes:
@@ -92,7 +95,7 @@ ANALYZER = Analyzer(
     name="shots",
     version="1",
     group="archive",
-    inputs=("video", "frames", "cut_analysis"),
+    inputs=("video", "thumbs", "frames", "cut_analysis"),
     optional=frozenset({"model"}),
     run=run,
     table=TABLE,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from resources.catalog.store import locate
 from resources.errors import ModelUnavailable
@@ -18,7 +19,7 @@ from resources.settings import settings
 from resources.tasks import Task
 from resources.tasks.pictures import PICTURE_WORDS, PICTURES
 from resources.tasks.sentences import SENTENCES
-from resources.warehouse.records import VIDEOS
+from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.configuration import configuration
 from vid_assets.errors import SettingsError
@@ -81,7 +82,7 @@ def by_meaning(
     model = f"{made.name} {locate(made, maker.hosts.weights()).revision}"
     vectors = _vectors(warehouse.path, str(settings().scratch), way).refreshed()
     notes = _missing(vectors, model, warehouse, way.table)
-    if vectors.index.filter(model=model).is_empty():
+    if vectors.index.filter(pl.col("model") == model, pl.col("rows") > 0).is_empty():
         return [], notes
     answer = asker.ask([text], **dict(way.arguments))
     question = np.array(answer["embedding"][0].to_list(), np.float32)
@@ -117,8 +118,11 @@ def _vectors(warehouse: str, scratch: str, way: Way) -> Vectors:
 def _missing(vectors: Snapshot, model: str, warehouse: Warehouse, table: str) -> list[str]:
     """Return one line if some videos cannot be compared."""
     videos = warehouse.read_table(VIDEOS.name).select("video_id").collect()
-    there = vectors.index.filter(model=model)
-    if not (lacking := videos.join(there, on="video_id", how="anti").height):
+    there = vectors.index.filter((pl.col("model") == model) | (pl.col("rows") == 0))
+    runs = warehouse.read_table(ANALYZER_RUNS.name).filter(analyzer=table, status="not_applicable")
+    without = runs.select("video_id").collect()  # a file without pictures has no shots
+    lacking = videos.join(there, on="video_id", how="anti").join(without, on="video_id", how="anti").height
+    if not lacking:
         return []
     other = vectors.others(model)
     why = f"{other} of them have vectors of another model" if other else f"{table} has no answer for them"

@@ -108,7 +108,7 @@ class Snapshot:
 
     def others(self, model: str) -> int:
         """Return the number of videos whose vectors are of another model."""
-        return self.index.filter(pl.col("model") != model).height
+        return self.index.filter(pl.col("model") != model, pl.col("rows") > 0).height
 
     def _without_doubles(self, best: Iterable[tuple[float, str, int]]) -> Iterator[Hit]:
         seen: set[tuple[object, object]] = set()
@@ -168,10 +168,15 @@ class Vectors:
         return _Part(*(np.load(self.folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in _KINDS))
 
     def _answers(self) -> pl.DataFrame:
+        def told(name: str) -> pl.Expr:
+            return pl.col(name).fill_null("")  # a video without texts asked no model
+
         runs = self.warehouse.read_table(ANALYZER_RUNS.name)
         return (
             runs.filter(pl.col("analyzer") == self.table, pl.col("status") == "value")
-            .select("video_id", answered_at="ended_at", model=pl.concat_str("model", "revision", separator=" "))
+            .select(
+                "video_id", answered_at="ended_at", model=pl.concat_str(told("model"), told("revision"), separator=" ")
+            )
             .collect()
         )
 
