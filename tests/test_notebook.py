@@ -36,4 +36,4 @@ def test_every_cell_runs_over_the_results_of_the_demo(places):
     assert sum("image/png" in found for found in kinds) == 4
     assert sum("text/html" in found for found in kinds) >= 6
     (meaning,) = [cell for cell in notebook.cells if 'by="meaning"' in cell.source]
-    assert "ask not what your country can do" in str(meaning.outputs)
+    assert "And so, my fellow" in str(meaning.outputs)

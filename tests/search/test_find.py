@@ -67,6 +67,7 @@ def two(archive):
         ({"labels": ("DOG",)}, {SPEECH}),
         ({"labels": ("dog", "person", "dog")}, {SPEECH}),
         ({"labels": ("dog", "cat")}, set()),
+        ({"labels": ("country",)}, set()),
         ({"labels": ("person",), "longer_s": 30.0, "languages": ("fr",)}, {SILENT}),
     ],
 )

@@ -3,9 +3,14 @@
 import html
 import http.client
 import io
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from urllib.parse import urlencode
 
 import polars as pl
@@ -17,12 +22,14 @@ from resources.warehouse.records import VIDEOS
 from tests.cli.conftest import SILENT, SPEECH, archive, places
 from tests.export.conftest import rows_of
 from tests.search.test_indexes import painted, shots_of
+from vid_assets.cli import main
 from vid_assets.indexes.shots import webp
 from vid_assets.serve.app import app, pieces
 
 __all__ = ["archive", "places"]
+ROOT = Path(__file__).parents[2]
 HOSTILE = '<img src=x onerror=alert(1)> "quoted" & country'
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'"
 
 
 @pytest.fixture
@@ -221,6 +228,8 @@ def test_every_answer_forbids_what_the_page_does_not_need(server):
         ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}, 403),
         ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 200),
         ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}, 403),
+        ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Dest": "image"}, 403),
+        ({"Sec_Fetch_Site": "none", "Sec_Fetch_Dest": "document"}, 200),
         ({"method": "POST"}, 403),
         ({"method": "DELETE"}, 403),
     ],
@@ -229,6 +238,23 @@ def test_other_sites_and_other_methods_are_refused(server, given, status):
     answer, body = get(server, **{name: value.format(port=server) for name, value in given.items()})
     assert answer.status == status
     assert (b"Search the archive" in body) == (status == 200)
+
+
+def test_the_program_serves_until_ctrl_c_and_tells_of_a_port_in_use(archive, capsys):
+    command = [sys.executable, "-m", "vid_assets", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as process:
+        assert process.stdout is not None
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())[1])
+        assert asked(port, q="country")[0] == 200
+        assert main(["serve", "--port", str(port)]) == 2
+        assert (
+            capsys.readouterr().err
+            == f"vid-assets: --port {port}: cannot be used: Address already in use; give another one\n"
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
 
 
 def test_words_are_marked_whatever_their_case_and_signs():

@@ -1,5 +1,6 @@
 """``vid-assets serve``: the search page, for the browser of this machine."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -34,5 +35,6 @@ def serve(port: Port = 8765) -> int:
             raise SettingsError(f"--port {port}", f"cannot be used: {error.strerror}", "give another one") from error
         say(f"http://127.0.0.1:{listening.getsockname()[1]}/ until Ctrl-C", console())
         made = app(warehouse, settings().reports.absolute())
-        uvicorn.Server(uvicorn.Config(made, log_level="warning", access_log=False)).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(uvicorn.Config(made, log_level="warning", access_log=False)).run(sockets=[listening])
     return 0

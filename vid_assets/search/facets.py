@@ -63,7 +63,8 @@ def _limit(facets: Facets, name: str) -> Any:
 
 
 _LIMITS = {
-    "labels": "SELECT video_id FROM events WHERE list_contains($labels, lower(kind)) GROUP BY video_id "
+    "labels": "SELECT video_id FROM events WHERE list_contains($labels, lower(kind)) "
+    "AND analyzer <> 'speech_transcription' GROUP BY video_id "
     "HAVING count(DISTINCT lower(kind)) = len(list_distinct($labels))",
     "languages": "SELECT video_id FROM speech_transcription WHERE list_contains($languages, language)",
     "longer_s": "SELECT video_id FROM videos WHERE duration_s >= $longer_s",

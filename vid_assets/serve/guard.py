@@ -13,13 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 # Reports are self-contained pages with style, script and pictures inside; they load nothing from elsewhere.
 REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; "
     "media-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_OWN_SITE = ("none", "same-origin")  # another port of this machine is "same-site"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -61,8 +63,9 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in HOSTS:
         return "open the page by the address that vid-assets serve prints"
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-dest") != "document":
-        return "another site asks"  # a link to the page is fine, a page inside a page or a picture is not
+    # a link to the page is fine; a page inside a page, or a picture, is not
+    if headers.get("sec-fetch-site", "none") not in _OWN_SITE and headers.get("sec-fetch-dest") != "document":
+        return "another site asks"
     if (origin := headers.get("origin")) is not None and origin != f"http://{host}":
         return "another site asks"
     return ""
