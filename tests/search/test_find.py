@@ -147,7 +147,10 @@ def compass(archive, monkeypatch):
         for n, v in enumerate([[1, 127], [127, 1]])
     ]
     archive.replace_partition("shots", SPEECH, shots_of(shots, SPEECH).with_columns(picture=pl.lit(b"")))
-    told = [record(SPEECH, name, "value") | {"model": "compass", "revision": "1"} for name in ("passages", "shots")]
+    told = [
+        record(SPEECH, name, "value") | {"model": "compass", "revision": "1", "rows": 2}
+        for name in ("passages", "shots")
+    ]
     archive.replace_partition(ANALYZER_RUNS.name, SPEECH, ANALYZER_RUNS.frame(told))
     return made
 
@@ -158,7 +161,7 @@ def test_the_nearest_in_meaning_come_first_and_what_is_not_indexed_is_told(compa
     found = [json.loads(line) for line in out.splitlines()]
     assert [(moment["text"], moment["start_s"]) for moment in found] == [("ask not", 1.0), ("EXIT", 5.0)]
     assert found[0]["score"] == pytest.approx(127 / np.hypot(127, 13), abs=1e-3)
-    assert err == "1 of 2 videos cannot be compared: passages has no answer for them; vid-assets backfill mends it\n"
+    assert err == "1 of 2 videos cannot be compared: passages has no vectors for them; vid-assets backfill mends it\n"
     assert compass["sentences"].asked == [(["go east"], {"asks": True})]
     assert main(["search", "north", "--by", "meaning", "--analyzer", "speech_transcription", "--json"]) == 0
     assert [moment["text"] for moment in lines(capsys)] == ["ask not"]
@@ -180,6 +183,18 @@ def test_vectors_of_another_model_are_told_not_compared(compass, archive, capsys
     assert main(["search", "east", "--by", "meaning"]) == 1
     assert "2 of 2 videos cannot be compared: 1 of them have vectors of another model" in capsys.readouterr().err
     assert compass["sentences"].asked == []
+
+
+def test_shots_without_vectors_are_told(compass, archive, capsys):
+    """They were analysed in a profile without a model for pictures."""
+    shots = [{"shot": 0, "start_s": 0.0, "end_s": 2.0, "time_s": 1.0, "picture": b""}]
+    archive.replace_partition("shots", SPEECH, shots_of(shots, SPEECH))
+    told = record(SPEECH, "shots", "value") | {"rows": 1}
+    archive.replace_partition(ANALYZER_RUNS.name, SPEECH, ANALYZER_RUNS.frame([told]))
+    assert main(["search", "east", "--by", "looks"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "nothing found for 'east'\n"
+    assert err == "2 of 2 videos cannot be compared: shots has no vectors for them; vid-assets backfill mends it\n"
 
 
 def test_halves_of_different_checkpoints_are_refused(compass, capsys):

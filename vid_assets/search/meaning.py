@@ -118,14 +118,14 @@ def _vectors(warehouse: str, scratch: str, way: Way) -> Vectors:
 def _missing(vectors: Snapshot, model: str, warehouse: Warehouse, table: str) -> list[str]:
     """Return one line if some videos cannot be compared."""
     videos = warehouse.read_table(VIDEOS.name).select("video_id").collect()
-    there = vectors.index.filter((pl.col("model") == model) | (pl.col("rows") == 0))
+    there = vectors.comparable(model)
     runs = warehouse.read_table(ANALYZER_RUNS.name).filter(analyzer=table, status="not_applicable")
     without = runs.select("video_id").collect()  # a file without pictures has no shots
     lacking = videos.join(there, on="video_id", how="anti").join(without, on="video_id", how="anti").height
     if not lacking:
         return []
     other = vectors.others(model)
-    why = f"{other} of them have vectors of another model" if other else f"{table} has no answer for them"
+    why = f"{other} of them have vectors of another model" if other else f"{table} has no vectors for them"
     return [f"{lacking} of {videos.height} videos cannot be compared: {why}; vid-assets backfill mends it"]
 
 

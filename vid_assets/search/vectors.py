@@ -38,8 +38,8 @@ INDEX = "index.arrow"
 _KINDS = ("vectors", "norms", "rows", "ends")
 _NONE = ""  # the part of a video that has no rows
 _SCHEMA = {
-    "video_id": pl.String, "answered_at": pl.Datetime("us", "UTC"), "model": pl.String, "part": pl.String,
-    "first": pl.Int64, "rows": pl.Int64,
+    "video_id": pl.String, "answered_at": pl.Datetime("us", "UTC"), "model": pl.String, "answers": pl.Int64,
+    "part": pl.String, "first": pl.Int64, "rows": pl.Int64,
 }  # fmt: skip
 _VIDEOS_A_PART = 2_000  # in memory at once
 _MOST_PARTS = 12
@@ -75,7 +75,7 @@ class Snapshot:
     """The vectors at one moment.
 
     Attributes:
-        index: One line per video: its model, and where its rows are.
+        index: One line per video: its model, how many rows the table has, and where those with a vector are.
         parts: The parts by name.
     """
 
@@ -105,6 +105,10 @@ class Snapshot:
             best += [(float(scores[row]), str(name), int(row)) for row in _largest(scores, 4 * count)]
         best.sort(key=lambda item: (-item[0], item[1], item[2]))
         return list(islice(self._without_doubles(best), count))
+
+    def comparable(self, model: str) -> pl.DataFrame:
+        """Return the lines of the videos whose rows all have vectors of a model, or that have no rows."""
+        return self.index.filter((pl.col("answers") == 0) | ((pl.col("model") == model) & (pl.col("rows") > 0)))
 
     def others(self, model: str) -> int:
         """Return the number of videos whose vectors are of another model."""
@@ -175,7 +179,10 @@ class Vectors:
         return (
             runs.filter(pl.col("analyzer") == self.table, pl.col("status") == "value")
             .select(
-                "video_id", answered_at="ended_at", model=pl.concat_str(told("model"), told("revision"), separator=" ")
+                "video_id",
+                answered_at="ended_at",
+                model=pl.concat_str(told("model"), told("revision"), separator=" "),
+                answers="rows",
             )
             .collect()
         )
