@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import vid_assets
-from tests.export.conftest import CUTS, WORDS, films, my_film, places, warehouse
+from tests.export.conftest import CUTS, WORDS, answered, films, my_film, places, shared, warehouse
 from vid_assets.errors import MediaError, SettingsError
 
-__all__ = ["films", "places", "warehouse"]
+__all__ = ["answered", "films", "places", "shared", "warehouse"]
 
 
 @pytest.fixture
-def archive(warehouse):
+def archive(shared):
     with vid_assets.open() as opened:
         yield opened
 
@@ -25,23 +25,23 @@ def test_the_package_imports_nothing_heavy():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_tables_are_frames_of_all_videos_or_of_one(archive, warehouse):
+def test_tables_are_frames_of_all_videos_or_of_one(archive, shared):
     assert archive.videos["file_name"].to_list() == ["My film.mp4", "other & <b>.mkv"]
     assert {"videos", "sources", "cut_analysis", "speech_transcription"} <= set(archive.tables)
     assert archive.table("cut_analysis").height == 2 * len(CUTS)
     own = archive.table("cut_analysis", "My film.mp4")
-    assert own["video_id"].unique().to_list() == [my_film(warehouse)]
+    assert own["video_id"].unique().to_list() == [my_film(shared)]
     assert own.schema == archive.warehouse.schema_of("cut_analysis")
 
 
-def test_a_timeline_and_a_search(archive, warehouse):
+def test_a_timeline_and_a_search(archive, shared):
     timeline = archive.timeline("my_film")
     assert timeline["start_s"].is_sorted()
     assert timeline.filter(analyzer="speech_transcription")["text"].to_list()[: len(WORDS)] == [
         item["word"] for item in WORDS
     ]
     found = archive.search("said")
-    assert found.rows() == [(my_film(warehouse), 1.25, pytest.approx(1.45), "speech_transcription", "said", None)]
+    assert found.rows() == [(my_film(shared), 1.25, pytest.approx(1.45), "speech_transcription", "said", None)]
     assert archive.search("zebra").schema == found.schema
 
 
@@ -53,16 +53,17 @@ def test_sql_takes_parameters(archive):
     assert archive.sql("SELECT $a + 1 AS b", {"a": 1})["b"].to_list() == [2]
 
 
-def test_closing_shows_later_results(archive, warehouse):
-    count = "SELECT count(*) AS n FROM cut_analysis"
+def test_closing_shows_later_results(warehouse):
+    archive, count = vid_assets.open(), "SELECT count(*) AS n FROM cut_analysis"
     assert archive.sql(count)["n"].item() == 4
     warehouse.remove_partition("cut_analysis", my_film(warehouse))
     assert archive.sql(count)["n"].item() == 4
     archive.close()
     assert archive.sql(count)["n"].item() == 2
+    archive.close()
 
 
-@pytest.mark.parametrize(("time_s", "colour"), [(0.0, 0), (1.39, 0), (1.4, 1), (2.8, 1), (2.84, 2), (4.0, 2)])
+@pytest.mark.parametrize(("time_s", "colour"), [(1.39, 0), (1.4, 1), (4.0, 2)])
 def test_a_frame_is_the_picture_that_a_player_shows(archive, time_s, colour):
     picture = archive.frame("My film.mp4", time_s)
     assert (picture.shape, picture.dtype) == ((72, 128, 3), np.uint8)

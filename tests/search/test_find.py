@@ -1,7 +1,7 @@
 """A question with facets, by words and by meaning, from the command line."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -9,44 +9,21 @@ import pytest
 
 from resources.catalog.spec import ModelSpec
 from resources.errors import ModelUnavailable
-from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
-from tests.cli.conftest import SILENT, SPEECH, archive, places, record
-from tests.export.conftest import rows_of
-from tests.search.test_indexes import shots_of
+from resources.warehouse.records import SOURCES
+from resources.warehouse.resource import Warehouse
+from tests.cli.conftest import SILENT, SPEECH
+from tests.search.conftest import SAID
+from tests.search.makers import shots_of
 from vid_assets.cli import main
 from vid_assets.search import meaning
 from vid_assets.search.facets import Facets
 from vid_assets.search.similar import similar_shots, similar_videos
-
-__all__ = ["archive", "places"]
+from vid_assets.sql.publish import publish
 
 
 def videos(archive, **limits):
     with archive.connect() as connection:
         return Facets(**limits).videos(connection)
-
-
-@pytest.fixture
-def two(archive):
-    """Both videos with everything that facets ask for."""
-    for video_id, length, day, brisque, language, label in (
-        (SPEECH, 20.0, 1, 10.0, "en", "dog"),
-        (SILENT, 90.0, 2, 60.0, "fr", "cat"),
-    ):
-        source = {
-            "video_id": video_id,
-            "path": f"/films/{video_id}.mp4",
-            "modified_at": datetime(2026, 5, day, 23, 59, tzinfo=UTC),
-        }
-        archive.replace_partition(SOURCES.name, video_id, SOURCES.frame([source]))
-        archive.replace_partition(VIDEOS.name, video_id, VIDEOS.frame([{"video_id": video_id, "duration_s": length}]))
-        quality = [{"time_s": float(place), "brisque": brisque + place - 1} for place in range(3)]
-        archive.replace_partition("content_quality", video_id, rows_of("content_quality", quality, video_id))
-        spoken = [{"segment": 0, "word": "country", "start_s": 1.0, "end_s": 2.0, "language": language}]
-        archive.replace_partition("speech_transcription", video_id, rows_of("speech_transcription", spoken, video_id))
-        seen = [{"time_s": 3.0, "label": label}, {"time_s": 4.0, "label": "Person"}]
-        archive.replace_partition("object_detection", video_id, rows_of("object_detection", seen, video_id))
-    return archive
 
 
 @pytest.mark.parametrize(
@@ -71,29 +48,21 @@ def two(archive):
         ({"labels": ("person",), "longer_s": 30.0, "languages": ("fr",)}, {SILENT}),
     ],
 )
-def test_facets_limit_the_videos(two, limits, found):
-    assert videos(two, **limits) == found
+def test_facets_limit_the_videos(archive, limits, found):
+    assert videos(archive, **limits) == found
 
 
 def lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_options_narrow_a_search(two, capsys):
-    for options, expected in (
-        ([], [SILENT, SPEECH]),
-        (["--language", "fr"], [SILENT]),
-        (["--label", "dog"], [SPEECH]),
-        (["--longer", "30"], [SILENT]),
-        (["--shorter", "30"], [SPEECH]),
-        (["--since", "2026-05-02"], [SILENT]),
-        (["--until", "2026-05-01"], [SPEECH]),
-        (["--best-brisque", "20"], [SPEECH]),
-        (["--analyzer", "speech_transcription"], [SILENT, SPEECH]),
-        (["--analyzer", "object_detection"], []),
-    ):
-        assert main(["search", "country", "--json", *options]) == int(not expected)
+def test_options_narrow_a_search(archive, capsys):
+    limits = ["--longer", "30", "--shorter", "90", "--since", "2026-05-02", "--until", "2026-05-02"]
+    others = ["--language", "fr", "--label", "cat", "--best-brisque", "60", "--analyzer", "speech_transcription"]
+    for options, expected in (([], [SILENT, SPEECH]), ([*limits, *others], [SILENT]), (["--language", "en"], [SPEECH])):
+        assert main(["search", "country", "--json", *options]) == 0
         assert [moment["video_id"] for moment in lines(capsys)] == expected, options
+    assert main(["search", "country", "--analyzer", "object_detection"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,23 +104,10 @@ class Asker:
 
 @pytest.fixture
 def compass(archive, monkeypatch):
-    """An archive whose passages and shots have vectors of this model."""
+    """The archive whose passages and shots have vectors of this model."""
     made = {}
     monkeypatch.setattr(meaning, "live_handle", lambda task: made.setdefault(task.key, Asker(task)))
     monkeypatch.setattr(meaning, "locate", lambda spec, _: spec)
-    rows = {"source": ["speech_transcription", "text_overlay"], "start_s": [1.0, 5.0], "end_s": [4.0, 6.0]}
-    rows |= {"text": ["ask not", "EXIT"], "embedding": [[127, 13], [0, 127]], "video_id": [SPEECH] * 2}
-    archive.replace_partition("passages", SPEECH, pl.DataFrame(rows, archive.schema_of("passages")))
-    shots = [
-        {"shot": n, "start_s": 2.0 * n, "end_s": 2.0 * n + 2, "time_s": 2.0 * n + 1, "embedding": v}
-        for n, v in enumerate([[1, 127], [127, 1]])
-    ]
-    archive.replace_partition("shots", SPEECH, shots_of(shots, SPEECH).with_columns(picture=pl.lit(b"")))
-    told = [
-        record(SPEECH, name, "value") | {"model": "compass", "revision": "1", "rows": 2}
-        for name in ("passages", "shots")
-    ]
-    archive.replace_partition(ANALYZER_RUNS.name, SPEECH, ANALYZER_RUNS.frame(told))
     return made
 
 
@@ -159,42 +115,32 @@ def test_the_nearest_in_meaning_come_first_and_what_is_not_indexed_is_told(compa
     assert main(["search", "go", "east", "--by", "meaning", "--json"]) == 0
     out, err = capsys.readouterr()
     found = [json.loads(line) for line in out.splitlines()]
-    assert [(moment["text"], moment["start_s"]) for moment in found] == [("ask not", 1.0), ("EXIT", 5.0)]
+    assert [(moment["text"], moment["start_s"]) for moment in found] == [(SAID, 1.0), ("EXIT", 5.0)]
     assert found[0]["score"] == pytest.approx(127 / np.hypot(127, 13), abs=1e-3)
     assert err == "1 of 2 videos cannot be compared: passages has no vectors for them; vid-assets backfill mends it\n"
     assert compass["sentences"].asked == [(["go east"], {"asks": True})]
     assert main(["search", "north", "--by", "meaning", "--analyzer", "speech_transcription", "--json"]) == 0
-    assert [moment["text"] for moment in lines(capsys)] == ["ask not"]
+    assert [moment["text"] for moment in lines(capsys)] == [SAID]
     assert main(["search", "north", "--by", "meaning", "--shorter", "1"]) == 1
 
 
-def test_looks_are_compared_with_pictures(compass, capsys):
+def test_looks_are_compared_with_pictures_and_shots_without_vectors_are_told(compass, capsys):
     assert main(["search", "east", "--by", "looks", "--json"]) == 0
-    assert [(moment["start_s"], moment["analyzer"], moment["text"]) for moment in lines(capsys)] == [
-        (2.0, "shots", ""),
+    out, err = capsys.readouterr()
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [(moment["start_s"], moment["analyzer"], moment["text"]) for moment in found] == [
+        (4.0, "shots", ""),
         (0.0, "shots", ""),
     ]
+    assert err == "1 of 2 videos cannot be compared: shots has no vectors for them; vid-assets backfill mends it\n"
     assert compass["picture_words"].asked == [(["east"], {})]
 
 
-def test_vectors_of_another_model_are_told_not_compared(compass, archive, capsys):
-    other = record(SPEECH, "passages", "value") | {"model": "compass", "revision": "0"}
-    archive.replace_partition(ANALYZER_RUNS.name, SPEECH, ANALYZER_RUNS.frame([other]))
+def test_vectors_of_another_model_are_told_not_compared(compass, capsys):
+    meaning.live_handle(meaning.SENTENCES).revision = "2"
     assert main(["search", "east", "--by", "meaning"]) == 1
     assert "2 of 2 videos cannot be compared: 1 of them have vectors of another model" in capsys.readouterr().err
     assert compass["sentences"].asked == []
-
-
-def test_shots_without_vectors_are_told(compass, archive, capsys):
-    """They were analysed in a profile without a model for pictures."""
-    shots = [{"shot": 0, "start_s": 0.0, "end_s": 2.0, "time_s": 1.0, "picture": b""}]
-    archive.replace_partition("shots", SPEECH, shots_of(shots, SPEECH))
-    told = record(SPEECH, "shots", "value") | {"rows": 1}
-    archive.replace_partition(ANALYZER_RUNS.name, SPEECH, ANALYZER_RUNS.frame([told]))
-    assert main(["search", "east", "--by", "looks"]) == 1
-    out, err = capsys.readouterr()
-    assert out == "nothing found for 'east'\n"
-    assert err == "2 of 2 videos cannot be compared: shots has no vectors for them; vid-assets backfill mends it\n"
 
 
 def test_halves_of_different_checkpoints_are_refused(compass, capsys):
@@ -220,42 +166,21 @@ def test_a_profile_without_a_model_says_so(archive, monkeypatch, capsys):
         meaning.by_meaning("meaning", "east", archive, 5)
 
 
-HASHES = {SPEECH: [0b0000, 0b1111_1111_1111, None], SILENT: [0b0011, -1, 0b1111_1111_1111 << 30]}
-
-
-@pytest.fixture
-def hashed(archive):
-    for video_id, hashes in HASHES.items():
-        rows = [
-            {
-                "shot": n,
-                "start_s": 4.0 * n * n,
-                "end_s": 4.0 * n * n + n + 1,
-                "time_s": 4.0 * n * n,
-                "phash": value,
-                "picture": b"",
-            }
-            for n, value in enumerate(hashes)
-        ]
-        archive.replace_partition("shots", video_id, shots_of(rows, video_id))
-    return archive
-
-
-def test_similar_videos_share_the_time_of_shots_with_near_hashes(hashed, capsys):
-    assert similar_videos("talk", hashed).rows() == [(SILENT, pytest.approx(1 / 3), 1)]
-    assert similar_videos("talk", hashed, bits=1).is_empty()
-    assert similar_videos(SILENT, hashed).rows() == [(SPEECH, pytest.approx(1 / 6), 1)]
+def test_similar_videos_share_the_time_of_shots_with_near_hashes(archive, capsys):
+    assert similar_videos("talk", archive).rows() == [(SILENT, pytest.approx(1 / 3), 1)]
+    assert similar_videos("talk", archive, bits=1).is_empty()
+    assert similar_videos(SILENT, archive).rows() == [(SPEECH, pytest.approx(1 / 6), 1)]
     assert main(["similar", "talk.mp4"]) == 0
     assert capsys.readouterr().out.splitlines() == ["video\tshare\tshots", f"{SILENT}\t33%\t1"]
     assert main(["similar", "talk", "--bits", "1"]) == 1
     assert capsys.readouterr().out == "nothing similar\n"
 
 
-def test_similar_shots_leave_the_shot_itself_out(hashed, capsys):
-    assert similar_shots("talk", 0.5, hashed).select("video_id", "start_s", "differing_bits").rows() == [
+def test_similar_shots_leave_the_shot_itself_out(archive, capsys):
+    assert similar_shots("talk", 0.5, archive).select("video_id", "start_s", "differing_bits").rows() == [
         (SILENT, 0.0, 2)
     ]
-    assert similar_shots("talk", 0.5, hashed, bits=12).select("video_id", "start_s", "differing_bits").rows() == [
+    assert similar_shots("talk", 0.5, archive, bits=12).select("video_id", "start_s", "differing_bits").rows() == [
         (SILENT, 0.0, 2),
         (SILENT, 16.0, 12),
         (SPEECH, 4.0, 12),
@@ -264,13 +189,14 @@ def test_similar_shots_leave_the_shot_itself_out(hashed, capsys):
     assert json.loads(capsys.readouterr().out)["differing_bits"] == 2
 
 
-def test_what_has_no_shots_is_told(archive, capsys):
+def test_what_has_no_shots_is_told(places, capsys):
+    warehouse = Warehouse(path=str(places / "warehouse"))
+    publish(warehouse)
+    warehouse.replace_partition(SOURCES.name, SPEECH, SOURCES.frame([{"video_id": SPEECH, "path": "/films/talk.mp4"}]))
     assert main(["similar", "talk"]) == 1
-    assert (
-        capsys.readouterr().err
-        == f"vid-assets: {SPEECH}: its shots are not known; analyse it: vid-assets analyze PATH\n"
-    )
+    expected = f"vid-assets: {SPEECH}: its shots are not known; analyse it: vid-assets analyze PATH\n"
+    assert capsys.readouterr().err == expected
     rows = [{"shot": 0, "start_s": 0.0, "end_s": 1.0, "time_s": 0.5, "picture": b""}]
-    archive.replace_partition("shots", SPEECH, shots_of(rows, SPEECH))
+    warehouse.replace_partition("shots", SPEECH, shots_of(rows, SPEECH))
     assert main(["similar", "talk"]) == 1
     assert "none of its shots has a picture with structure" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.export.conftest import rows_of
+from tests.search.makers import painted
 from vid_assets.contract import Frames, Undefined, Video
 from vid_assets.indexes import passages, shots
 from vid_assets.measures.vectors import perceptual_hash
@@ -106,15 +107,6 @@ def test_without_any_source_it_is_undefined():
     assert isinstance(index()[0], Undefined)
 
 
-def painted(seed, height=90, width=160):
-    """A picture of random blobs."""
-    import cv2
-
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
 def frames(pictures, step_s=0.5):
     array = np.stack(pictures)
     return Frames(array, np.arange(len(array)) * step_s, np.arange(len(array)), video_id=VIDEO.video_id)
@@ -200,10 +192,3 @@ def test_indexes_are_computed_and_are_no_analyzers():
     assert names == ["passages", "shots"]
     assert not set(names) & {item.name for item in discover()}
     assert [item.name for item in computed()][-2:] == names
-
-
-def shots_of(rows, video_id):
-    """Rows of ``shots``; columns that are not given are null."""
-    schema = shots.ANALYZER.schema
-    frame = pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema)
-    return frame.select(pl.lit(video_id).alias("video_id"), pl.all())

@@ -1,49 +1,23 @@
 """The search page in Debian's chromium: it fits, breaks no policy of its own, and is used by keyboard."""
 
 import shutil
-import socket
-import threading
 
 import pytest
-import uvicorn
 
-from resources.warehouse.records import VIDEOS
-from tests.cli.conftest import SPEECH, archive, places
-from tests.search.test_indexes import painted, shots_of
-from vid_assets.indexes.shots import webp
-from vid_assets.serve.app import app
+from tests.cli.conftest import SPEECH
 
-__all__ = ["archive", "places"]
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def address(archive, places):
-    video = {"video_id": SPEECH, "duration_s": 20.0, "file_name": "talk.mp4", "has_picture": True}
-    archive.replace_partition(VIDEOS.name, SPEECH, VIDEOS.frame([video]))
-    row = {"shot": 0, "start_s": 0.0, "end_s": 20.0, "time_s": 10.0, "picture": webp(painted(1))}
-    archive.replace_partition("shots", SPEECH, shots_of([row], SPEECH))
-    (places / "reports").mkdir()
-    (places / "reports" / f"{SPEECH}.html").write_text('<link rel=icon href="data:,"><title>the report</title>')
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        made = uvicorn.Server(uvicorn.Config(app(archive, places / "reports"), log_level="critical"))
-        thread = threading.Thread(target=made.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        made.should_exit = True
-        thread.join()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_search_by_keyboard(address, width, scheme):
+def test_a_search_by_keyboard(server, places, width, scheme):
     if CHROMIUM is None:
         pytest.skip("chromium is not installed: make browser-test")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser-test")
     problems: list[str] = []
+    address = f"http://127.0.0.1:{server}"
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)

@@ -6,15 +6,20 @@ import pytest
 import srt
 import webvtt
 
-from tests.cli.conftest import SILENT, SPEECH, archive, places
+from resources.warehouse.records import VIDEOS
+from resources.warehouse.resource import Warehouse
+from tests.cli.conftest import SILENT, SPEECH
 from tests.export.conftest import rows_of
+from vid_assets.sql.publish import publish
 
-__all__ = ["archive", "places"]
 PHRASES = [(0.0, 1.5, "Ask not & <i>what</i>"), (3661.0005, 3662.25, "--> your 'country'")]
 
 
-@pytest.fixture
-def spoken(archive):
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """A video with these phrases, and one without."""
+    warehouse = Warehouse(path=str(tmp_path_factory.mktemp("spoken") / "warehouse"))
+    publish(warehouse)
     rows = [
         {
             "segment": number,
@@ -26,8 +31,10 @@ def spoken(archive):
         for place, word in enumerate(text.split())
     ]
     rows.append({"segment": 2, "word": "", "start_s": 4000.0, "end_s": 4001.0})
-    archive.replace_partition("speech_transcription", SPEECH, rows_of("speech_transcription", rows, SPEECH))
-    return archive
+    warehouse.replace_partition("speech_transcription", SPEECH, rows_of("speech_transcription", rows, SPEECH))
+    for video_id in (SPEECH, SILENT):
+        warehouse.replace_partition(VIDEOS.name, video_id, VIDEOS.frame([{"video_id": video_id}]))
+    return warehouse
 
 
 def asked(archive, query):

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
+from vid_assets.indexes import passages
 from vid_assets.measures.vectors import as_bytes
 from vid_assets.search import vectors as module
 from vid_assets.search.vectors import Vectors
-from vid_assets.sql.publish import publish
+from vid_assets.sql.publish import table_spec
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MODEL = "m 1"
@@ -46,7 +47,7 @@ def put(warehouse, number, vectors, texts=None, *, model="m", minute=0):
 @pytest.fixture
 def warehouse(tmp_path):
     made = Warehouse(path=str(tmp_path / "warehouse"))
-    publish(made)
+    made.publish([table_spec(passages.ANALYZER)])
     return made
 
 
