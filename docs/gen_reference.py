@@ -11,7 +11,7 @@ from typing import Any
 from resources.catalog.rows import OURS, read
 from resources.catalog.spec import ModelSpec
 from resources.tasks import Task
-from resources.tasks.pictures import PICTURE_WORDS
+from resources.tasks.picture_words import PICTURE_WORDS
 from resources.warehouse.records import FIXED_TABLES
 from resources.warehouse.views import DERIVED, ViewSpec
 from vid_assets import analyzers

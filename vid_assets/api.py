@@ -12,6 +12,7 @@ Tables are polars frames, times are seconds from the start of the video, picture
 
 import io
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -141,7 +142,7 @@ class Archive:
     def search(
         self, text: str, by: str = WORDS, facets: Facets | None = None, *, limit: int = 1000, gap_s: float = 1.0
     ) -> pl.DataFrame:
-        """Return moments as ``vid-assets search`` does, one row each.
+        """Return moments as ``vid-assets search`` does, one row each. What cannot be searched is a warning.
 
         Args:
             text: Words.
@@ -156,7 +157,10 @@ class Archive:
             ModelUnavailable: The profile has no model for this kind of question.
         """
         question = Question(text=text, by=by, facets=facets or Facets(), limit=limit, gap_s=gap_s)
-        return pl.DataFrame(search.find(question, self.warehouse).moments, _MOMENTS, orient="row")
+        found = search.find(question, self.warehouse)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return pl.DataFrame(found.moments, _MOMENTS, orient="row")
 
     def similar(self, video: str, bits: int = BITS) -> pl.DataFrame:
         """Return the videos that show the same pictures, and how much of this one they show: see `similar_videos`.

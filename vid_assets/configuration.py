@@ -25,7 +25,7 @@ import pydantic
 from resources.hosting.handle import ModelHostsResource, ModelResource, handle_of
 from resources.settings import settings
 from resources.tasks import Task
-from resources.tasks.pictures import PICTURE_WORDS
+from resources.tasks.picture_words import PICTURE_WORDS
 from vid_assets.contract import Analyzer, Config
 from vid_assets.errors import SettingsError
 from vid_assets.registry import computed

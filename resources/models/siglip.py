@@ -11,7 +11,8 @@ import polars as pl
 
 from resources.hosting.host import Request, served
 from resources.models.runtimes import TransformersHost
-from resources.tasks.pictures import PICTURE_WORDS, PICTURES
+from resources.tasks.picture_words import PICTURE_WORDS
+from resources.tasks.pictures import PICTURES
 
 BATCH = 8
 WORDS = 64  # tokens; the model was trained with texts padded to that length, in lower case

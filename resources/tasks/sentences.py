@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from resources.tasks.task import Field, Task
+from resources.tasks.task import VECTOR, Field, Task
 
 
 class SentenceModel(Protocol):
@@ -32,6 +32,6 @@ SENTENCES = Task(
     each="texts",
     answer={
         "text": Field(pl.Int64, "1", "Index of the text in `texts`."),
-        "embedding": Field(pl.List(pl.Float32), "1", "Vector of length 1; the model decides how many numbers it has."),
+        "embedding": VECTOR,
     },
 )

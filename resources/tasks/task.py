@@ -79,6 +79,8 @@ class Task:
         return pl.DataFrame(schema=self.schema)
 
 
+# Shared by answers that are compared by their direction.
+VECTOR = Field(pl.List(pl.Float32), "1", "Vector of length 1; the model decides how many numbers it has.")
 # Shared by answers about pictures.
 ROW = Field(pl.Int64, "1", "Index of the picture in `frames`.")
 BOX = {

@@ -11,7 +11,8 @@ from resources.catalog.store import pull
 from resources.errors import ModelUnavailable
 from resources.hosting.host import Host, Request, make_host
 from resources.settings import settings
-from resources.tasks.pictures import PICTURE_WORDS, PICTURES
+from resources.tasks.picture_words import PICTURE_WORDS
+from resources.tasks.pictures import PICTURES
 from resources.tasks.sentences import SENTENCES
 
 WORDS = [

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import vid_assets
 from resources.catalog.spec import ModelSpec
 from resources.errors import ModelUnavailable
 from resources.warehouse.records import SOURCES
@@ -122,6 +123,12 @@ def test_the_nearest_in_meaning_come_first_and_what_is_not_indexed_is_told(compa
     assert main(["search", "north", "--by", "meaning", "--analyzer", "speech_transcription", "--json"]) == 0
     assert [moment["text"] for moment in lines(capsys)] == [SAID]
     assert main(["search", "north", "--by", "meaning", "--shorter", "1"]) == 1
+
+
+def test_in_python_what_cannot_be_compared_is_a_warning(compass):
+    with vid_assets.open() as opened, pytest.warns(UserWarning, match="1 of 2 videos cannot be compared"):
+        found = opened.search("east", by="meaning", facets=Facets(analyzers=("text_overlay",)), limit=1)
+    assert found.select("text", "score").rows() == [("EXIT", 0.0)]
 
 
 def test_looks_are_compared_with_pictures_and_shots_without_vectors_are_told(compass, capsys):

@@ -123,6 +123,18 @@ def test_the_same_text_of_a_video_is_one_hit(warehouse, found):
     assert [hit.row["text"] for hit in hits] == ["logo", "other"]
 
 
+def test_many_doubles_and_rows_that_are_not_kept_do_not_hide_the_others(warehouse, found):
+    texts = ["logo"] * 200 + [f"line {place}" for place in range(40)]
+    vectors = [[1, 0.001 * place] for place in range(240)]
+    put(warehouse, 1, vectors, texts)
+    question = np.array([1, 0], np.float32)
+    hits = found.refreshed().nearest(question, MODEL, 3)
+    assert [hit.row["text"] for hit in hits] == ["logo", "line 0", "line 1"]
+    kept = found.refreshed().nearest(question, MODEL, 2, keep=lambda row: row["start_s"] >= 238)
+    assert [hit.row["text"] for hit in kept] == ["line 38", "line 39"]
+    assert len(found.refreshed().nearest(question, MODEL, 100)) == 41
+
+
 def test_vectors_of_another_model_are_not_compared(warehouse, found):
     put(warehouse, 1, np.eye(3))
     put(warehouse, 2, np.eye(5), model="other")

@@ -65,16 +65,13 @@ def find(question: Question, warehouse: Warehouse) -> Found:
         videos = facets.videos(connection)
         if question.by == WORDS:
             every = moments(connection, question.text, question.gap_s)
-            kept = (one for one in every if _fits(one, facets, videos))
+            kept = (
+                one
+                for one in every
+                if (not facets.analyzers or one.analyzer in facets.analyzers)
+                and (videos is None or one.video_id in videos)
+            )
             found = list(islice(kept, question.limit + 1))
             return Found(found[: question.limit], len(found) > question.limit)
-    # analyzers are left out after the comparison: more are needed than are wanted
-    count = question.limit * (20 if facets.analyzers else 1)
-    near, notes = by_meaning(question.by, question.text, warehouse, count, videos)
-    return Found([one for one in near if _fits(one, facets, None)][: question.limit], notes=notes)
-
-
-def _fits(moment: Moment, facets: Facets, videos: set[str] | None) -> bool:
-    if facets.analyzers and moment.analyzer not in facets.analyzers:
-        return False
-    return videos is None or moment.video_id in videos
+    near, notes = by_meaning(question.by, question.text, warehouse, question.limit, videos, facets.analyzers)
+    return Found(near, notes=notes)

@@ -17,7 +17,8 @@ from resources.errors import ModelUnavailable
 from resources.hosting.handle import ModelHostsResource, ModelResource
 from resources.settings import settings
 from resources.tasks import Task
-from resources.tasks.pictures import PICTURE_WORDS, PICTURES
+from resources.tasks.picture_words import PICTURE_WORDS
+from resources.tasks.pictures import PICTURES
 from resources.tasks.sentences import SENTENCES
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.resource import Warehouse
@@ -53,7 +54,12 @@ WAYS = {
 
 
 def by_meaning(
-    by: str, text: str, warehouse: Warehouse, count: int, videos: Collection[str] | None = None
+    by: str,
+    text: str,
+    warehouse: Warehouse,
+    count: int,
+    videos: Collection[str] | None = None,
+    sources: Collection[str] = (),
 ) -> tuple[list[Moment], list[str]]:
     """Return the nearest moments, the nearest first, and what could not be searched.
 
@@ -63,6 +69,7 @@ def by_meaning(
         warehouse: The warehouse.
         count: Number of moments.
         videos: Only moments of these videos; None for all.
+        sources: Only what these analyzers found; empty for all.
 
     Raises:
         ModelUnavailable: The profile has no model for it, or its weights are missing.
@@ -86,7 +93,7 @@ def by_meaning(
         return [], notes
     answer = asker.ask([text], **dict(way.arguments))
     question = np.array(answer["embedding"][0].to_list(), np.float32)
-    hits = vectors.nearest(question, model, count, videos)
+    hits = vectors.nearest(question, model, count, videos, lambda row: not sources or _source(way, row) in sources)
     return [_moment(way, hit.row, hit.score) for hit in hits], notes
 
 
@@ -130,5 +137,9 @@ def _missing(vectors: Snapshot, model: str, warehouse: Warehouse, table: str) ->
 
 
 def _moment(way: Way, row: dict[str, Any], score: float) -> Moment:
-    source = row.get("source", way.table)
-    return Moment(row["video_id"], row["start_s"], row["end_s"], source, row.get("text") or "", round(score, 3))
+    text = row.get("text") or ""
+    return Moment(row["video_id"], row["start_s"], row["end_s"], _source(way, row), text, round(score, 3))
+
+
+def _source(way: Way, row: dict[str, Any]) -> str:
+    return row.get("source", way.table)

@@ -19,11 +19,12 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,7 @@ from resources.fs import locked
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 
+Row = dict[str, Any]
 FOLDER = "search"
 INDEX = "index.arrow"
 _KINDS = ("vectors", "norms", "rows", "ends")
@@ -52,7 +54,7 @@ class Hit:
     """A row of the table, and the cosine of the angle between its vector and the question's."""
 
     score: float
-    row: dict[str, object]
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,12 @@ class Snapshot:
     parts: Mapping[str, _Part]
 
     def nearest(
-        self, question: NDArray[np.float32], model: str, count: int, videos: Collection[str] | None = None
+        self,
+        question: NDArray[np.float32],
+        model: str,
+        count: int,
+        videos: Collection[str] | None = None,
+        keep: Callable[[Row], bool] = lambda _: True,
     ) -> list[Hit]:
         """Return the rows whose vectors point most nearly where the question does, the nearest first.
 
@@ -94,17 +101,24 @@ class Snapshot:
             model: Only vectors of this model can be compared.
             count: Number of rows.
             videos: Only rows of these videos; None for all.
+            keep: Only rows for which it is true.
         """
         mine = self.index.filter(pl.col("model") == model, pl.col("rows") > 0)
         if videos is not None:
             mine = mine.filter(pl.col("video_id").is_in(list(videos)))
-        best: list[tuple[float, str, int]] = []
-        for (name,), spans in mine.partition_by("part", as_dict=True).items():
-            scores = _scores(self.parts[str(name)], question, spans)
-            # several rows of a video may have the same text: more are needed than are wanted
-            best += [(float(scores[row]), str(name), int(row)) for row in _largest(scores, 4 * count)]
-        best.sort(key=lambda item: (-item[0], item[1], item[2]))
-        return list(islice(self._without_doubles(best), count))
+        parts = mine.partition_by("part", as_dict=True).items()
+        scores = {str(name): _scores(self.parts[str(name)], question, spans) for (name,), spans in parts}
+        taken, there = 4 * count, mine["rows"].sum()
+        while True:
+            best = [
+                (float(found[row]), name, int(row)) for name, found in scores.items() for row in _largest(found, taken)
+            ]
+            best.sort(key=lambda item: (-item[0], item[1], item[2]))
+            hits = list(islice(self._rows(best[:taken], keep), count))
+            # texts that occur again, or rows that are not kept, can leave too few
+            if len(hits) == count or taken >= there:
+                return hits
+            taken *= 8
 
     def comparable(self, model: str) -> pl.DataFrame:
         """Return the lines of the videos whose rows all have vectors of a model, or that have no rows."""
@@ -114,12 +128,12 @@ class Snapshot:
         """Return the number of videos whose vectors are of another model."""
         return self.index.filter(pl.col("model") != model, pl.col("rows") > 0).height
 
-    def _without_doubles(self, best: Iterable[tuple[float, str, int]]) -> Iterator[Hit]:
+    def _rows(self, best: Iterable[tuple[float, str, int]], keep: Callable[[Row], bool]) -> Iterator[Hit]:
         seen: set[tuple[object, object]] = set()
         for score, part, number in best:
             row = json.loads(self.parts[part].text(number, 1))
             key = (row["video_id"], row.get("text", row["start_s"]))
-            if key not in seen:
+            if key not in seen and keep(row):
                 seen.add(key)
                 yield Hit(score, row)
 
