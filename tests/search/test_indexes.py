@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from resources.warehouse.records import CUES
 from tests.export.conftest import rows_of
 from tests.search.makers import painted
 from vid_assets.contract import Frames, Undefined, Video
@@ -45,10 +46,10 @@ def words(*spoken):
     return table("speech_transcription", rows)
 
 
-def index(**tables):
+def index(cues=(), **tables):
     model = Model()
     given = dict.fromkeys(passages.SOURCES) | tables
-    answer = passages.run(VIDEO, *given.values(), model)
+    answer = passages.run(VIDEO, CUES.frame(cues).drop("video_id"), *given.values(), model)
     if isinstance(answer, pl.DataFrame):
         assert all(check.passed for check in check_table(passages.ANALYZER, answer, VIDEO))
     return answer, model
@@ -101,6 +102,34 @@ def test_captions_of_shots_count_and_each_text_is_asked_once():
     assert answer.select("start_s", "text").rows() == [(0.0, "a dog"), (4.0, "a dog")]
     assert model.asked == [["a dog"]]
     assert answer["embedding"].to_list() == [[127, 0, 64], [127, 0, 64]]
+
+
+def cue(kind, start_s, end_s, text, language=None, track=None):
+    return {"kind": kind, "start_s": start_s, "end_s": end_s, "text": text, "language": language, "track": track}
+
+
+def test_the_files_own_subtitles_are_passages_track_by_track_and_chapters_by_themselves():
+    cues = [
+        cue("chapter", 0.0, 50.0, "Beginning"),
+        cue("subtitle", 1.0, 2.0, "Good\nmorning", "eng", 2),
+        cue("subtitle", 1.0, 2.0, "Guten Morgen", "deu", 3),
+        cue("subtitle", 2.5, 4.0, "to all.", "eng", 2),
+        cue("subtitle", 9.0, 10.0, "Later", "eng", 2),
+        cue("subtitle", 9.5, 10.0, None, "eng", 2),
+        cue("timecode", 0.0, 100.0, "10:00:00:00"),
+        cue("chapter", 50.0, 100.0, "End"),
+        cue("subtitle", 99.0, 130.0, "Bye", "eng", 2),
+        cue("subtitle", 101.0, 102.0, "after the end", "eng", 2),
+    ]
+    answer, _ = index(cues)
+    assert answer.select("source", "start_s", "end_s", "text").rows() == [
+        ("cues", 1.0, 4.0, "Good morning to all."),
+        ("cues", 9.0, 10.0, "Later"),
+        ("cues", 99.0, 100.0, "Bye"),
+        ("cues", 1.0, 2.0, "Guten Morgen"),
+        ("cues", 0.0, 50.0, "Beginning"),
+        ("cues", 50.0, 100.0, "End"),
+    ]
 
 
 def test_without_any_source_it_is_undefined():

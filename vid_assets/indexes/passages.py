@@ -1,7 +1,8 @@
 """Passages of what is spoken, written and described in a video, with vectors of their meaning.
 
-Speech is cut at pauses and changes of language, and where a passage gets longer than a model reads well. Lines of text
-that are shown together are one passage, and so is each caption of a shot, scene or video.
+Speech, and each track of the file's own subtitles, is cut at pauses and changes of language, and where a passage gets
+longer than a model reads well. Lines of text that are shown together are one passage, and so is each caption of a shot,
+scene or video, and the title of each chapter.
 
 A vector stands for a passage as a whole: a word in passing leaves little trace in it. What the model of the profile
 does not understand, such as other languages than English in ``offline``, has a vector without much meaning.
@@ -22,7 +23,7 @@ PAUSE_S = 2.0
 AT_ONCE = 256  # texts per call of the model
 
 TABLE = {
-    "source": Column(pl.String, "text", "The analyzer whose text it is."),
+    "source": Column(pl.String, "text", "The analyzer whose text it is; cues for the file's own."),
     "start_s": Column(pl.Float64, "s", "Start of the passage.", ge=0),
     "end_s": Column(pl.Float64, "s", "End of the passage.", ge=0),
     "text": Column(pl.String, "text", "The passage."),
@@ -44,6 +45,7 @@ class Passage(NamedTuple):
 
 def run(
     video: Video,
+    cues: pl.DataFrame,
     speech_transcription: pl.DataFrame | None,
     text_overlay: pl.DataFrame | None,
     blip2: pl.DataFrame | None,
@@ -53,9 +55,9 @@ def run(
 ) -> Answer:
     """One row per passage, by source and time; missing inputs add nothing."""
     tables = (speech_transcription, text_overlay, blip2, video_llava, vid2seq)
-    if all(table is None for table in tables):
+    found = list(titled(cues.filter(pl.col("start_s") < video.duration_s)))
+    if not found and all(table is None for table in tables):
         return Undefined("none of the analyzers that it depends on has an answer")
-    found: list[Passage] = []
     if speech_transcription is not None:
         found += spoken(speech_transcription)
     if text_overlay is not None:
@@ -74,21 +76,37 @@ def run(
     return pl.DataFrame(rows, ANALYZER.schema, orient="row")
 
 
+def titled(cues: pl.DataFrame) -> Iterator[Passage]:
+    """Yield the passages of the file's own subtitles and captions, track by track, and the titles of its chapters."""
+    read = cues.filter(pl.col("text").str.contains(r"\S")).sort("start_s", maintain_order=True)
+    for _, track in read.filter(pl.col("kind").is_in(["subtitle", "caption"])).group_by("track", maintain_order=True):
+        yield from joined("cues", track)
+    yield from described("cues", read.filter(kind="chapter"))
+
+
 def spoken(words: pl.DataFrame) -> Iterator[Passage]:
-    """Yield passages of at most `MOST_WORDS` words, without a pause of `PAUSE_S` or a change of language."""
+    """Yield the passages of speech."""
+    understood = words.filter(pl.col("word").str.contains(r"\S")).sort("start_s", maintain_order=True)
+    yield from joined("speech_transcription", understood.rename({"word": "text"}))
+
+
+def joined(source: str, texts: pl.DataFrame) -> Iterator[Passage]:
+    """Join texts until there are `MOST_WORDS`, a pause of `PAUSE_S`, or a change of language."""
     kept: list[dict[str, Any]] = []
-    understood = words.filter(pl.col("word").str.strip_chars() != "").sort("start_s", maintain_order=True)
-    for word in understood.iter_rows(named=True):
+    count = 0
+    for text in texts.select("start_s", "end_s", "text", "language").iter_rows(named=True):
+        words = len(text["text"].split())
         if kept and (
-            len(kept) == MOST_WORDS
-            or word["start_s"] - kept[-1]["end_s"] >= PAUSE_S
-            or word["language"] != kept[-1]["language"]
+            count + words > MOST_WORDS
+            or text["start_s"] - kept[-1]["end_s"] >= PAUSE_S
+            or text["language"] != kept[-1]["language"]
         ):
-            yield _joined(kept)
-            kept = []
-        kept.append(word)
+            yield _passage(source, kept)
+            kept, count = [], 0
+        kept.append(text)
+        count += words
     if kept:
-        yield _joined(kept)
+        yield _passage(source, kept)
 
 
 def written(lines: pl.DataFrame) -> Iterator[Passage]:
@@ -105,9 +123,9 @@ def described(source: str, captions: pl.DataFrame) -> Iterator[Passage]:
             yield Passage(source, start_s, end_s, text.strip())
 
 
-def _joined(words: list[dict[str, Any]]) -> Passage:
-    text = " ".join(word["word"].strip() for word in words)
-    return Passage("speech_transcription", words[0]["start_s"], max(word["end_s"] for word in words), text)
+def _passage(source: str, texts: list[dict[str, Any]]) -> Passage:
+    text = " ".join(" ".join(part["text"].split()) for part in texts)
+    return Passage(source, texts[0]["start_s"], max(part["end_s"] for part in texts), text)
 
 
 def _vectors(texts: list[str], model: SentenceModel) -> list[list[int]]:
@@ -122,7 +140,7 @@ ANALYZER = Analyzer(
     name="passages",
     version="1",
     group="archive",
-    inputs=("video", *SOURCES),
+    inputs=("video", "cues", *SOURCES),
     optional=frozenset(SOURCES),
     run=run,
     table=TABLE,
