@@ -152,6 +152,26 @@ def test_a_video_without_passages_is_known_and_not_looked_for_again(warehouse, f
     assert len(found.refreshed().nearest(np.ones(3, np.float32), MODEL, 5)) == 3
 
 
+@pytest.mark.parametrize("damage", ["garbled", "older", "empty", "part gone", "all gone"])
+def test_what_is_damaged_or_of_another_release_is_made_again(warehouse, found, damage):
+    put(warehouse, 1, np.eye(3))
+    put(warehouse, 2, np.empty((0, 3)))
+    before = found.refreshed()
+    path = found.folder / module.INDEX
+    if damage == "garbled":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif damage == "older":
+        before.index.drop("answers").write_ipc(path)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        for file in found.folder.glob("*.norms.npy" if damage == "part gone" else "*"):
+            file.unlink()
+    again = Vectors(warehouse, found.folder.parents[1], "passages", ("source", "start_s", "end_s", "text")).refreshed()
+    assert again.index.drop("part").sort("video_id").equals(before.index.drop("part").sort("video_id"))
+    assert len(again.nearest(np.eye(3, dtype=np.float32)[0], MODEL, 9)) == 3
+
+
 def test_two_processes_share_a_folder(warehouse, found, tmp_path):
     other = Vectors(warehouse, tmp_path / "scratch", "passages", ("source", "start_s", "end_s", "text"))
     put(warehouse, 1, np.eye(3))

@@ -244,8 +244,20 @@ class Vectors:
         return pl.concat(made)
 
     def _read_index(self) -> pl.DataFrame:
-        path = self.folder / INDEX
-        return pl.read_ipc(path) if path.is_file() else pl.DataFrame(schema=_SCHEMA)
+        """Return the lines whose parts are there; none of an index that another release wrote, or that is damaged."""
+        empty = pl.DataFrame(schema=_SCHEMA)
+        try:
+            index = pl.read_ipc(self.folder / INDEX)
+        except (OSError, pl.exceptions.PolarsError):
+            return empty
+        if index.schema != empty.schema:
+            return empty
+        there = [
+            name
+            for name in index["part"].unique()
+            if name == _NONE or all((self.folder / f"{name}.{kind}.npy").is_file() for kind in _KINDS)
+        ]
+        return index.filter(pl.col("part").is_in(there))
 
     def _write_index(self, index: pl.DataFrame) -> None:
         temporary = self.folder / f".{uuid.uuid4().hex}"
