@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
-        default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"
+        default=Path("data/scratch"),
+        description="decoded streams, fetched copies, vectors for searching, sockets of the hosts",
     )
     scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="disk space for decoded streams")
     models: Path = Field(default=Path("data/models"), description="fetched model weights")

@@ -23,7 +23,7 @@ from vid_assets.defs import automation
 from vid_assets.errors import SettingsError
 from vid_assets.executor import Stop
 from vid_assets.pipeline.records import read_records
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 from vid_assets.runs import backfill as module
 from vid_assets.runs.backfill import FAILED, FINE, Backfill
 from vid_assets.sql.publish import publish
@@ -31,7 +31,7 @@ from vid_assets.synthetic.clips import Clip, Shot, render
 
 ROOT = Path(__file__).parents[2]
 RUN = {"color_analysis"}
-OFF = ",".join(analyzer.name for analyzer in discover() if analyzer.name not in RUN)
+OFF = ",".join(analyzer.name for analyzer in computed() if analyzer.name not in RUN)
 # A process whose analyzers take their time, with a run for each video.
 SLOW = """
 import os, sys, time
@@ -276,7 +276,7 @@ def test_the_first_signal_ends_it_after_the_running_steps(home, number):
     assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED]
     # what ran is whole, and the next backfill does the rest
     ran = {name for video in ("one", "two") for name in records(home, video)[1]} - {"videos"}
-    assert 0 < len(ran) < len(discover())
+    assert 0 < len(ran) < len(computed())
     assert "1 video done." in output
     assert run()[0] == FINE
     for video in ("one", "two"):

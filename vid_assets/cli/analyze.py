@@ -70,7 +70,7 @@ def analyze_files(
     from vid_assets.cli.console import complain, console, progress, say
     from vid_assets.cli.outcome import show_next_steps
     from vid_assets.executor import end_orphans
-    from vid_assets.registry import discover
+    from vid_assets.registry import computed, discover
     from vid_assets.runs.home import instance
     from vid_assets.runs.signals import run_stoppable
     from vid_assets.settings import DISABLED_TAG, analyzers_named
@@ -79,7 +79,7 @@ def analyze_files(
     analyzers_named(settings().disabled)
     screen, warehouse = console(), Warehouse(path=str(settings().warehouse))
     tags = {name: value for name, value in ((PROFILE_TAG, profile), (DISABLED_TAG, ",".join(disable))) if value}
-    names = [analyzer.name for analyzer in discover() if only is None or analyzer.name in only]
+    names = [item.name for item in (discover() if only is None else computed()) if only is None or item.name in only]
 
     def work(stop: "Stop") -> int:
         publish(warehouse)

@@ -14,7 +14,9 @@ from vid_assets.cli.export import export
 from vid_assets.cli.models import models
 from vid_assets.cli.prune import prune
 from vid_assets.cli.search import search
+from vid_assets.cli.serve import serve
 from vid_assets.cli.settings import settings
+from vid_assets.cli.similar import similar
 from vid_assets.cli.status import status
 
 PROGRAM = "vid-assets"
@@ -25,7 +27,7 @@ _EPILOG = (
 )
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
-    "Results": (status, search, export),
+    "Results": (status, search, similar, serve, export),
     "Housekeeping": (prune, compact, settings, bench),
 }
 

@@ -19,13 +19,13 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     from vid_assets.cli.console import console, say
     from vid_assets.defs.automation import under_way
     from vid_assets.defs.checks import FORMER
-    from vid_assets.registry import discover
+    from vid_assets.registry import computed
     from vid_assets.runs.home import instance
     from vid_assets.sql.publish import publish
 
     warehouse, scratch = Warehouse(path=str(settings().warehouse)), settings().scratch
     publish(warehouse)
-    tables = [analyzer.name for analyzer in discover()]
+    tables = [analyzer.name for analyzer in computed()]
     with instance() as dagster:
         busy = under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name)))
         made = clear_away(

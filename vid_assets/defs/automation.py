@@ -23,7 +23,7 @@ from vid_assets.defs.report import REPORT
 from vid_assets.errors import MediaError
 from vid_assets.executor import end_orphans
 from vid_assets.pipeline.provenance import archive_version, earlier_versions, videos_version
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 from vid_assets.settings import Settings, analyzers_named, with_dependants
 from vid_assets.sql.publish import publish
 
@@ -137,7 +137,7 @@ def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp
 
 def dependencies() -> dict[str, tuple[str, ...]]:
     """Return the upstream assets of each per-video asset."""
-    return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()}}
+    return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in computed()}}
 
 
 def wanted_answers() -> dict[str, Wanted]:
@@ -152,7 +152,7 @@ def wanted_answers() -> dict[str, Wanted]:
             earlier_versions(item, configuration().settings_of(item)),
             ("videos", *item.upstream),
         )
-        for item in discover()
+        for item in computed()
         if item.name not in off
     }
 

@@ -180,6 +180,8 @@ def _inputs(
     for name in analyzer.inputs:
         if name == "video":
             inputs.append(media.video)
+        elif name == CUES.name:
+            inputs.append(CUES.frame(media.cues()).drop("video_id"))
         elif name in STREAMS:
             stream = getattr(media, name)
             if stream is None and name not in analyzer.optional:

@@ -7,7 +7,7 @@ import polars as pl
 from resources.warehouse.resource import Warehouse
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec
 from vid_assets.contract import Analyzer
-from vid_assets.registry import discover
+from vid_assets.registry import computed, discover
 from vid_assets.sql.questions import MACROS, views
 
 _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
@@ -22,7 +22,7 @@ def publish(warehouse: Warehouse) -> None:
 def _publish_once(path: str) -> None:
     analyzers = discover()
     Warehouse(path=path).publish(
-        [table_spec(analyzer) for analyzer in analyzers],
+        [table_spec(analyzer) for analyzer in computed()],
         [_analyzer_spec(analyzer) for analyzer in analyzers],
         views(analyzers),
         MACROS,

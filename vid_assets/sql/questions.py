@@ -73,6 +73,39 @@ WITH hits AS (
 )
 SELECT video_id, min(start_s) AS start_s, max(end_s) AS end_s, count(*) AS events FROM numbered
 GROUP BY video_id, clip ORDER BY video_id, start_s""",
+    # the column has another name, so that the argument may be a column video_id of the query around it
+    """CREATE MACRO phrases(video) AS TABLE
+SELECT row_number() OVER (ORDER BY min(start_s), segment) AS number, min(start_s) AS start_s, max(end_s) AS end_s,
+    string_agg(trim(word), ' ' ORDER BY start_s) AS text
+FROM (SELECT video_id AS spoken_in, * EXCLUDE (video_id) FROM speech_transcription)
+WHERE spoken_in = video AND trim(word) <> '' GROUP BY segment ORDER BY number""",
+    # an invisible character behind < keeps players from reading markup, which SubRip cannot escape
+    """CREATE MACRO srt(video) AS (
+SELECT string_agg(number || chr(10) || replace(timecode(start_s), '.', ',') || ' --> '
+    || replace(timecode(end_s), '.', ',') || chr(10)
+    || replace(replace(text, '-->', '->'), '<', '<' || chr(8288)) || chr(10), chr(10) ORDER BY number)
+FROM phrases(video))""",
+    """CREATE MACRO vtt(video) AS (
+SELECT 'WEBVTT' || chr(10) || chr(10) || string_agg(timecode(start_s) || ' --> ' || timecode(end_s) || chr(10)
+    || replace(replace(replace(text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || chr(10), chr(10) ORDER BY number)
+FROM phrases(video))""",
+    """CREATE MACRO similar_shots(video, at_s, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT phash FROM shots WHERE video_id = video AND start_s <= at_s AND phash IS NOT NULL
+    ORDER BY start_s DESC LIMIT 1
+)
+SELECT video_id, start_s, end_s, time_s, bit_count(xor(mine.phash, shots.phash)) AS differing_bits
+FROM mine JOIN shots ON bit_count(xor(mine.phash, shots.phash)) <= bits
+WHERE video_id <> video OR at_s < start_s OR at_s >= end_s ORDER BY differing_bits, video_id, start_s""",
+    """CREATE MACRO similar_videos(video, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT shot, end_s - start_s AS length_s, phash FROM shots WHERE video_id = video AND phash IS NOT NULL
+), again AS (
+    SELECT DISTINCT other.video_id AS video_id, mine.shot AS shot, mine.length_s AS length_s
+    FROM mine JOIN shots AS other ON bit_count(xor(mine.phash, other.phash)) <= bits WHERE other.video_id <> video
+)
+SELECT video_id, sum(length_s) / (SELECT sum(length_s) FROM mine) AS share, count(*) AS shots
+FROM again GROUP BY video_id ORDER BY share DESC, video_id""",
 )
 
 
