@@ -4,12 +4,13 @@ BIN := .venv/bin
 PROFILE ?= offline
 SEED ?= 1
 DAYS ?= 30
+N ?= 1000
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check compact bench-archive models models-pull \
-	down bench-warm accuracy docs docs-serve clean
+	down bench-warm fuzz accuracy docs docs-serve clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -78,6 +79,9 @@ bench-warm: .venv/.installed  ## The figures of the warm models, written to benc
 
 bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
 	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))
+
+fuzz: .venv/.installed  ## N (1000) hostile files of a SEED (1) through the pipeline; CASE=n only that one
+	@$(BIN)/python -m harness.fuzz --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE)) $(if $(JOBS),--jobs $(JOBS))
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline
