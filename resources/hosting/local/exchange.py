@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 POLL_S = 0.02
 # A broken call counts as a death if the process is gone within this time.
 GONE_S = 2.0
-# A call may wait for its turn behind others this many times as long as it may compute. A host that hangs in one of those
-# ends by that one's limit.
+# A call may wait for its turn this many times as long as it may compute. A host that hangs in another ends by its
+# limit.
 TURNS = 10
 # A living process that does not answer a health check for this long is not loading: it hangs.
 UNANSWERED_S = 60.0
