@@ -82,7 +82,7 @@ def encode(
     """
     import av
 
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         container.metadata.update(metadata or {})
         film: Any = container.add_stream(recipe.picture, rate=recipe.rate) if recipe.picture else None
         if film is not None:

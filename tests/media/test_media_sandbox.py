@@ -17,7 +17,7 @@ import pytest
 
 from resources.telemetry import OPT_OUT
 from tests.kit.media_files import click, write
-from vid_assets.errors import MediaError
+from vid_assets.errors import MediaError, OutsideError
 from vid_assets.media import Limits, Media, MediaSettings, identify, open_media, sandbox, streams, trim_scratch
 from vid_assets.media.scratch import META
 
@@ -136,6 +136,17 @@ def test_a_decoder_that_goes_wrong_costs_only_itself(
     refused(clip, problem, limits)
     monkeypatch.undo()
     assert opened(clip).decode_passes == 1
+
+
+@pytest.mark.parametrize("disk_fails", [False, True])
+def test_an_error_of_input_counts_against_the_disk_only_if_it_is_the_disk_s(clip: Path, monkeypatch, disk_fails: bool):
+    """FFmpeg's demuxers report it for broken content too."""
+    failing = "worker.os.read = lambda *a: (_ for _ in ()).throw(OSError(5, 'disk'))" if disk_fails else "pass"
+    body = f"{failing}; from av.error import FFmpegError as E; raise E(5, 'Input/output error')"
+    monkeypatch.setattr(sandbox, "BOOT", BOOT.format(body=body))
+    with pytest.raises(MediaError, match="Input/output error") as caught:
+        opened(clip)
+    assert isinstance(caught.value, OutsideError) == disk_fails
 
 
 def test_the_sandbox_is_bare(clip: Path, monkeypatch: pytest.MonkeyPatch):

@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
         report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
-        report["outside"] = error.errno == errno.EIO
+        # Demuxers say so of broken content too.
+        report["outside"] = error.errno == errno.EIO and not _is_readable(0)
     except OSError as error:
         report = _unwritable(error, limits)
     report |= {"layers": [asdict(layer) for layer in layers], "ffmpeg": av.ffmpeg_version_info}
@@ -73,6 +74,17 @@ def _done(job: dict[str, Any], folder: Path, settings: MediaSettings, pulse: "_P
             return {"files": {}, "attempts": attempts()}
         case _:
             return decode_file(folder, settings, pulse)
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Whether the disk gives every byte of a file."""
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while os.read(descriptor, 1 << 20):
+            pass
+    except OSError:
+        return False
+    return True
 
 
 def _out_of_memory(limits: Limits) -> dict[str, str]:
