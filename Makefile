@@ -1,16 +1,16 @@
 # Every target works on a fresh clone: the environment is made when it is missing, and made again when its inputs change.
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 1000
 PROFILE ?= offline
 SEED ?= 1
 DAYS ?= 30
-N ?= 1000
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check compact bench-archive models models-pull \
-	down bench-warm fuzz accuracy docs docs-serve clean
+	down bench-warm accuracy docs docs-serve clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -80,6 +80,7 @@ bench-warm: .venv/.installed  ## The figures of the warm models, written to benc
 bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
 	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))
 
+.PHONY: fuzz
 fuzz: .venv/.installed  ## N (1000) hostile files of a SEED (1) through the pipeline; CASE=n only that one
 	@$(BIN)/python -m harness.fuzz --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE)) $(if $(JOBS),--jobs $(JOBS))
 
