@@ -89,18 +89,16 @@ def encode(
             film.width, film.height = size
             film.pix_fmt = recipe.pixels
             film.options = {"x265-params": "log-level=none"} if recipe.picture == "libx265" else {}
-        sound: Any = (
-            container.add_stream(recipe.sound, rate=SOUND_RATE if "opus" not in recipe.sound else 48_000, layout="mono")
-            if recipe.sound
-            else None
-        )
-        if sound is not None:
+        sound: Any = None
+        if recipe.sound:
+            rate = SOUND_RATE if "opus" not in recipe.sound else 48_000
+            sound = container.add_stream(recipe.sound, rate=rate, layout="mono")
             sound.bit_rate = 64_000
         for index in range(pictures if film is not None else 0):
             container.mux(film.encode(_picture(index, size, recipe, still=still)))
         if film is not None:
             container.mux(film.encode(None))
-        if sound is not None:
+        if recipe.sound:
             for frame in _tone(sound, pictures / recipe.rate):
                 container.mux(sound.encode(frame))
             container.mux(sound.encode(None))

@@ -110,7 +110,7 @@ class _Page(HTMLParser):
         self._within = tag if tag in ("script", "style") else ""
         for name, value in attrs:
             active = name.startswith("on") or name in ("src", "href", "srcdoc", "style", "action")
-            if MARK.lower() in name.lower() or (active and MARK.lower() in (value or "").lower()):
+            if MARK.lower() in name or (active and MARK in (value or "")):
                 self.found.append(f"<{tag} {name}={value!r}>")
 
     def handle_endtag(self, tag: str) -> None:
