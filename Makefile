@@ -1,6 +1,7 @@
 # Every target works on a fresh clone: the environment is made when it is missing, and made again when its inputs change.
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 1000
 PROFILE ?= offline
 SEED ?= 1
 DAYS ?= 30
@@ -85,6 +86,10 @@ bench-check: .venv/.installed  ## Measure again and name what got slower than be
 
 bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
 	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))
+
+.PHONY: fuzz
+fuzz: .venv/.installed  ## N (1000) hostile files of a SEED (1) through the pipeline; CASE=n only that one
+	@$(BIN)/python -m harness.fuzz --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE)) $(if $(JOBS),--jobs $(JOBS))
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     decode_cpu_hours: Annotated[Number, _unit("hours")] = Field(
         default=8.0, gt=0, description="most processor time of a decode, all threads together"
     )
+    decode_cpu_per_s: Annotated[Number, _unit("seconds")] = Field(
+        default=20.0,
+        gt=0,
+        description="most processor time of a decode for each second of video, of which 60 always count",
+    )
     decode_stall_s: Annotated[Number, _unit("seconds")] = Field(
         default=60.0, gt=0, description="time without progress after which a decoder counts as hung"
     )

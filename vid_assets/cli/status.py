@@ -78,7 +78,7 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
 
     Returns:
         ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
-        latest first), ``running`` (video ids of the unfinished runs).
+        latest first), ``running`` (video ids of the unfinished runs), ``decoder`` (what confines it).
     """
     from vid_assets.archive.partitions import PARTITIONS
     from vid_assets.defs.automation import under_way
@@ -92,7 +92,19 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
         }
     with instance() as dagster:
         facts["running"] = sorted(under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name))))
+    facts["decoder"] = _decoder()
     return facts
+
+
+def _decoder() -> str:
+    """Return what confines a decoder; if none starts, why."""
+    from vid_assets.errors import VidAssetsError
+    from vid_assets.media.sandbox import protection
+
+    try:
+        return str(protection())
+    except VidAssetsError as error:
+        return str(error)
 
 
 def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) -> list[dict[str, Any]]:
@@ -112,6 +124,7 @@ def _show(facts: dict[str, Any], console: "Console") -> None:
         complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
     running = facts["running"]
     say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
+    say(f"decoder: {facts['decoder']}", console)
     show_hosts(console)
 
 

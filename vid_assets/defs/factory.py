@@ -18,6 +18,7 @@ from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
 from vid_assets.executor import cancelled, deliver_only
+from vid_assets.media.sandbox import latest_protection
 from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
@@ -47,8 +48,13 @@ def videos_asset() -> dg.AssetsDefinition:
         partitions_def=PARTITIONS,
     )
 
-    def work(_context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
-        return probe(video_id, run, videos_version(VIDEOS_VERSION, run.media))
+    def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+        before = latest_protection()
+        outcome = probe(video_id, run, videos_version(VIDEOS_VERSION, run.media))
+        if (now := latest_protection()) and now != before:
+            log = context.log.warning if now.problems else context.log.info
+            log(f"what confines the decoder: {now}")
+        return outcome
 
     return _asset(spec, work, pool=DECODE_POOL)
 
