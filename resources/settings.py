@@ -41,6 +41,20 @@ class Settings(BaseSettings):
         default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"
     )
     scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="disk space for decoded streams")
+    free_gb: Annotated[Number | None, _unit("GB")] = Field(
+        default=None,
+        ge=0,
+        description="space that stays free on each disk: with less, nothing new begins; default: 0.5 GB or 5 % of the "
+        "disk, whichever is less",
+    )
+    access: Literal["owner", "group", "all"] = Field(
+        default="owner",
+        description="who may read what the pipeline writes: `owner`, `group` (which may also write), `all`",
+    )
+    links: Literal["inside", "all"] = Field(
+        default="inside",
+        description="links that are followed, to files and to folders: those that stay `inside` the archive, or `all`",
+    )
     models: Path = Field(default=Path("data/models"), description="fetched model weights")
     profile: _PROFILES = Field(
         default="auto",

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
         report["outside"] = error.errno == errno.EIO
     except OSError as error:
-        report = _unwritable(error, limits)
+        report = _unwritable(error, folder, limits)
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
 
 
@@ -72,12 +72,12 @@ def _out_of_memory(limits: Limits) -> dict[str, str]:
     return {"problem": problem, "fix": f"raise {variable('memory_bytes')}, or {CONVERT}"}
 
 
-def _unwritable(error: OSError, limits: Limits) -> dict[str, Any]:
+def _unwritable(error: OSError, folder: Path, limits: Limits) -> dict[str, Any]:
     if error.errno == errno.ENOMEM:
         return _out_of_memory(limits)
     fixes = {errno.EFBIG: f"raise {variable('file_bytes')}", errno.ENOSPC: "free space or lower the scratch cap"}
     fix = fixes.get(error.errno or 0, "check the folder and its rights")
-    problem = f"the scratch folder cannot be written ({error.strerror})"
+    problem = f"the scratch folder {folder.parent} cannot be written ({error.strerror})"
     return {"problem": problem, "fix": fix, "outside": error.errno != errno.EFBIG}
 
 
