@@ -6,7 +6,6 @@ SEED ?= 1
 DAYS ?= 30
 KILLS ?= 300
 MINUTES ?= 20
-UMASK := $(or $(patsubst all,022,$(filter all,$(VID_ACCESS))),$(patsubst group,007,$(filter group,$(VID_ACCESS))),077)
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
@@ -43,8 +42,8 @@ compact: .venv/.installed  ## Merge the results of many runs into few large file
 	@$(BIN)/vid-assets compact $(if $(ALL),--all)
 
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
-	chmod 700 dagster_home
-	umask $(UMASK) && $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+	@chmod 700 dagster_home
+	@$(BIN)/vid-assets ui
 
 test: .venv/.installed  ## The tests that take minutes, not more
 	@$(BIN)/vid-assets models pull --profile offline

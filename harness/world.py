@@ -30,7 +30,7 @@ KINDS = {
     "host": "resources.hosting.server.process",
     "compaction": "resources.warehouse.compaction",
     "daemon": "dagster._daemon",
-    "webserver": "dagster_webserver",
+    "webserver": "vid_assets.ui.webserver",
     "run": "multiprocessing.spawn",
     "code server": "dagster api grpc",
     "backfill": "vid_assets backfill",
@@ -169,7 +169,7 @@ def services(world: World) -> list[Service]:
     workspace = ["-w", str(ROOT / "workspace.yaml")]
     return [
         Service(world, "daemon", ["-m", "dagster._daemon", "run", *workspace]),
-        Service(world, "webserver", ["-m", "dagster_webserver", *workspace, "-h", "127.0.0.1", "-p", "0"]),
+        Service(world, "webserver", ["-m", "vid_assets.ui.webserver", *workspace, "-h", "127.0.0.1", "-p", "0"]),
     ]
 
 

@@ -16,6 +16,7 @@ from vid_assets.cli.prune import prune
 from vid_assets.cli.search import search
 from vid_assets.cli.settings import settings
 from vid_assets.cli.status import status
+from vid_assets.cli.ui import ui
 
 PROGRAM = "vid-assets"
 FAILED, WRONG = 1, 2
@@ -25,7 +26,7 @@ _EPILOG = (
 )
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
-    "Results": (status, search, export),
+    "Results": (status, search, export, ui),
     "Housekeeping": (prune, compact, settings, bench),
 }
 

@@ -13,7 +13,7 @@ import dagster as dg
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, tell_failed, when_code_changed
 from vid_assets.disk import explained
 from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
@@ -90,6 +90,7 @@ def report_asset() -> dg.AssetsDefinition:
                 continue
             checked[video_id] = judged(written)
             done[video_id] = _metadata(written)
+        tell_failed(context, REPORT, list(failed))
         if done:
             write_index(Path(settings.reports))
         yield from check_results(REPORT, REPORT_CHECKS, checked)

@@ -22,7 +22,7 @@ from vid_assets.contract import STREAMS, Analyzer, Config, Frames, NotApplicable
 from vid_assets.disk import check, explained
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError, is_outside
 from vid_assets.media import Media, open_media, trim_scratch
-from vid_assets.media.paths import name_of, readable
+from vid_assets.media.paths import is_remote, name_of, path_of, readable, shown
 from vid_assets.media.remote import local_path
 from vid_assets.pipeline.checks import check_table
 from vid_assets.pipeline.judgements import covered_share, judge, paces_before
@@ -48,6 +48,7 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
 
     def decode(outcome: Outcome) -> None:
         source = _source(run.warehouse, video_id)
+        outcome.file = shown(source["path"] if is_remote(source["path"]) else path_of(source["path"]))
         trim_scratch(run.scratch, run.scratch_gb * 1e9)
         check({"VID_SCRATCH": run.scratch})
         with _opened(source, run, outcome) as media:
@@ -132,7 +133,7 @@ def _attempt(work: Callable[[Outcome], None]) -> Outcome:
         outcome.status, outcome.reason = Status.UNDEFINED, str(error)
     except (VidAssetsError, ResourceError) as error:
         outcome.status, outcome.reason = Status.FAILED, str(error)
-        outcome.outside = is_outside(error)
+        outcome.outside, outcome.follows = is_outside(error), isinstance(error, UpstreamError)
     except Exception as error:  # noqa: BLE001  # the one boundary that records what an analyzer did wrong
         folder = explained(error)
         outcome.status, outcome.reason = Status.FAILED, str(folder or f"{type(error).__name__}: {error}")
