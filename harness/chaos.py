@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 
 from harness.world import ANALYZERS, Service, World, services
@@ -112,14 +113,12 @@ class Round:
         return self.found
 
     def _is_done(self, work: Service) -> bool:
-        """Whether the backfill ended by itself, found nothing to do, and no run of the daemon goes on."""
-        if work.process is None or work.process.poll() is None:
-            return False
-        if work.process.returncode != 0:
+        """Whether the backfill ended by itself and left nothing to do, and no run of the daemon goes on."""
+        if work.process is None or work.process.poll() is None or work.process.returncode != 0:
             return False
         told = self.world.run("status", "--json")
         facts = json.loads(told.stdout) if told.returncode == 0 else {}
-        return bool(facts) and facts["videos"]["complete"] == CLIPS and not facts["running"]
+        return bool(facts) and facts["videos"]["registered"] == CLIPS and not facts["running"]
 
     def _pause(self) -> float:
         return self.dice.expovariate(1 / self.pause_s)
@@ -174,6 +173,8 @@ def rows_of(world: World) -> Rows:
             for row in frame.iter_rows(named=True)
         )
     runs = warehouse.read_table(ANALYZER_RUNS.name).select("video_id", "analyzer", "status", "rows").collect()
+    # a run that was killed has not yet said which analyzers are switched off
+    runs = runs.filter(pl.col("status") != "disabled")
     found[ANALYZER_RUNS.name] = Counter(repr(row) for row in runs.iter_rows())
     pages = (world.root / "reports").glob("*-*.html")
     found["pages"] = Counter(page.name for page in pages)
