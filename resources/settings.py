@@ -6,24 +6,33 @@ Relative folders are relative to the working directory.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources.errors import InvalidSetting
 
 PREFIX = "VID_"
+_PASSWORD = re.compile(r"(?<=://)[^/@]*:(?!\d+/).*@")
 _PROFILES = Literal["auto", "offline", "cpu", "gpu"]
 
 
 def _unit(unit: str) -> FieldInfo:
     return Field(json_schema_extra={"unit": unit})
+
+
+def _without_password(url: str) -> str:
+    # it would go on into run configurations, logs and error texts
+    if _PASSWORD.search(url):
+        raise ValueError("without a password: credentials come from the environment of the file system's package")
+    return url
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -32,9 +41,13 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Settings(BaseSettings):
     """The settings. Field `name` is the variable ``VID_NAME``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec supports")
+    archive: Annotated[str, AfterValidator(_without_password)] = Field(
+        default="data/videos", description="where videos are: a folder, or a URL that fsspec supports"
+    )
     warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
@@ -42,6 +55,20 @@ class Settings(BaseSettings):
         description="decoded streams, fetched copies, vectors for searching, sockets of the hosts",
     )
     scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="disk space for decoded streams")
+    free_gb: Annotated[Number | None, _unit("GB")] = Field(
+        default=None,
+        ge=0,
+        description="space that stays free on each disk: with less, nothing new begins; default: 0.5 GB or 5 % of the "
+        "disk, whichever is less",
+    )
+    access: Literal["owner", "group", "all"] = Field(
+        default="owner",
+        description="who may read what the pipeline writes: `owner`, `group` (which may also write), `all`",
+    )
+    links: Literal["inside", "all"] = Field(
+        default="inside",
+        description="links that are followed, to files and to folders: those that stay `inside` the archive, or `all`",
+    )
     models: Path = Field(default=Path("data/models"), description="fetched model weights")
     profile: _PROFILES = Field(
         default="auto",
@@ -165,14 +192,16 @@ def _read(_environment: tuple[tuple[str, str], ...]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower().removeprefix(PREFIX.lower())
-        raise InvalidSetting(
-            f"{variable(name)}={first['input']!r}", _problem(first), f"{_fix(name)}, or unset it"
-        ) from error
+        given = _PASSWORD.sub("***@", str(first["input"]))
+        raise InvalidSetting(f"{variable(name)}={given!r}", _problem(first), f"{_fix(name)}, or unset it") from error
 
 
 def _problem(error: Mapping[str, Any]) -> str:
     known = {"float_parsing": "not a number", "int_parsing": "not a whole number", "literal_error": "no such value"}
-    return known.get(error["type"]) or f"must be {str(error['msg']).removeprefix('Input should be ')}"
+    return (
+        known.get(error["type"])
+        or f"must be {str(error['msg']).removeprefix('Input should be ').removeprefix('Value error, ')}"
+    )
 
 
 def _fix(name: str) -> str:
@@ -182,6 +211,8 @@ def _fix(name: str) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"set it to {', '.join(choices[:-1])} or {choices[-1]}"
     default = _text(field.default)
+    if isinstance(field.default, str):
+        return f"set it to another, such as {default}"
     return f"set it to a number of {_unit_of(field)}" + (f", such as {default}" if default else "")
 
 

@@ -26,6 +26,7 @@ from vid_assets.pipeline.records import read_records
 from vid_assets.registry import computed
 from vid_assets.runs import backfill as module
 from vid_assets.runs.backfill import FAILED, FINE, Backfill
+from vid_assets.runs.home import dagster_home
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
 
@@ -365,3 +366,15 @@ def test_an_analyzer_that_was_given_up_is_listed(home):
         f"  {name}.mp4 ({key}): color_analysis: it broke"
         for name, key in zip(("two", "one"), reversed(keys), strict=True)
     ]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_home_without_settings_gets_all_of_them_or_none(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    if content is not None:  # an earlier release left this when the disk was full
+        (tmp_path / "dagster.yaml").write_text(content)
+    dagster_home()
+    assert (tmp_path / "dagster.yaml").read_bytes() == (ROOT / "dagster_home/dagster.yaml").read_bytes()
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    dagster_home()
+    assert (tmp_path / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"

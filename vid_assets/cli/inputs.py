@@ -1,9 +1,12 @@
 """The files of a command line: files, folders with all videos below them, and patterns."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from resources.settings import settings
+from vid_assets.archive.listing import leaves
 from vid_assets.errors import MediaError
 
 
@@ -37,11 +40,23 @@ def _meant(path: str) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield files that hold video or sound, by the rules of the archive scan; hidden ones are left out."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file() and _is_media(path):
-            yield path
+    """Yield files that hold video or sound, by the rules of the archive scan for links and hidden files."""
+    within = "" if settings().links == "all" else os.path.realpath(folder)
+    seen: set[str] = set()
+
+    def files(place: Path) -> Iterator[Path]:
+        if (real := os.path.realpath(place)) in seen:
+            return
+        seen.add(real)
+        for path in sorted(place.iterdir()):
+            if path.name.startswith(".") or (within and path.is_symlink() and leaves(path, within)):
+                continue
+            if path.is_dir():
+                yield from files(path)
+            elif path.is_file() and _is_media(path):
+                yield path
+
+    yield from files(folder)
 
 
 def _is_media(path: Path) -> bool:

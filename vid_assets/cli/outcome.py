@@ -80,7 +80,7 @@ def show_next_steps(warehouse: Warehouse, console: Console) -> None:
         "  vid-assets search WORDS         # who says, writes or shows it, and where; --by meaning",
         "  vid-assets serve                # the same as a page, over the whole archive",
         "  vid-assets models               # what the model hosts hold; vid-assets models down stops them",
-        "  dagster dev -m vid_assets.definitions      # assets, runs and pictures in the browser",
+        "  vid-assets ui                   # assets, runs and pictures in the browser",
         f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB",
     ]
     say("\n".join(lines), console)

@@ -35,7 +35,7 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     say(
         f"{'would remove' if dry_run else 'removed'}: decoded streams of {len(made.streams)} videos, "
         f"{len(made.copies)} fetched copies, {len(made.runs)} runs, logs of {len(made.logs)} runs that stay, "
-        f"results of {len(made.results)} videos, {made.leftovers} leftovers in the warehouse",
+        f"results of {len(made.results)} videos, {made.leftovers} leftovers of writes",
         console(),
     )
     return 0

@@ -116,6 +116,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) 
 def _show(facts: dict[str, Any], console: "Console") -> None:
     from vid_assets.cli.console import complain, say, table
     from vid_assets.cli.models import show_hosts
+    from vid_assets.disk import open_to_others
 
     say("videos: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts["videos"].items()), console)
     if facts["answers"]:
@@ -123,6 +124,8 @@ def _show(facts: dict[str, Any], console: "Console") -> None:
     for row in facts["failed"]:
         complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
     running = facts["running"]
+    for line in open_to_others():
+        complain(line, console)
     say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
     say(f"decoder: {facts['decoder']}", console)
     show_hosts(console)

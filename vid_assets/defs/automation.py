@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -20,14 +20,18 @@ from vid_assets.configuration import configuration
 from vid_assets.defs.factory import VIDEOS_VERSION
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
-from vid_assets.errors import MediaError
+from vid_assets.disk import check
+from vid_assets.errors import FolderError, MediaError
 from vid_assets.executor import end_orphans
 from vid_assets.pipeline.provenance import archive_version, earlier_versions, videos_version
 from vid_assets.registry import computed
+from vid_assets.report.write import pages_behind
 from vid_assets.settings import Settings, analyzers_named, with_dependants
 from vid_assets.sql.publish import publish
 
 REASON_TAG = "vid/reason"
+# The sensor's cursor: whether a folder had no room.
+FULL, ROOM = "full", "room"
 TOLD = 20
 PRIORITIES = {"new": "10", "missing": "0", "failed": "-5", "stale": "-10"}
 _RANGE_TAGS: tuple[str, str] = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -57,8 +61,14 @@ def archive_sensor(
     """
     for run_id in end_orphans(context.instance):
         context.log.warning(f"run {run_id} was ended: its process no longer exists")
-    publish(warehouse)
     scratch = Path(settings.scratch)
+    try:
+        # while a disk is full nothing is taken in, and so nothing is lost
+        check()
+    except FolderError as error:
+        context.update_cursor(FULL)
+        return dg.SkipReason(str(error))
+    publish(warehouse)
     try:
         with Archive(settings.archive, scratch) as archive:
             taken = take_in(archive, scratch, warehouse, context.instance)
@@ -72,6 +82,11 @@ def archive_sensor(
         context.log.info(str(group))
     for video_id in taken.vanished:
         context.log.warning(f"{video_id}: its file has vanished; its results are kept")
+    if context.cursor == FULL:
+        # what the full disk made fail goes on now, with what is new
+        now = datetime.now(UTC)
+        again = [request(batch, now) for batch in planned(context.instance, warehouse)]
+        return dg.SensorResult(run_requests=again, cursor=ROOM)
     if not taken.new:
         waiting = taken.settling + taken.left
         return dg.SkipReason(f"nothing new; {waiting} files are still being written or read")
@@ -95,6 +110,11 @@ def nightly_backfill(
     ``VID_BACKFILL_VIDEOS`` and ``VID_BACKFILL_HOURS`` (hours of video) set the budget. Videos that an unfinished run
     covers are skipped.
     """
+    try:
+        check()
+    except FolderError as error:
+        yield dg.SkipReason(str(error))
+        return
     publish(warehouse)
     newest = context.instance.get_backfills(limit=100)
     if active := [backfill.backfill_id for backfill in newest if backfill.status.name in ("REQUESTED", "CANCELING")]:
@@ -126,7 +146,11 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
     busy = under_way(instance, order)
     keys = [key for key in reversed(order) if key not in busy]
     budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
-    return batches(within(due(warehouse, keys, wanted_answers(), attempts), budget), order)
+    found = list(due(warehouse, keys, wanted_answers(), attempts))
+    answers = {item.video_id for item in found}
+    pages = pages_behind(warehouse, settings().reports, [key for key in keys if key not in answers])
+    found += [Due(key, frozenset({REPORT}), "missing") for key in pages]
+    return batches(within(found, budget), order)
 
 
 def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:

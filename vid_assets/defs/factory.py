@@ -29,6 +29,8 @@ from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
+FAILED_TAG = "vid/failed"
+LONGEST_TAG = 300
 VIDEOS_VERSION = "2"
 ANALYZER_CHECKS: Mapping[str, Parts] = {VALID: CHECKS, PLAUSIBLE: JUDGEMENTS}
 # Several videos share one run because starting a run costs more than a short video's analysis. A bad video fails alone.
@@ -139,16 +141,19 @@ def _asset(
         run, reports = _run(context), Path(context.resources.settings.reports)
         done: dict[str, Mapping[str, Any]] = {}
         failed: dict[str, str] = {}
+        itself: list[str] = []
         checked: dict[str, Sequence[CheckOutcome]] = {}
         for video_id in context.partition_keys:
             outcome = work(context, video_id, run)
             checked[video_id] = outcome.checks
             if outcome.status is Status.FAILED:
                 failed[video_id] = outcome.reason
+                itself += [] if outcome.follows else [video_id]
                 context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
             else:
                 done[video_id] = _metadata(outcome)
                 _keep_preview(context, outcome, reports, name, video_id)
+        tell_failed(context, name, itself)
         yield from check_results(name, checks, checked)
         deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)
@@ -177,6 +182,13 @@ def when_code_changed() -> dg.AutomationCondition:
 def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) -> bool:
     """Whether to pass the model: True unless the model is optional and the profile has none."""
     return "model" not in analyzer.optional or model_version(handle, profile) != UNAVAILABLE
+
+
+def tell_failed(context: dg.AssetExecutionContext, name: str, video_ids: Sequence[str]) -> None:
+    """Tag the run with the videos for which an asset failed by itself: in a run of several, the UI shows it nowhere."""
+    if video_ids:
+        told = f"{len(video_ids)} of {len(context.partition_keys)}: {', '.join(video_ids)}"
+        context.instance.add_run_tags(context.run.run_id, {f"{FAILED_TAG}/{name}": told[:LONGEST_TAG]})
 
 
 def deliver(
@@ -251,10 +263,11 @@ def _keep_preview(context: dg.AssetExecutionContext, outcome: Outcome, reports: 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
     """Return what the UI shows of a materialization: why there is no value, and what the decoder worked around.
 
-    A value needs no words. Dagster stores each materialization twice, once of it for ever; two of up to 1.9 kB share a
-    page of SQLite, and the provenance leaves no room for an entry. `analyzer_runs` has rows, times and model.
+    A decoded video also has its file, which its key only resembles. A value needs no words. Dagster stores each
+    materialization twice, once of it for ever; two of up to 1.9 kB share a page of SQLite, and the provenance leaves no
+    room for an entry. `analyzer_runs` has rows, times and model.
     """
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"file": outcome.file} if outcome.file else {}
     if outcome.status is not Status.VALUE:
         metadata |= {"status": str(outcome.status), "reason": outcome.reason}
     if outcome.details:

@@ -13,7 +13,8 @@ import dagster as dg
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, tell_failed, when_code_changed
+from vid_assets.disk import explained
 from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
@@ -83,12 +84,15 @@ def report_asset() -> dg.AssetsDefinition:
                     warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover(), streams
                 )
             except Exception as error:  # a failed page must not block the others
-                failed[video_id] = f"{type(error).__name__}: {error}"
-                context.log.exception(f"{video_id}: its page could not be written")
+                folder = explained(error, {"VID_REPORTS": Path(settings.reports)})
+                failed[video_id] = str(folder or f"{type(error).__name__}: {error}")
+                context.log.error(f"{video_id}: its page could not be written: {failed[video_id]}", exc_info=not folder)
                 continue
             checked[video_id] = judged(written)
             done[video_id] = _metadata(written)
-        write_index(Path(settings.reports))
+        tell_failed(context, REPORT, list(failed))
+        if done:
+            write_index(Path(settings.reports))
         yield from check_results(REPORT, REPORT_CHECKS, checked)
         deliver(context, done, failed)
         yield dg.MaterializeResult(spec.key)

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
         # Demuxers say so of broken content too.
         report["outside"] = error.errno == errno.EIO and not _is_readable(0)
     except OSError as error:
-        report = _unwritable(error, limits)
+        report = _unwritable(error, folder, limits)
     report |= {"layers": [asdict(layer) for layer in layers], "ffmpeg": av.ffmpeg_version_info}
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
 
@@ -92,12 +92,12 @@ def _out_of_memory(limits: Limits) -> dict[str, str]:
     return {"problem": problem, "fix": f"raise {variable('memory_bytes')}, or {CONVERT}"}
 
 
-def _unwritable(error: OSError, limits: Limits) -> dict[str, Any]:
+def _unwritable(error: OSError, folder: Path, limits: Limits) -> dict[str, Any]:
     if error.errno == errno.ENOMEM:
         return _out_of_memory(limits)
     fixes = {errno.EFBIG: f"raise {variable('file_bytes')}", errno.ENOSPC: "free space or lower the scratch cap"}
     fix = fixes.get(error.errno or 0, "check the folder and its rights")
-    problem = f"the scratch folder cannot be written ({error.strerror})"
+    problem = f"the scratch folder {folder.parent} cannot be written ({error.strerror})"
     return {"problem": problem, "fix": fix, "outside": error.errno != errno.EFBIG}
 
 
