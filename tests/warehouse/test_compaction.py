@@ -373,16 +373,18 @@ def test_readers_are_never_failed(warehouse: Warehouse, tmp_path: Path, queries:
     for reader in readers:
         reader.start()
     turn = 0
-    while looks.value < queries:
-        turn += 1
-        key = f"v{dice.randrange(40)}"
-        made = None if dice.random() < 0.1 else rows(key, turn, dice.randrange(1, 30))
-        warehouse.commit({"luma": {key: made}, "other": {key: made}})
-        if turn % 5 == 0:
-            warehouse.compact(everything=turn % 25 == 0, keep_s=0)
-    done.touch()
-    for reader in readers:
-        reader.join(60)
+    try:
+        while looks.value < queries:
+            turn += 1
+            key = f"v{dice.randrange(40)}"
+            made = None if dice.random() < 0.1 else rows(key, turn, dice.randrange(1, 30))
+            warehouse.commit({"luma": {key: made}, "other": {key: made}})
+            if turn % 5 == 0:
+                warehouse.compact(everything=turn % 25 == 0, keep_s=0)
+    finally:
+        done.touch()
+        for reader in readers:
+            reader.join(60)
     assert [json.loads(report.read_text()) for report in reports] == [[], []]
     assert turn > 10
 
