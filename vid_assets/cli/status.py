@@ -78,9 +78,9 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
 
     Returns:
         ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
-        latest first), ``running`` (video ids of the unfinished runs).
+        latest first), ``running`` (partition keys of the unfinished runs).
     """
-    from vid_assets.archive.partitions import PARTITIONS
+    from vid_assets.archive.partitions import partition_keys
     from vid_assets.defs.automation import under_way
     from vid_assets.runs.home import instance
 
@@ -91,7 +91,7 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
             "failed": _rows(connection, _FAILED, SHOWN),
         }
     with instance() as dagster:
-        facts["running"] = sorted(under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name))))
+        facts["running"] = sorted(under_way(dagster, partition_keys(dagster)))
     return facts
 
 

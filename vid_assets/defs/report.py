@@ -13,7 +13,8 @@ import dagster as dg
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, when_code_changed
+from vid_assets.defs.work import Outcomes, deliver, work_of
 from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
@@ -74,23 +75,23 @@ def report_asset() -> dg.AssetsDefinition:
         warehouse, settings = context.resources.warehouse.stage(context.run.run_id), context.resources.settings
         streams = context.resources.media.settings()
         publish(context.resources.warehouse)
-        done: dict[str, Mapping[str, Any]] = {}
-        failed: dict[str, str] = {}
+        todo, reports = work_of(context), Path(settings.reports)
+        outcomes: dict[str, Outcomes] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}
-        for video_id in context.partition_keys:
-            try:
-                written = write_report(
-                    warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover(), streams
-                )
-            except Exception as error:  # a failed page must not block the others
-                failed[video_id] = f"{type(error).__name__}: {error}"
-                context.log.exception(f"{video_id}: its page could not be written")
-                continue
-            checked[video_id] = judged(written)
-            done[video_id] = _metadata(written)
-        write_index(Path(settings.reports))
+        for partition in context.partition_keys:
+            found = outcomes[partition] = Outcomes()
+            for video_id in todo.of(partition, None):
+                try:
+                    written = write_report(warehouse, Path(settings.scratch), reports, video_id, discover(), streams)
+                except Exception as error:  # a failed page must not block the others
+                    found.failed[video_id] = f"{type(error).__name__}: {error}"
+                    context.log.exception(f"{video_id}: its page could not be written")
+                    continue
+                checked[video_id] = judged(written)
+                found.done[video_id] = _metadata(written)
+        write_index(reports)
         yield from check_results(REPORT, REPORT_CHECKS, checked)
-        deliver(context, done, failed)
+        deliver(context, outcomes)
         yield dg.MaterializeResult(spec.key)
 
     return asset
