@@ -74,7 +74,19 @@ def compact(root: Path, *, everything: bool = False, keep_s: float = STALE_S) ->
     with locked(root, "compaction"):
         made = _merged(root, current(root), everything=everything)
         Database(root).renew()
-        return Compacted(made, _swept(root, keep_s))
+        done = Compacted(made, _swept(root, keep_s))
+        if _log(root).exists():
+            os.truncate(_log(root), 0)
+        return done
+
+
+def problem(root: Path) -> str | None:
+    """Return why compactions in the background have failed since the last one that ended well; None if none has."""
+    try:
+        lines = _log(root).read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return None
+    return lines[-1] if lines else None
 
 
 def start(root: Path) -> None:
@@ -84,8 +96,7 @@ def start(root: Path) -> None:
     with locked_if_free(root, "compaction") as free:
         if not free:
             return
-    log = root / ".locks" / "compaction.log"
-    with log.open("ab") as sink:
+    with _log(root).open("ab") as sink:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "resources.warehouse.compaction", str(root)],
             stdin=subprocess.DEVNULL,
@@ -250,6 +261,10 @@ def _left(
         if left.height < frame.height:
             frames[table] = left
     return frames, touched
+
+
+def _log(root: Path) -> Path:
+    return root / ".locks" / "compaction.log"
 
 
 def _age(path: Path) -> float:

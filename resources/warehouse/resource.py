@@ -23,7 +23,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -124,9 +124,13 @@ class Warehouse(dg.ConfigurableResource):
             WarehouseError: See `check`.
         """
         with locked(self.root, "merge"):
+            merging: dict[str, list[str]] = {}
+            for (table, key), (on, _) in staged.items():
+                merging.setdefault(table, []).extend([key] if on else [])
+            there = {table: self.read_partitions(table, keys) for table, keys in merging.items() if keys}
             changes: dict[str, dict[str, pl.DataFrame | None]] = {}
             for (table, key), (on, rows) in staged.items():
-                frame = merged(self.read_partition(table, key), rows, on) if on else rows
+                frame = merged(there[table].get(key), rows, on) if on else rows
                 changes.setdefault(table, {})[key] = frame
             self.commit(changes)
 
@@ -152,8 +156,17 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: `table` or `key` is not allowed.
         """
-        _check_names(table, key)
-        return reading.partition(self.root, table, key_of(self.root, table), key)
+        return self.read_partitions(table, [key]).get(key)
+
+    def read_partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the latest rows of those of these partitions that have any.
+
+        Raises:
+            WarehouseError: `table` or a key is not allowed.
+        """
+        for key in keys:
+            _check_names(table, key)
+        return reading.partitions(self.root, table, key_of(self.root, table), keys)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Remove one partition from the table. A missing partition is not an error.

@@ -78,8 +78,9 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
 
     Returns:
         ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
-        latest first), ``running`` (partition keys of the unfinished runs).
+        latest first), ``running`` (partition keys of the unfinished runs), ``compaction`` (why it fails, or null).
     """
+    from resources.warehouse.compaction import problem
     from vid_assets.archive.partitions import partition_keys
     from vid_assets.defs.automation import under_way
     from vid_assets.runs.home import instance
@@ -89,6 +90,7 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
             "videos": _rows(connection, _VIDEOS)[0],
             "answers": _rows(connection, _ANSWERS),
             "failed": _rows(connection, _FAILED, SHOWN),
+            "compaction": problem(warehouse.root),
         }
     with instance() as dagster:
         facts["running"] = sorted(under_way(dagster, partition_keys(dagster)))
@@ -110,6 +112,8 @@ def _show(facts: dict[str, Any], console: "Console") -> None:
         table(list(facts["answers"][0]), [[str(cell) for cell in row.values()] for row in facts["answers"]], console)
     for row in facts["failed"]:
         complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
+    if facts["compaction"]:
+        complain(f"compaction fails: {facts['compaction']}; `vid-assets compact` tries it again", console)
     running = facts["running"]
     say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
     show_hosts(console)

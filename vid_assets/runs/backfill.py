@@ -282,6 +282,9 @@ def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
         cause = error and (error.cause or error)
         return f"{event.step_key}: {cause.message.strip().splitlines()[0] if cause else event.message}"
     ended = [event.message for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    for event in result.filter_events(lambda event: event.is_job_failure):
+        if error := event.job_failure_data.error:
+            return error.message.strip().splitlines()[0]
     return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
 
 
