@@ -12,11 +12,13 @@ from resources.catalog.rows import OURS, read
 from resources.catalog.spec import ModelSpec
 from resources.tasks import Task
 from resources.tasks.picture_words import PICTURE_WORDS
+from resources.warehouse import search
 from resources.warehouse.records import FIXED_TABLES
-from resources.warehouse.views import DERIVED, ViewSpec
+from resources.warehouse.views import DERIVED, ViewSpec, search_index
 from vid_assets import analyzers
 from vid_assets.contract import STREAMS, Analyzer, Column
 from vid_assets.registry import discover, indexes
+from vid_assets.sql.publish import texts
 from vid_assets.sql.questions import MACROS, views
 
 
@@ -206,7 +208,8 @@ def _index(item: Analyzer) -> str:
 
 def macro_signatures() -> list[str]:
     """Name and parameters of each macro."""
-    return [found[1] for text in MACROS if (found := re.match(r"CREATE MACRO (\w+\([^)]*\))", text))]
+    created = [*MACROS, *search.macros(search_index(texts(discover())), [])]
+    return [found[1] for text in created if (found := re.match(r"CREATE MACRO (\w+\([^)]*\))", text))]
 
 
 def _table(name: str, description: str, columns: Iterable[Sequence[str]]) -> str:

@@ -22,6 +22,7 @@ from resources.errors import InvalidSetting
 PREFIX = "VID_"
 _PASSWORD = re.compile(r"(?<=://)[^/@]*:(?!\d+/).*@")
 _PROFILES = Literal["auto", "offline", "cpu", "gpu"]
+_PARTITIONS = Literal["video", "bucket"]
 
 
 def _unit(unit: str) -> FieldInfo:
@@ -91,6 +92,13 @@ class Settings(BaseSettings):
     backfill_videos: Annotated[int, _unit("videos")] = Field(default=1000, ge=1, description="most videos per night")
     backfill_hours: Annotated[Number | None, _unit("hours")] = Field(
         default=None, gt=0, description="most hours of video per night; default: no limit"
+    )
+    partition: _PARTITIONS = Field(
+        default="video",
+        description="what becomes a partition of new videos: each `video`, or a `bucket` of those that arrive together",
+    )
+    bucket_videos: Annotated[int, _unit("videos")] = Field(
+        default=100, ge=1, description="videos after which a bucket is closed; it is also closed after an hour"
     )
     max_hours: Annotated[Number, _unit("hours")] = Field(default=4.0, gt=0, description="longest video that is decoded")
     max_pictures: Annotated[int, _unit("pictures")] = Field(

@@ -83,6 +83,12 @@ class FolderError(VidAssetsError):
     is_outside = True
 
 
+class TeardownError(VidAssetsError):
+    """A resource of a run could not be closed after the last step, so it may not have stored its results."""
+
+    is_outside = True
+
+
 class RunCancelledError(VidAssetsError):
     """The run is being cancelled; its computed results are dropped."""
 

@@ -23,7 +23,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -33,20 +33,21 @@ import dagster as dg
 import polars as pl
 
 from resources.errors import WarehouseError
-from resources.warehouse import compaction, reading
+from resources.warehouse import compaction, reading, search
 from resources.warehouse.commits import EMPTY, TAIL, Changes, Commit, commit
 from resources.warehouse.database import Database
 from resources.warehouse.files import locked, temporary, write_parquet
 from resources.warehouse.migration import migrate
 from resources.warehouse.records import FIXED_TABLES, key_of
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec, schema_file, sql_type
+from resources.warehouse.search import TextSpec
 from resources.warehouse.stage import STAGED, Stage, Staged, adopt, close_stage, merged, open_stage
-from resources.warehouse.views import DERIVED_NAMES, SETTLE_S, ViewSpec, statements
+from resources.warehouse.views import DERIVED_NAMES, SETTLE_S, ViewSpec, search_index, statements
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "ViewSpec", "Warehouse"]
+__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "TextSpec", "ViewSpec", "Warehouse"]
 
 _KEY = re.compile(r"\w[\w.+-]*")
 _KEY_BYTES = 180  # with table and suffix, within the 255 of file systems
@@ -123,9 +124,13 @@ class Warehouse(dg.ConfigurableResource):
             WarehouseError: See `check`.
         """
         with locked(self.root, "merge"):
+            merging: dict[str, list[str]] = {}
+            for (table, key), (on, _) in staged.items():
+                merging.setdefault(table, []).extend([key] if on else [])
+            there = {table: self.read_partitions(table, keys) for table, keys in merging.items() if keys}
             changes: dict[str, dict[str, pl.DataFrame | None]] = {}
             for (table, key), (on, rows) in staged.items():
-                frame = merged(self.read_partition(table, key), rows, on) if on else rows
+                frame = merged(there[table].get(key), rows, on) if on else rows
                 changes.setdefault(table, {})[key] = frame
             self.commit(changes)
 
@@ -151,8 +156,17 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: `table` or `key` is not allowed.
         """
-        _check_names(table, key)
-        return reading.partition(self.root, table, key_of(self.root, table), key)
+        return self.read_partitions(table, [key]).get(key)
+
+    def read_partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the latest rows of those of these partitions that have any.
+
+        Raises:
+            WarehouseError: `table` or a key is not allowed.
+        """
+        for key in keys:
+            _check_names(table, key)
+        return reading.partitions(self.root, table, key_of(self.root, table), keys)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Remove one partition from the table. A missing partition is not an error.
@@ -203,6 +217,7 @@ class Warehouse(dg.ConfigurableResource):
         analyzers: Sequence[AnalyzerSpec] = (),
         views: Sequence[ViewSpec] = (),
         macros: Sequence[str] = (),
+        texts: Sequence[TextSpec] = (),
     ) -> bool:
         """Publish the tables, including the pipeline's own, and the views over them.
 
@@ -215,6 +230,7 @@ class Warehouse(dg.ConfigurableResource):
             analyzers: What `video_quality` expects of every video, and what the view `analyzers` lists.
             views: Further views over these, in an order in which they can be created.
             macros: Statements that create macros over all of them.
+            texts: What the macro ``search_text`` searches; without any there is no such macro.
 
         Returns:
             Whether anything had to be built.
@@ -228,9 +244,10 @@ class Warehouse(dg.ConfigurableResource):
         names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WarehouseError(f"tables {twice}", "the name is used by more than one table or view", "rename one")
-        definition = ";\n".join(statements(self.root, specs, analyzers, views, macros)) + ";\n"
+        definition = ";\n".join(statements(self.root, specs, analyzers, views, macros, texts)) + ";\n"
         database = Database(self.root)
         self._declare(specs)
+        search.declare(self.root, search_index(texts))
         migrate(self.root)
         if database.is_current(definition):
             return False

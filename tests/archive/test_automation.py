@@ -14,7 +14,7 @@ from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
 from vid_assets.archive import scan
 from vid_assets.archive.listing import LEADS_OUT
-from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
+from vid_assets.archive.plan import Batch, Budget, DuePartition, Wanted, batches, due, within
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
@@ -423,7 +423,7 @@ def test_what_is_due(home):
 
 
 def test_a_night_has_a_budget():
-    items = [Due(str(number), frozenset("a"), "missing", 2.0) for number in range(5)]
+    items = [DuePartition(str(number), frozenset("a"), "missing", 1, 2.0) for number in range(5)]
     assert len(list(within(items, Budget()))) == 5
     assert len(list(within(items, Budget(videos=3)))) == 3
     assert len(list(within(items, Budget(hours=4.5)))) == 2
@@ -432,7 +432,7 @@ def test_a_night_has_a_budget():
 
 def test_neighbours_share_a_run():
     order = [f"v{number}" for number in range(8)]
-    items = [Due(order[number], frozenset("a"), "missing") for number in (6, 5, 4, 1, 0)]
+    items = [DuePartition(order[number], frozenset("a"), "missing") for number in (6, 5, 4, 1, 0)]
     assert batches(items, order, size=2) == [
         Batch("v0", "v1", 2, frozenset("a"), "missing"),
         Batch("v4", "v5", 2, frozenset("a"), "missing"),

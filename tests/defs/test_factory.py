@@ -11,8 +11,8 @@ from resources.hosting.handle import PROFILE_TAG, ModelHostsResource, handle_of
 from resources.tasks.captions import CAPTIONS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
-from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.register import add_partitions, register
+from vid_assets.archive.partitions import PARTITIONS, add_partitions
+from vid_assets.archive.register import register
 from vid_assets.contract import GROUPS, Column, Undefined
 from vid_assets.defs.checks import check_results
 from vid_assets.defs.factory import ANALYZER_CHECKS, analyzer_asset, videos_asset

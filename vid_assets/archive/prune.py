@@ -17,7 +17,7 @@ from resources.fs import PARTS
 from resources.warehouse.records import FIXED_TABLES, SOURCES
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.history import forget_checks, give_back_space, old_runs
-from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.partitions import NAME, places
 from vid_assets.media.remote import unused_copies
 from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
 from vid_assets.report.previews import forget_previews
@@ -130,8 +130,10 @@ def _remove_results(
     reports: Path,
 ) -> None:
     names = [*tables, *(table.name for table in FIXED_TABLES if table.key == SOURCES.key)]
+    buckets = set(places(warehouse)["bucket"])
     warehouse.commit({name: dict.fromkeys(video_ids) for name in names})
+    for key in (*video_ids, *sorted(buckets - set(places(warehouse)["bucket"]))):
+        instance.delete_dynamic_partition(NAME, key)
     for video_id in video_ids:
-        instance.delete_dynamic_partition(str(PARTITIONS.name), video_id)
         remove_streams(scratch, video_id)
         forget_previews(reports, video_id)

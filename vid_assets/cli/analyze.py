@@ -141,10 +141,12 @@ class _Work:
         """
         from rich.markup import escape
 
+        from vid_assets.archive.partitions import partition_of
         from vid_assets.archive.register import register, reject
         from vid_assets.cli.console import complain, one_line
         from vid_assets.cli.outcome import show
         from vid_assets.cli.running import PARTITION_TAG, followed, with_what_they_need
+        from vid_assets.defs.work import VIDEOS_TAG
         from vid_assets.errors import MediaError
         from vid_assets.runs.execute import execute
 
@@ -159,11 +161,13 @@ class _Work:
             return False
         start = time.perf_counter()
         selection = None if self.everything else with_what_they_need(self.names, video_id, self.warehouse)
+        partition = partition_of(self.warehouse, video_id)
+        tags = self.tags | {PARTITION_TAG: partition} | ({VIDEOS_TAG: video_id} if partition != video_id else {})
         succeeded = followed(
             video_id,
             self.names,
             self.warehouse,
-            lambda: execute(self.instance, self.tags | {PARTITION_TAG: video_id}, selection, self.stop),
+            lambda: execute(self.instance, tags, selection, self.stop),
             lambda done: self.bar.update(self.task, completed=before + done),
         )
         if self.stop.now.is_set():

@@ -20,16 +20,18 @@ from resources.warehouse.records import SOURCES
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.changes import EXAMPLES
 from vid_assets.archive.exclusive import LOCK, exclusive, holder
-from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.partitions import members, partition_keys
 from vid_assets.archive.plan import ATTEMPTS, Batch, GivenUp
 from vid_assets.archive.register import TakenIn, take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.defs.automation import dependencies, hopeless, planned, selection_of, tags_of
+from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of
+from vid_assets.defs.wanted import dependencies
+from vid_assets.defs.work import RETRY_TAG
 from vid_assets.disk import check, explained
 from vid_assets.errors import FolderError, MediaError, SettingsError, VidAssetsError
 from vid_assets.executor import Stop, end_orphans
 from vid_assets.media.paths import name_of, readable, shown
-from vid_assets.pipeline.records import read_records
+from vid_assets.pipeline.records import records_of
 from vid_assets.runs.execute import execute
 from vid_assets.runs.home import dagster_home
 from vid_assets.runs.home import instance as dagster_instance
@@ -216,7 +218,7 @@ class _TakingIn:
     def _look(self, archive: Archive, scratch: Path) -> TakenIn:
         stop = self.backfill.stop.soon.is_set
         try:
-            return take_in(archive, scratch, self.warehouse, self.instance, seconds=inf, stop=stop)
+            return take_in(archive, scratch, self.warehouse, self.instance, seconds=inf, stop=stop, everything=True)
         except MediaError as error:
             raise SettingsError(error.culprit, error.problem, error.fix) from error
 
@@ -236,7 +238,7 @@ class _Runs:
         Returns:
             The number of videos, and of runs as a whole, that failed.
         """
-        order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
+        order = partition_keys(self.instance)
         places = {key: place for place, key in enumerate(order)}
         done = 0
         try:
@@ -259,8 +261,10 @@ class _Runs:
 
     def _run(self, batch: Batch, keys: Sequence[str]) -> None:
         began = datetime.now(UTC)
-        result = execute(self.instance, tags_of(batch), selection_of(batch), self.backfill.stop)
-        found = failures(self.warehouse, keys, began)
+        tags = tags_of(batch) | ({RETRY_TAG: "true"} if self.backfill.retry else {})
+        result = execute(self.instance, tags, selection_of(batch), self.backfill.stop)
+        videos = [video_id for found in members(self.warehouse, keys).values() for video_id in found]
+        found = failures(self.warehouse, videos, began)
         self.failed.update((title(key, self.warehouse), reason) for key, reason in found.items())
         if not result.success and not found and not self.backfill.stop.soon.is_set():
             self.failed[f"run {result.run_id}"] = _why_a_run_failed(result)
@@ -281,8 +285,7 @@ def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict
     """Return the videos of these with a failure since then: what failed, and why, without what depends on it."""
     upstream = dependencies()
     found: dict[str, str] = {}
-    for key in keys:
-        records = read_records(key, warehouse)
+    for key, records in records_of(keys, warehouse).items():
         failed = [name for name, row in records.items() if row["status"] == "failed" and row["started_at"] >= since]
         causes = sorted(name for name in failed if not set(upstream.get(name, ())) & set(failed))
         if causes:
@@ -316,6 +319,9 @@ def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
         cause = error and (error.cause or error)
         return f"{event.step_key}: {cause.message.strip().splitlines()[0] if cause else event.message}"
     ended = [event.message for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    for event in result.filter_events(lambda event: event.is_job_failure):
+        if error := event.job_failure_data.error:
+            return error.message.strip().splitlines()[0]
     return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
 
 

@@ -1,14 +1,17 @@
 """Publishes the tables to the warehouse, so that every analyzer has a view with types, units and descriptions."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import polars as pl
 
+from resources.warehouse.records import CUES
 from resources.warehouse.resource import Warehouse
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec
+from resources.warehouse.search import TextSpec
 from vid_assets.contract import Analyzer
 from vid_assets.registry import computed, discover
-from vid_assets.sql.questions import MACROS, views
+from vid_assets.sql.questions import MACROS, is_searched, start_column, views
 
 _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
 
@@ -26,7 +29,20 @@ def _publish_once(path: str) -> None:
         [_analyzer_spec(analyzer) for analyzer in analyzers],
         views(analyzers),
         MACROS,
+        texts(analyzers),
     )
+
+
+def texts(analyzers: Sequence[Analyzer]) -> list[TextSpec]:
+    """Return what `search_text` searches: the file's own texts, and those of the analyzers."""
+    return [
+        TextSpec(CUES, "text", "start_s", "end_s"),
+        *(
+            TextSpec(table_spec(analyzer), "text", start, "end_s" if "end_s" in analyzer.table else None)
+            for analyzer in analyzers
+            if is_searched(analyzer) and (start := start_column(analyzer))
+        ),
+    ]
 
 
 def table_spec(analyzer: Analyzer) -> TableSpec:

@@ -1,7 +1,7 @@
 """Views and macros for common questions about an archive: what happens when, who says what, what is rising.
 
 They follow the analyzers. A table with times and a column that names an event is part of `events`. A table with a
-text that is spoken, written or describes a picture is part of `search_text`. The file's own subtitles, captions and
+text that is spoken, written or describes a picture is searched by `search_text`. The file's own subtitles, captions and
 chapters are part of both.
 """
 
@@ -56,9 +56,6 @@ GROUP BY day, profile, device ORDER BY day, profile, device"""
 MACROS = (
     "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
     "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
-    "CREATE MACRO search_text(words) AS TABLE SELECT video_id, start_s, end_s, analyzer, text FROM events "
-    "WHERE analyzer IN (SELECT name FROM texts) AND list_bool_and(list_transform("
-    "string_split(trim(lower(words)), ' '), lambda word: contains(lower(text), word))) ORDER BY video_id, start_s",
     """CREATE MACRO clips(what, source := NULL, gap_s := 1.0) AS TABLE
 WITH hits AS (
     SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
@@ -152,9 +149,13 @@ def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
     )
 
 
+def start_column(analyzer: Analyzer) -> str | None:
+    """Return the column with the time at which a row begins; None if the table has no times."""
+    return next((name for name in ("start_s", "time_s") if name in analyzer.table), None)
+
+
 def _event_query(analyzer: Analyzer) -> str | None:
-    columns = analyzer.table
-    start = next((name for name in ("start_s", "time_s") if name in columns), None)
+    columns, start = analyzer.table, start_column(analyzer)
     kind = next((name for name in _NAMES if name in columns), None)
     text = next((name for name in _SHOWN if name in columns), None)
     if start is None or (kind is None and text is None):
@@ -175,9 +176,13 @@ def _event_query(analyzer: Analyzer) -> str | None:
     )
 
 
+def is_searched(analyzer: Analyzer) -> bool:
+    """Whether the analyzer's table has texts that `search_text` searches."""
+    return "text" in analyzer.table and start_column(analyzer) is not None
+
+
 def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
-    names = [analyzer.name for analyzer in analyzers if "text" in analyzer.table and _event_query(analyzer)]
-    rows = ", ".join(f"('{name}')" for name in [CUES.name, *names])
+    rows = ", ".join(f"('{name}')" for name in [CUES.name, *(item.name for item in analyzers if is_searched(item))])
     query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name)"  # noqa: S608
     return ViewSpec(
         "texts",
