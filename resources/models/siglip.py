@@ -1,7 +1,7 @@
 """Vectors of pictures and of words for them, by SigLIP 2 (Tschannen et al., "SigLIP 2", 2025).
 
 Each host loads one half of the checkpoint: analysing needs the pictures' half, searching that of the words. Profile
-``offline`` has no such model, because no ordinary package contains weights for it.
+``offline`` has no such model: no ordinary package was found that contains weights for it.
 """
 
 from collections.abc import Sequence
