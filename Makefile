@@ -71,6 +71,18 @@ check: .venv/.installed  ## ruff, basedpyright, import-linter, deptry
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+.venv/.audit: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,audit]"
+	touch $@
+
+.PHONY: sbom audit
+sbom: .venv/.audit  ## What is installed, as a bill of materials in CycloneDX: sbom.json
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON -o sbom.json $(BIN)/python
+
+audit: .venv/.audit  ## Known vulnerabilities of what is installed; asks pypi.org, and fails for packages that it does not know
+	$(BIN)/python -m pip freeze --exclude-editable > .venv/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r .venv/audited.txt
+
 models: .venv/.installed  ## What the model hosts hold: state, memory, calls
 	@$(BIN)/vid-assets models
 

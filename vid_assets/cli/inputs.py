@@ -29,10 +29,11 @@ def files_of(paths: Sequence[str]) -> tuple[list[Path], list[MediaError]]:
 
 
 def _meant(path: str) -> Iterator[Path]:
-    place = Path(path).expanduser()
-    if place.is_dir():
+    # os.path says no where pathlib raises: of a name that is too long, and of a home that nobody has
+    place = Path(os.path.expanduser(path))  # noqa: PTH111
+    if os.path.isdir(place):  # noqa: PTH112
         yield from _below(place)
-    elif place.exists() or not glob.has_magic(path):
+    elif os.path.exists(place) or not glob.has_magic(path):  # noqa: PTH110
         yield place
     else:
         for name in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  # Path.glob needs a folder first
@@ -74,6 +75,6 @@ def _head(path: Path, count: int) -> bytes:
 
 
 def _nothing(path: str) -> MediaError:
-    if Path(path).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(path)):  # noqa: PTH111, PTH112
         return MediaError(path, "holds no video", "name a folder with video or sound files")
     return MediaError(path, "no file matches", "check the pattern, and quote it so that the shell leaves it alone")
