@@ -23,6 +23,7 @@ VIDEOS_A_RUN = 10
 _AT_A_TIME = 5_000
 # So many videos are looked at one by one, before all records of the archive are.
 _FEW = 1_000
+_NEVER = 2**62
 REASONS = ("new", "missing", "failed", "stale")
 _COLUMNS = (
     "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
@@ -181,24 +182,34 @@ def _complete(warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wa
     """
     if len(keys) <= _FEW:
         return set()
-    runs = warehouse.read_table(ANALYZER_RUNS.name)
-    versions = [(name, version) for name, want in wanted.items() for version in (want.version, *want.accepted)]
-    fine = runs.filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings")).join(
-        _pairs(versions, "analyzer", "code_version"), on=["analyzer", "code_version"], how="semi"
-    )
-    upstream = [(name, each) for name, want in wanted.items() for each in want.upstream if each != VIDEOS.name]
-    behind = (
-        fine.select("video_id", "analyzer", "started_at")
-        .join(_pairs(upstream, "analyzer", "upstream"), on="analyzer")
-        .join(runs.select("video_id", "ended_at", upstream="analyzer"), on=["video_id", "upstream"], how="left")
-        .filter((pl.col("ended_at") <= pl.col("started_at")).fill_null(value=False).not_())
-    )
-    counts = fine.group_by("video_id").len().filter(pl.col("len") == len(wanted))
-    return set(counts.join(behind, on="video_id", how="anti").select("video_id").collect()["video_id"])
+    import numpy as np
 
-
-def _pairs(rows: Sequence[tuple[str, str]], *names: str) -> pl.LazyFrame:
-    return pl.LazyFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+    places = {name: place for place, name in enumerate(wanted)}
+    current = [f"{name} {version}" for name, want in wanted.items() for version in (want.version, *want.accepted)]
+    runs = (
+        warehouse.read_table(ANALYZER_RUNS.name)
+        .filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings"))
+        .filter(pl.concat_str("analyzer", "code_version", separator=" ").is_in(current))
+        .join(pl.LazyFrame({"video_id": keys}).with_row_index("video"), on="video_id")
+        .select(
+            "video",
+            pl.col("analyzer").replace_strict(places, return_dtype=pl.Int64),
+            # an answer without times is taken for one from before those that it was computed from
+            began=pl.col("started_at").to_physical().fill_null(-1),
+            ended=pl.col("ended_at").to_physical().fill_null(_NEVER),
+        )
+        .collect()
+    )
+    shape = (len(keys), len(wanted))
+    began, ended = np.full(shape, -1), np.full(shape, _NEVER)
+    at = runs["video"].to_numpy(), runs["analyzer"].to_numpy()
+    began[at], ended[at] = runs["began"].to_numpy(), runs["ended"].to_numpy()
+    done = (ended < _NEVER).all(axis=1)
+    for name, want in wanted.items():
+        for upstream in want.upstream:
+            if upstream != VIDEOS.name:
+                done &= ended[:, places[upstream]] <= began[:, places[name]]
+    return {keys[place] for place in np.flatnonzero(done)}
 
 
 def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:

@@ -81,7 +81,7 @@ def take_in(
     """
     began, changes = time.monotonic(), archive.scan()
     with warehouse.batch() as batch:
-        look = _Look(archive, scratch, batch, instance)
+        look = _Look(archive, scratch, batch, warehouse, instance)
         # likely videos come first: checking many other files can take several calls
         ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
         for place, (path, before) in enumerate(ready):
@@ -103,6 +103,7 @@ class _Look:
     archive: Archive
     scratch: Path
     warehouse: Stage
+    published: Warehouse
     instance: dg.DagsterInstance
     answer: TakenIn = field(default_factory=TakenIn)
     settled: list[tuple[str, str]] = field(default_factory=list)
@@ -135,7 +136,7 @@ class _Look:
     @cached_property
     def rejected(self) -> frozenset[str]:
         """Ids of all records of rejected files, asked for once: a look may take in very many files, or none."""
-        return _rejected(self.warehouse.warehouse)
+        return _rejected(self.published)
 
     def finish(self, changes: Changes) -> None:
         """Add partitions for new videos, and record the result for each file."""
