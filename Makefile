@@ -1,15 +1,18 @@
 # Every target works on a fresh clone: the environment is made when it is missing, and made again when its inputs change.
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 1000
 PROFILE ?= offline
 SEED ?= 1
 DAYS ?= 30
+KILLS ?= 300
+MINUTES ?= 20
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test cluster-test cluster-demo .postgres test-dagster-matrix check compact bench-archive models models-pull \
-	down bench bench-warm bench-check accuracy docs docs-serve clean
+.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test cluster-test cluster-demo .postgres test-dagster-matrix check compact models models-pull down \
+	bench bench-warm bench-check bench-archive fuzz chaos soak accuracy docs docs-serve clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -40,7 +43,8 @@ compact: .venv/.installed  ## Merge the results of many runs into few large file
 	@$(BIN)/vid-assets compact $(if $(ALL),--all)
 
 ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+	@chmod 700 dagster_home
+	@$(BIN)/vid-assets ui
 
 test: .venv/.installed  ## The tests that take minutes, not more
 	@$(BIN)/vid-assets models pull --profile offline
@@ -81,6 +85,18 @@ check: .venv/.installed  ## ruff, basedpyright, import-linter, deptry
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+.venv/.audit: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,audit]"
+	touch $@
+
+.PHONY: sbom audit
+sbom: .venv/.audit  ## What is installed, as a bill of materials in CycloneDX: sbom.json
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON -o sbom.json $(BIN)/python
+
+audit: .venv/.audit  ## Known vulnerabilities of what is installed; asks pypi.org, and fails for packages that it does not know
+	$(BIN)/python -m pip freeze --exclude-editable > .venv/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r .venv/audited.txt
+
 models: .venv/.installed  ## What the model hosts hold: state, memory, calls
 	@$(BIN)/vid-assets models
 
@@ -99,6 +115,17 @@ bench-check: .venv/.installed  ## Measure again and name what got slower than be
 
 bench-archive: .venv/.installed  ## How the warehouse grows to VIDEOS="1000 5000 20000", written to benchmarks/archive.json
 	@$(BIN)/python -m benchmarks.archive $(if $(VIDEOS),--videos $(VIDEOS))
+
+fuzz: .venv/.installed  ## N (1000) hostile files of a SEED (1) through the pipeline; CASE=n only that one
+	@$(BIN)/python -m harness.fuzz --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE)) $(if $(JOBS),--jobs $(JOBS))
+
+chaos: .venv/.installed  ## SIGKILL everything during a backfill, and compare the results: SEED (1), KILLS (300)
+	@$(BIN)/vid-assets models pull --profile offline
+	@$(BIN)/python -m harness.chaos --seed $(SEED) --kills $(KILLS)
+
+soak: .venv/.installed  ## 20 minutes of clips through sensor and runs, with the slopes of what grows: SEED (1), MINUTES (20)
+	@$(BIN)/vid-assets models pull --profile offline
+	@$(BIN)/python -m harness.soak --seed $(SEED) --minutes $(MINUTES)
 
 accuracy: .venv/.installed  ## How right every analyzer is on generated clips, written to docs/accuracy.md: SEED (1), ONLY="names"
 	@$(BIN)/vid-assets models pull --profile offline

@@ -140,7 +140,7 @@ def fill(warehouse: Warehouse, first: int, until: int) -> dict[str, Any]:
     for start in range(first, until, TEN):
         made = changes(range(start, min(start + TEN, until)))
         began = time.perf_counter()
-        _commit(warehouse, made)
+        commit_alone(warehouse, made)
         spent.append(time.perf_counter() - began)
         if len(commits(warehouse.root, current(warehouse.root).horizon)) >= compaction.COMMITS:
             began = time.perf_counter()
@@ -216,7 +216,7 @@ def tail(warehouse: Warehouse, first: int, passes: int) -> dict[str, Any]:
     warehouse.compact(keep_s=0.0)
     before = asked(warehouse, passes)["queries"]
     for start in range(first, first + TAIL, TEN):
-        _commit(warehouse, changes(range(start, start + TEN)))
+        commit_alone(warehouse, changes(range(start, start + TEN)))
         if len(commits(warehouse.root, current(warehouse.root).horizon)) >= compaction.COMMITS:
             warehouse.compact(keep_s=0.0)
     after = asked(warehouse, passes)["queries"]
@@ -255,7 +255,8 @@ def median_of(answer: dict[str, Any]) -> float:
     return statistics.median(answer["seconds"])
 
 
-def _commit(warehouse: Warehouse, made: dict[str, dict[str, pl.DataFrame | None]]) -> None:
+def commit_alone(warehouse: Warehouse, made: dict[str, dict[str, pl.DataFrame | None]]) -> None:
+    """Commit without a compaction in the background."""
     start, compaction.start = compaction.start, lambda _root: None
     try:
         warehouse.commit(made)
@@ -265,7 +266,7 @@ def _commit(warehouse: Warehouse, made: dict[str, dict[str, pl.DataFrame | None]
 
 def _timed(warehouse: Warehouse, made: dict[str, dict[str, pl.DataFrame | None]]) -> float:
     began = time.perf_counter()
-    _commit(warehouse, made)
+    commit_alone(warehouse, made)
     return time.perf_counter() - began
 
 

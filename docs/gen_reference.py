@@ -11,11 +11,14 @@ from typing import Any
 from resources.catalog.rows import OURS, read
 from resources.catalog.spec import ModelSpec
 from resources.tasks import Task
+from resources.tasks.picture_words import PICTURE_WORDS
+from resources.warehouse import search
 from resources.warehouse.records import FIXED_TABLES
-from resources.warehouse.views import DERIVED, ViewSpec
+from resources.warehouse.views import DERIVED, ViewSpec, search_index
 from vid_assets import analyzers
 from vid_assets.contract import STREAMS, Analyzer, Column
-from vid_assets.registry import discover
+from vid_assets.registry import discover, indexes
+from vid_assets.sql.publish import texts
 from vid_assets.sql.questions import MACROS, views
 
 
@@ -46,6 +49,11 @@ def own_analyzers() -> list[Analyzer]:
         (item for item in discover() if inspect.getmodule(item.run).__name__.startswith(analyzers.__name__)),  # pyright: ignore[reportOptionalMemberAccess]
         key=lambda item: item.name,
     )
+
+
+def asking() -> list[Analyzer]:
+    """What asks models: the analyzers of this project, and what is made for searching."""
+    return [*own_analyzers(), *indexes()]
 
 
 def analyzers_page() -> str:
@@ -117,7 +125,9 @@ def _columns(columns: Mapping[str, Column]) -> Iterator[Sequence[str]]:
 
 def models_page() -> str:
     """The catalogue by task."""
-    tasks = {item.task.name: item.task for item in own_analyzers() if item.task is not None}
+    tasks = {item.task.name: item.task for item in asking() if item.task is not None} | {
+        PICTURE_WORDS.name: PICTURE_WORDS
+    }
     rows = list(read(OURS).values())
     intro = (
         "# Models\n\nAn analyzer asks a *task*. The catalogue has one row per model that answers a task. "
@@ -129,7 +139,9 @@ def models_page() -> str:
 
 
 def _task(task: Task, rows: Iterable[ModelSpec]) -> str:
-    asked = ", ".join(f"[`{item.name}`](analyzers.md#{item.name})" for item in own_analyzers() if item.task is task)
+    names = [f"[`{item.name}`](analyzers.md#{item.name})" for item in own_analyzers() if item.task is task]
+    names += [f"[`{item.name}`](tables.md#{item.name})" for item in indexes() if item.task is task]
+    asked = ", ".join(names) or "[`vid-assets search`](cli.md)"
     columns = ((f"`{name}`", code(field.dtype), field.unit, field.description) for name, field in task.answer.items())
     parts = [
         f"## {task.name} {{#{task.name}}}",
@@ -180,14 +192,24 @@ def tables_page() -> str:
         "[Ask questions in SQL](../how-to/sql.md) shows their use.\n"
     )
     fixed = [_table(spec.name, spec.description, _fixed_columns(spec)) for spec in FIXED_TABLES]
+    made = [_index(item) for item in indexes()]
     derived = [_table(view.name, view.description, _view_columns(view)) for view in (*DERIVED, *views(discover()))]
     macros = table(("macro",), ([f"`{signature}`"] for signature in macro_signatures()))
-    return "\n".join([intro, *fixed, *derived, "## Macros\n", macros, ""])
+    return "\n".join([intro, *fixed, *made, *derived, "## Macros\n", macros, ""])
+
+
+def _index(item: Analyzer) -> str:
+    summary, _, details = item.description.partition("\n")
+    columns = ((f"`{name}`", column.unit, column.description) for name, column in item.table.items())
+    key = ("`video_id`", "text", "Partition key of the video")
+    text = f"{_escaped_blocks(details.strip())}\n\nIt is made of the answers, for [searching](../how-to/search.md)."
+    return f"## {item.name}\n\n{summary}\n\n{text}\n\n{table(('column', 'unit', 'meaning'), [key, *columns])}\n"
 
 
 def macro_signatures() -> list[str]:
     """Name and parameters of each macro."""
-    return [found[1] for text in MACROS if (found := re.match(r"CREATE MACRO (\w+\([^)]*\))", text))]
+    created = [*MACROS, *search.macros(search_index(texts(discover())), [])]
+    return [found[1] for text in created if (found := re.match(r"CREATE MACRO (\w+\([^)]*\))", text))]
 
 
 def _table(name: str, description: str, columns: Iterable[Sequence[str]]) -> str:

@@ -1,5 +1,6 @@
 """Errors of models and model hosts. Each names the culprit, the problem, and the fix."""
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,6 +48,12 @@ class ModelCancelled(ModelError):
     is_outside = True
 
 
+class ModelMemory(ModelError):
+    """The machine or the GPU ran out of memory during the call, with the smallest batch too. The host goes on."""
+
+    is_outside = True
+
+
 class HostLost(ModelError):
     """The host was killed or could not start. The call itself was correct."""
 
@@ -89,7 +96,19 @@ class InvalidSetting(ResourceError):
     """An environment variable has an invalid value."""
 
 
-_TRAVEL = {kind.__name__: kind for kind in (ModelUnavailable, ModelError, ModelDeadline, ModelCancelled)}
+_TRAVEL = {kind.__name__: kind for kind in (ModelUnavailable, ModelError, ModelDeadline, ModelMemory, ModelCancelled)}
+# What torch, onnxruntime, ctranslate2 and numpy say, on the CPU and on a GPU.
+_NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|unable to allocate|can't allocate memory|failed to allocate memory|bad_alloc",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine or the GPU had no memory left for what was asked."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
 
 
 def to_exception(error: tuple[str, str, str, str]) -> ResourceError:
@@ -102,6 +121,9 @@ def to_error(error: BaseException, culprit: str, log: Path) -> tuple[str, str, s
     """Return the tuple for an exception. Other exceptions become a one-line `ModelError` that names the log."""
     if isinstance(error, ResourceError) and type(error).__name__ in _TRAVEL:
         return type(error).__name__, error.culprit, error.problem, error.fix
+    if is_out_of_memory(error):
+        problem = "it ran out of memory, also with the smallest batch"
+        return ModelMemory.__name__, culprit, problem, f"free memory, or choose a smaller model; see {log}"
     lines = str(error).strip().splitlines()
     problem = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return ModelError.__name__, culprit, problem, f"its traceback is in {log}"

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What `write_atomically` writes to. A killed writer leaves it.
+PARTS = ".*.part"
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:

@@ -6,24 +6,34 @@ Relative folders are relative to the working directory.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources.errors import InvalidSetting
 
 PREFIX = "VID_"
+_PASSWORD = re.compile(r"(?<=://)[^/@]*:(?!\d+/).*@")
 _PROFILES = Literal["auto", "offline", "cpu", "gpu"]
+_PARTITIONS = Literal["video", "bucket"]
 
 
 def _unit(unit: str) -> FieldInfo:
     return Field(json_schema_extra={"unit": unit})
+
+
+def _without_password(url: str) -> str:
+    # it would go on into run configurations, logs and error texts
+    if _PASSWORD.search(url):
+        raise ValueError("without a password: credentials come from the environment of the file system's package")
+    return url
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -32,9 +42,13 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Settings(BaseSettings):
     """The settings. Field `name` is the variable ``VID_NAME``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    archive: str = Field(default="data/videos", description="where videos are: a folder, or a URL that fsspec supports")
+    archive: Annotated[str, AfterValidator(_without_password)] = Field(
+        default="data/videos", description="where videos are: a folder, or a URL that fsspec supports"
+    )
     warehouse: str = Field(
         default="data/warehouse",
         description="where results go: a folder, or a DuckLake, `ducklake:postgres:CONNECTION`",
@@ -44,9 +58,24 @@ class Settings(BaseSettings):
     )
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
-        default=Path("data/scratch"), description="decoded streams, fetched copies, sockets of the model hosts"
+        default=Path("data/scratch"),
+        description="decoded streams, fetched copies, vectors for searching, sockets of the hosts",
     )
     scratch_gb: Annotated[Number, _unit("GB")] = Field(default=20.0, ge=0, description="disk space for decoded streams")
+    free_gb: Annotated[Number | None, _unit("GB")] = Field(
+        default=None,
+        ge=0,
+        description="space that stays free on each disk: with less, nothing new begins; default: 0.5 GB or 5 % of the "
+        "disk, whichever is less",
+    )
+    access: Literal["owner", "group", "all"] = Field(
+        default="owner",
+        description="who may read what the pipeline writes: `owner`, `group` (which may also write), `all`",
+    )
+    links: Literal["inside", "all"] = Field(
+        default="inside",
+        description="links that are followed, to files and to folders: those that stay `inside` the archive, or `all`",
+    )
     models: Path = Field(default=Path("data/models"), description="fetched model weights")
     profile: _PROFILES = Field(
         default="auto",
@@ -70,6 +99,13 @@ class Settings(BaseSettings):
     backfill_hours: Annotated[Number | None, _unit("hours")] = Field(
         default=None, gt=0, description="most hours of video per night; default: no limit"
     )
+    partition: _PARTITIONS = Field(
+        default="video",
+        description="what becomes a partition of new videos: each `video`, or a `bucket` of those that arrive together",
+    )
+    bucket_videos: Annotated[int, _unit("videos")] = Field(
+        default=100, ge=1, description="videos after which a bucket is closed; it is also closed after an hour"
+    )
     max_hours: Annotated[Number, _unit("hours")] = Field(default=4.0, gt=0, description="longest video that is decoded")
     max_pictures: Annotated[int, _unit("pictures")] = Field(
         default=4_000_000, ge=1, description="most pictures in a video"
@@ -88,6 +124,11 @@ class Settings(BaseSettings):
     )
     decode_cpu_hours: Annotated[Number, _unit("hours")] = Field(
         default=8.0, gt=0, description="most processor time of a decode, all threads together"
+    )
+    decode_cpu_per_s: Annotated[Number, _unit("seconds")] = Field(
+        default=20.0,
+        gt=0,
+        description="most processor time of a decode for each second of video, of which 60 always count",
     )
     decode_stall_s: Annotated[Number, _unit("seconds")] = Field(
         default=60.0, gt=0, description="time without progress after which a decoder counts as hung"
@@ -165,14 +206,16 @@ def _read(_environment: tuple[tuple[str, str], ...]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower().removeprefix(PREFIX.lower())
-        raise InvalidSetting(
-            f"{variable(name)}={first['input']!r}", _problem(first), f"{_fix(name)}, or unset it"
-        ) from error
+        given = _PASSWORD.sub("***@", str(first["input"]))
+        raise InvalidSetting(f"{variable(name)}={given!r}", _problem(first), f"{_fix(name)}, or unset it") from error
 
 
 def _problem(error: Mapping[str, Any]) -> str:
     known = {"float_parsing": "not a number", "int_parsing": "not a whole number", "literal_error": "no such value"}
-    return known.get(error["type"]) or f"must be {str(error['msg']).removeprefix('Input should be ')}"
+    return (
+        known.get(error["type"])
+        or f"must be {str(error['msg']).removeprefix('Input should be ').removeprefix('Value error, ')}"
+    )
 
 
 def _fix(name: str) -> str:
@@ -182,6 +225,8 @@ def _fix(name: str) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"set it to {', '.join(choices[:-1])} or {choices[-1]}"
     default = _text(field.default)
+    if isinstance(field.default, str):
+        return f"set it to another, such as {default}"
     return f"set it to a number of {_unit_of(field)}" + (f", such as {default}" if default else "")
 
 

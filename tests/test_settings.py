@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import dagster as dg
@@ -30,6 +31,27 @@ def test_defaults_and_empty_variables(monkeypatch):
     for name in Settings.model_fields:
         monkeypatch.setenv(variable(name), "")
     assert settings() == Settings.model_construct(**{name: it.default for name, it in Settings.model_fields.items()})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://key:S3CRET@bucket/films", "ftp://user:S3CRET@host/films", "https://:S3CRET@host", "sftp://u:S3/CR@ET@h"],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(monkeypatch, url):
+    monkeypatch.setenv("VID_ARCHIVE", url)
+    with pytest.raises(InvalidSetting) as caught:
+        settings()
+    assert "S3CRET" not in str(caught.value)
+    assert "without a password" in str(caught.value)
+    assert "S3CRET" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/a:b@c", "/films/a:b@c", "data/videos", "memory://films", "ftp://user@host/x"]
+)
+def test_other_urls_are_accepted(monkeypatch, url):
+    monkeypatch.setenv("VID_ARCHIVE", url)
+    assert settings().archive == url
 
 
 def test_a_change_of_the_environment_is_seen(monkeypatch):

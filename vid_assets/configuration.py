@@ -25,9 +25,10 @@ import pydantic
 from resources.hosting.handle import ModelHostsResource, ModelResource, handle_of
 from resources.settings import settings
 from resources.tasks import Task
+from resources.tasks.picture_words import PICTURE_WORDS
 from vid_assets.contract import Analyzer, Config
 from vid_assets.errors import SettingsError
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 from vid_assets.streams import MediaResource
 
 MODEL_HOSTS = ModelHostsResource.configure_at_launch()
@@ -54,9 +55,11 @@ class Configuration:
 
     def handle_for(self, analyzer: Analyzer) -> ModelResource | None:
         """Return the handle of the analyzer's model; None if it uses no model."""
-        if analyzer.task is None:
-            return None
-        return self.models.get(analyzer.task.key) or handle_of(analyzer.task)(hosts=MODEL_HOSTS)
+        return None if analyzer.task is None else self.handle_of(analyzer.task)
+
+    def handle_of(self, task: Task) -> ModelResource:
+        """Return the handle of the model that answers a task."""
+        return self.models.get(task.key) or handle_of(task)(hosts=MODEL_HOSTS)
 
 
 def configuration() -> Configuration:
@@ -72,8 +75,10 @@ def configuration() -> Configuration:
 def _configuration(path: str) -> Configuration:
     content = read(Path(path)) if path else {"analyzers": {}, "media": {}, "models": {}}
     where = path or "configuration"
-    analyzers = {item.name: item for item in discover()}
-    tasks = {item.task.key: item.task for item in analyzers.values() if item.task is not None}
+    analyzers = {item.name: item for item in computed()}
+    # nothing is computed for a video with the words for pictures: searching asks for them
+    asked = [*(item.task for item in analyzers.values() if item.task is not None), PICTURE_WORDS]
+    tasks = {task.key: task for task in asked}
     _refuse_unknown(f"{where}, [analyzers]", content["analyzers"], analyzers)
     _refuse_unknown(f"{where}, [models]", content["models"], tasks)
     return Configuration(

@@ -2,7 +2,9 @@
 
 An analyzer is one file in ``vid_assets/analyzers``: a pure ``run`` function from inputs to a polars frame, and one
 `Analyzer` that describes it. Inputs are the media streams of one video (`Video`, `Frames`, `Audio`) and the tables of
-other analyzers. An analyzer may ask one model, through a task of ``resources/tasks``, and may have settings.
+other analyzers. The stream ``cues`` is a frame with the columns of the table of that name: the file's own subtitles,
+captions, chapters and timecodes. An analyzer may ask one model, through a task of ``resources/tasks``, and may have
+settings.
 """
 
 import inspect
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from resources.tasks import Task
 from vid_assets.errors import AnalyzerDefinitionError
 
-STREAMS = ("video", "thumbs", "frames", "audio")
+STREAMS = ("video", "thumbs", "frames", "audio", "cues")
 TIME_COLUMNS = ("time_s", "start_s", "end_s")
 GROUPS = (
     "understanding", "objects_and_scene", "people", "text_and_speech", "picture", "structure", "sound", "archive",

@@ -3,7 +3,11 @@
 import dagster as dg
 
 from vid_assets.defs import analyzers, automation, compaction, jobs, report, resources, videos
+from vid_assets.disk import keep_private
 from vid_assets.executor import warm_executor
+
+# Dagster's processes import this module before they write anything.
+keep_private()
 
 defs = dg.Definitions.merge(
     videos.defs,

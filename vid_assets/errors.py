@@ -1,12 +1,21 @@
 """One family of errors: each names the culprit, the problem and the fix."""
 
 import errno
+import re
+import sqlite3
 from typing import ClassVar
 
 _OF_THE_MACHINE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN,
     errno.ESTALE, errno.ENOBUFS, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM,
 )  # fmt: skip
+_IN_RUST = re.compile(r"\(os error (\d+)\)")
+_IN_SQLITE = {
+    "database or disk is full": errno.ENOSPC,
+    "disk I/O error": errno.EIO,
+    "readonly database": errno.EROFS,
+    "unable to open database file": errno.EACCES,
+}
 
 
 class VidAssetsError(Exception):
@@ -68,6 +77,18 @@ class BusyError(VidAssetsError):
     is_outside = True
 
 
+class FolderError(VidAssetsError):
+    """A folder of the pipeline cannot be written: its disk is full or read-only, or belongs to another user."""
+
+    is_outside = True
+
+
+class TeardownError(VidAssetsError):
+    """A resource of a run could not be closed after the last step, so it may not have stored its results."""
+
+    is_outside = True
+
+
 class RunCancelledError(VidAssetsError):
     """The run is being cancelled; its computed results are dropped."""
 
@@ -86,7 +107,21 @@ def is_outside(error: BaseException) -> bool:
         seen.append(cause)
         if getattr(cause, "is_outside", False) or isinstance(cause, (MemoryError, ConnectionError, TimeoutError)):
             return True
-        if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+        if number_of(cause) in _OF_THE_MACHINE:
             return True
         cause = cause.__cause__
     return False
+
+
+def number_of(error: BaseException) -> int | None:
+    """Return the number of the system's error (``errno``) that an error reports; None if it reports none.
+
+    polars and other libraries in Rust name it in their text only. SQLite reports a full disk in its own words.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if found := _IN_RUST.search(str(error)):
+        return int(found[1])
+    if isinstance(error, sqlite3.Error) or isinstance(getattr(error, "orig", None), sqlite3.Error):
+        return next((number for words, number in _IN_SQLITE.items() if words in str(error)), None)
+    return None

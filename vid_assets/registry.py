@@ -6,7 +6,7 @@ A package provides an analyzer with an entry point in the group ``vid_assets.ana
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint
@@ -16,6 +16,7 @@ from vid_assets.contract import STREAMS, Analyzer
 from vid_assets.errors import AnalyzerDefinitionError
 
 GROUP = "vid_assets.analyzers"
+INDEXES = "vid_assets.indexes"
 
 
 @cache
@@ -34,19 +35,45 @@ def discover(package: str = GROUP) -> tuple[Analyzer, ...]:
     return ordered([*own, *_offered(package, {analyzer.name: f"{analyzer.name}.py" for analyzer in own})])
 
 
-def ordered(analyzers: Iterable[Analyzer]) -> tuple[Analyzer, ...]:
+@cache
+def indexes() -> tuple[Analyzer, ...]:
+    """Return what is made of the answers for searching: every file in ``vid_assets/indexes``, by name.
+
+    An index has the description of an analyzer, and is computed, recorded and renewed as one. It answers nothing new
+    about a video, so reports and scores do not count it.
+
+    Raises:
+        AnalyzerDefinitionError: See `discover`.
+    """
+    folder = importlib.import_module(INDEXES).__path__
+    found = [_load(f"{INDEXES}.{module.name}") for module in pkgutil.iter_modules(folder)]
+    return ordered(found, discover())
+
+
+@cache
+def computed() -> tuple[Analyzer, ...]:
+    """Return everything that is computed for each video: the analyzers, and then the indexes."""
+    return (*discover(), *indexes())
+
+
+def ordered(analyzers: Iterable[Analyzer], others: Sequence[Analyzer] = ()) -> tuple[Analyzer, ...]:
     """Return the analyzers sorted so that each comes after those whose tables it reads.
+
+    Args:
+        analyzers: The analyzers.
+        others: Further analyzers whose tables they may read.
 
     Raises:
         AnalyzerDefinitionError: An input is neither a stream nor an analyzer, or the inputs form a cycle.
     """
     by_name = {analyzer.name: analyzer for analyzer in analyzers}
+    there = {*by_name, *(analyzer.name for analyzer in others)}
     for analyzer in by_name.values():
         for name in analyzer.upstream:
-            if name not in by_name:
-                known = ", ".join([*STREAMS, *sorted(by_name)])
+            if name not in there:
+                known = ", ".join([*STREAMS, *sorted(there)])
                 raise AnalyzerDefinitionError(analyzer.name, f"unknown input {name!r}", f"use one of {known}")
-    sorter = TopologicalSorter({name: sorted(by_name[name].upstream) for name in sorted(by_name)})
+    sorter = TopologicalSorter({name: sorted(by_name.keys() & by_name[name].upstream) for name in sorted(by_name)})
     try:
         return tuple(by_name[name] for name in sorter.static_order())
     except CycleError as error:

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from resources.settings import default_of, settings, variable
 from vid_assets.errors import SettingsError
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 
 DISABLED_TAG = "vid/disabled"
 
@@ -60,7 +60,7 @@ class Settings(dg.ConfigurableResource):
 def with_dependants(names: Collection[str]) -> dict[str, str]:
     """Return the named analyzers and all that depend on them, each with the first cause."""
     causes: dict[str, str] = {}
-    for analyzer in discover():
+    for analyzer in computed():
         if analyzer.name in names:
             causes[analyzer.name] = analyzer.name
         elif found := [causes[name] for name in analyzer.upstream if name in causes]:
@@ -75,7 +75,7 @@ def analyzers_named(text: str) -> frozenset[str]:
         SettingsError: An analyzer does not exist.
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
-    known = {analyzer.name for analyzer in discover()}
+    known = {analyzer.name for analyzer in computed()}
     if unknown := sorted(names - known):
         raise SettingsError(
             f"disabled analyzers {', '.join(unknown)}", "no such analyzer", f"use some of {', '.join(sorted(known))}"

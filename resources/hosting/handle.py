@@ -161,7 +161,8 @@ def handle_of(task: Task) -> type[ModelResource]:
 
 
 def _video_of(given: Mapping[str, Any]) -> str:
-    return (given["frames"] if "frames" in given else given["audio"]).video_id
+    """Return the video that is asked about; empty for a question about texts alone."""
+    return next((given[name].video_id for name in ("frames", "audio") if name in given), "")
 
 
 def _streams(given: dict[str, Any]) -> dict[str, Stream]:

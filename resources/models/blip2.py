@@ -39,7 +39,7 @@ class Blip2Host(Host):
             cache=self.cache,
             name=f"{self.spec.name}-{self.spec.revision}",
         )
-        self.processor = Blip2Processor.from_pretrained(self.folder, local_files_only=True)
+        self.processor = Blip2Processor.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
         if is_small(self.model):
             self._answer(np.zeros((1, 64, 64, 3), np.uint8), PROMPTS)

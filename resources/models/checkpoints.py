@@ -19,6 +19,8 @@ from resources.fs import locked
 
 PRECISIONS = ("int8", "nf4", "bf16", "fp16", "fp32")
 QUANTIZED = ("int8", "nf4")
+# A checkpoint is data: no pickles, no code of its own, no network.
+ONLY_DATA = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
 LIBRARIES = ("bitsandbytes", "torch", "transformers")
 
 
@@ -79,7 +81,7 @@ def load_checkpoint(model_class: Any, folder: Path, *, precision: str, device: s
         folder = quantized_once(model_class, folder, precision=precision, device=device, cache=cache, name=name)
     try:
         model = model_class.from_pretrained(
-            folder, dtype=compute_dtype(precision, device), device_map=device, local_files_only=True
+            folder, dtype=compute_dtype(precision, device), device_map=device, **ONLY_DATA
         )
     except OSError as error:
         line = str(error).strip().splitlines()[0]
@@ -129,7 +131,7 @@ def quantized_once(model_class: Any, folder: Path, *, precision: str, device: st
                 quantization_config=_recipe(precision, device),
                 dtype=compute_dtype(precision, device),
                 device_map=device,
-                local_files_only=True,
+                **ONLY_DATA,
             )
             model.save_pretrained(staged)
             # The caller maps what was saved; keeping both would double the memory.

@@ -50,8 +50,10 @@ class VideoLlavaHost(Host):
             name=f"{self.spec.name}-{self.spec.revision}",
         )
         # The processor class requires torchvision for videos; its image processor gives the same result without it.
-        self.images = VideoLlavaImageProcessor.from_pretrained(self.folder, local_files_only=True)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        self.images = VideoLlavaImageProcessor.from_pretrained(
+            self.folder, local_files_only=True, trust_remote_code=False
+        )
+        self.tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
         self.refusal = Refusal.beside(self.folder, self.options["min_confidence"])
         self.count: int = self.options["pictures"]
         if is_small(self.model):

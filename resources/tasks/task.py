@@ -26,13 +26,13 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A question that a model answers about pictures or sound.
+    """A question that a model answers about pictures, sound or texts.
 
     Attributes:
         name: An identifier; catalogue rows name it.
         question: The question, in one sentence.
         model: The Protocol that every model of the task follows. Its only public method is the one that hosts serve.
-            The parameters are ``frames`` with ``rows``, or ``audio``, and further arguments of JSON types.
+            The parameters are ``frames`` with ``rows``, or ``audio``, or neither, and further arguments of JSON types.
         answer: The columns of the answer, in order.
         each: The parameter with one entry per thing asked about. If it is empty, the answer is empty, without a call.
         slowest_s: Seconds that a call may take per entry of `each`, or per second of sound.
@@ -79,6 +79,8 @@ class Task:
         return pl.DataFrame(schema=self.schema)
 
 
+# Shared by answers that are compared by their direction.
+VECTOR = Field(pl.List(pl.Float32), "1", "Vector of length 1; the model decides how many numbers it has.")
 # Shared by answers about pictures.
 ROW = Field(pl.Int64, "1", "Index of the picture in `frames`.")
 BOX = {

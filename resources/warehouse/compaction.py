@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from resources.warehouse.generations import (
 )
 from resources.warehouse.migration import remains
 from resources.warehouse.records import key_of
+from resources.warehouse.search import Index, declared, write_index
 
 # A query opens a file per table for each of them.
 COMMITS = 8
@@ -83,7 +84,19 @@ def compact(root: Path, *, everything: bool = False, keep_s: float = STALE_S) ->
     with locked(root, "compaction"):
         made = _merged(root, current(root), everything=everything)
         Database(root).renew()
-        return Compacted(made, _swept(root, keep_s))
+        done = Compacted(made, _swept(root, keep_s))
+        if _log(root).exists():
+            os.truncate(_log(root), 0)
+        return done
+
+
+def problem(root: Path) -> str | None:
+    """Return why compactions in the background have failed since the last one that ended well; None if none has."""
+    try:
+        lines = _log(root).read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return None
+    return lines[-1] if lines else None
 
 
 def start(root: Path) -> None:
@@ -93,8 +106,7 @@ def start(root: Path) -> None:
     with locked_if_free(root, "compaction") as free:
         if not free:
             return
-    log = root / ".locks" / "compaction.log"
-    with log.open("ab") as sink:
+    with _log(root).open("ab") as sink:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "resources.warehouse.compaction", str(root)],
             stdin=subprocess.DEVNULL,
@@ -129,7 +141,9 @@ def _swept(root: Path, keep_s: float) -> int:
 def _merged(root: Path, before: Generation, *, everything: bool) -> Generation:
     with locked(root, "commit"):
         tail = commits(root, before.horizon)
-    if not tail and not (everything and len(before.segments) > 1):
+    index = declared(root)
+    unindexed = index is not None and not all(index.has(root, segment) for segment in before.segments)
+    if not tail and not unindexed and not (everything and len(before.segments) > 1):
         return before
     later = {
         table: rows
@@ -146,15 +160,15 @@ def _merged(root: Path, before: Generation, *, everything: bool) -> Generation:
     ):
         group.insert(0, older.pop())
         count += group[0].partitions
-    kept = [left for segment in older if (left := _without(root, segment, replaced)) is not None]
-    made = _merge(root, group, later)
-    segments = (*kept, made) if made.rows else tuple(kept)
+    kept = [left for segment in older if (left := _without(root, segment, replaced, index)) is not None]
+    made = _merge(root, group, later, index) if group or later else None
+    segments = (*kept, made) if made and made.rows else tuple(kept)
     after = Generation(before.number + 1, tail[-1].stamp if tail else before.horizon, segments)
     put(root, after)
     return after
 
 
-def _merge(root: Path, segments: Sequence[Segment], later: Mapping[str, pl.DataFrame]) -> Segment:
+def _merge(root: Path, segments: Sequence[Segment], later: Mapping[str, pl.DataFrame], index: Index | None) -> Segment:
     """Write one segment with the rows of these segments, and the later rows of each table in their place."""
     folder = root / ".tmp" / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -168,6 +182,9 @@ def _merge(root: Path, segments: Sequence[Segment], later: Mapping[str, pl.DataF
                 write_parquet(folder / f"{table}.parquet", frame)
                 rows[table] = frame.height
                 seen.append(frame[key].unique())
+        if index:
+            fresh = {table: frame[key_of(root, table)].unique() for table, frame in later.items()}
+            _index(root, index, folder, rows, segments, fresh)
         return put_segment(root, folder, rows, seen)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -188,22 +205,29 @@ def _table(root: Path, table: str, key: str, segments: Sequence[Segment], later:
     return pl.concat(frames, how="diagonal_relaxed").sort(key, maintain_order=True)
 
 
-def _without(root: Path, segment: Segment, replaced: dict[str, pl.Series]) -> Segment | None:
-    """Return the segment without partitions that were replaced; the segment itself if it has none of them."""
-    every = segment.keys(root)
-    touched = {
-        table: mine
-        for table, found in replaced.items()
-        if table in segment.rows and (mine := found.filter(found.is_in(every.implode()))).len()
-    }
-    frames: dict[str, pl.DataFrame] = {}
-    for table, mine in touched.items():
-        key = key_of(root, table)
-        frame = pl.read_parquet(segment.folder(root) / f"{table}.parquet", glob=False, hive_partitioning=False)
-        left = frame.filter(~pl.col(key).is_in(mine.implode()))
-        if left.height < frame.height:
-            frames[table] = left
-    if not frames:
+def _index(
+    root: Path,
+    index: Index,
+    folder: Path,
+    tables: Iterable[str],
+    segments: Sequence[Segment],
+    fresh: Mapping[str, pl.Series],
+) -> None:
+    """Write the search index of a new segment, made of these segments and of partitions that are `fresh`."""
+    kept = [segment for segment in segments if index.has(root, segment)]
+    unread = [segment.keys(root) for segment in segments if segment not in kept]
+    names = {name: fresh.get(name, pl.Series(dtype=pl.String)) for name in index.texts}
+    every = {name: pl.concat([found.cast(pl.String), *unread]).unique() for name, found in names.items()}
+    write_index(index, folder, tables, every, [segment.folder(root) for segment in kept])
+
+
+def _without(root: Path, segment: Segment, replaced: dict[str, pl.Series], index: Index | None) -> Segment | None:
+    """Return the segment without partitions that were replaced; the segment itself if it has none of them.
+
+    A segment without a search index gets one.
+    """
+    frames, touched = _left(root, segment, replaced)
+    if not frames and (index is None or index.has(root, segment)):
         return segment
     folder = root / ".tmp" / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -221,7 +245,36 @@ def _without(root: Path, segment: Segment, replaced: dict[str, pl.Series]) -> Se
         pl.scan_parquet(folder / f"{table}.parquet", glob=False).select(pl.col(key_of(root, table)).unique()).collect()
         for table in rows
     )
+    if index and index.has(root, segment) and not frames.keys() & index.texts.keys():
+        for file in (index.postings, index.words):
+            file(folder).hardlink_to(file(segment.folder(root)))
+    elif index:
+        _index(root, index, folder, rows, [segment], touched)
     return put_segment(root, folder, rows, (part.to_series() for part in parts))
+
+
+def _left(
+    root: Path, segment: Segment, replaced: dict[str, pl.Series]
+) -> tuple[dict[str, pl.DataFrame], dict[str, pl.Series]]:
+    """Return what is left of each table that loses rows, and by table the partitions that may have been replaced."""
+    every = segment.keys(root)
+    touched = {
+        table: mine
+        for table, found in replaced.items()
+        if table in segment.rows and (mine := found.filter(found.is_in(every.implode()))).len()
+    }
+    frames: dict[str, pl.DataFrame] = {}
+    for table, mine in touched.items():
+        key = key_of(root, table)
+        frame = pl.read_parquet(segment.folder(root) / f"{table}.parquet", glob=False, hive_partitioning=False)
+        left = frame.filter(~pl.col(key).is_in(mine.implode()))
+        if left.height < frame.height:
+            frames[table] = left
+    return frames, touched
+
+
+def _log(root: Path) -> Path:
+    return root / ".locks" / "compaction.log"
 
 
 def _age(path: Path) -> float:

@@ -64,6 +64,12 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
         os.fsync(file.fileno())
 
 
+def sync_file(path: Path) -> None:
+    """Wait until what another library has written to a file is on disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def sync(folder: Path) -> None:
     """Wait until the names in a folder are on disk."""
     handle = os.open(folder, os.O_RDONLY)

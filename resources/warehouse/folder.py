@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from resources.errors import WarehouseError
-from resources.warehouse import compaction, reading
+from resources.warehouse import compaction, reading, search
 from resources.warehouse.commits import EMPTY, TAIL, commit
 from resources.warehouse.database import Database
 from resources.warehouse.declared import declare
@@ -20,7 +20,7 @@ from resources.warehouse.migration import migrate
 from resources.warehouse.records import key_of
 from resources.warehouse.schema import Changes, schema_file
 from resources.warehouse.store import Definition
-from resources.warehouse.views import SETTLE_S, statements
+from resources.warehouse.views import SETTLE_S, search_index, statements
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,9 +55,9 @@ class FolderStore:
         with locked(self.local, "merge"):
             yield
 
-    def partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """Return the rows of the latest commit of a partition."""
-        return reading.partition(self.local, table, key_of(self.local, table), key)
+    def partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the rows of the latest commit of each partition."""
+        return reading.partitions(self.local, table, key_of(self.local, table), keys)
 
     def keys(self, table: str) -> list[str]:
         """Return the keys of the partitions that have rows."""
@@ -84,9 +84,12 @@ class FolderStore:
         del replace  # on one machine the code that runs is the newest
         if "?" in str(self.local):
             raise WarehouseError(str(self.local), "DuckDB takes what follows a ? for options", "choose another folder")
-        script = statements(self.local, definition.tables, definition.analyzers, definition.views, definition.macros)
+        script = statements(
+            self.local, definition.tables, definition.analyzers, definition.views, definition.macros, definition.texts
+        )
         text = ";\n".join(script) + ";\n"
         declare(self.local, definition.tables, self.local / TAIL / EMPTY)
+        search.declare(self.local, search_index(definition.texts))
         migrate(self.local)
         if self._database.is_current(text):
             return False

@@ -14,8 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from resources import fs
+from resources.errors import WarehouseError
 from resources.warehouse.files import sync, write_parquet
 
+# Of the folders and files. Code that knows a lower number does not touch them.
+LAYOUT = 1
 SEGMENTS = "segments"
 GENERATIONS = ".generations"
 KEYS = "@keys.parquet"
@@ -76,7 +79,11 @@ def generations(root: Path) -> list[Generation]:
 
 
 def current(root: Path) -> Generation:
-    """Return the newest generation."""
+    """Return the newest generation.
+
+    Raises:
+        WarehouseError: A newer version of this project wrote it.
+    """
     for number in sorted((int(file.stem) for file in (root / GENERATIONS).glob("*.json")), reverse=True):
         if made := _read(root, number):
             return made
@@ -86,7 +93,9 @@ def current(root: Path) -> Generation:
 def put(root: Path, made: Generation) -> None:
     """Make a generation the newest one. Its segments must be on disk."""
     (root / GENERATIONS).mkdir(parents=True, exist_ok=True)
-    fs.write_atomically(root / GENERATIONS / f"{made.number}.json", json.dumps(asdict(made)), durable=True)
+    fs.write_atomically(
+        root / GENERATIONS / f"{made.number}.json", json.dumps({"layout": LAYOUT} | asdict(made)), durable=True
+    )
 
 
 def put_segment(root: Path, folder: Path, rows: dict[str, int], seen: Iterable[pl.Series]) -> Segment:
@@ -112,5 +121,8 @@ def _read(root: Path, number: int) -> Generation | None:
         found = json.loads((root / GENERATIONS / f"{number}.json").read_text())
     except FileNotFoundError:
         return None
+    if (layout := found.get("layout", LAYOUT)) > LAYOUT:
+        problem = f"a newer version of vid_assets wrote it (layout {layout}, this one knows {LAYOUT})"
+        raise WarehouseError(str(root), problem, "update vid_assets on this machine")
     segments = tuple(Segment(**segment) for segment in found["segments"])
     return Generation(found["number"], found["horizon"], segments)

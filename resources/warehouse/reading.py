@@ -1,5 +1,6 @@
 """The current rows of a table, read with polars: the segments of the newest generation and the commits after it."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -8,25 +9,26 @@ from resources.warehouse.commits import Commit, commits, current_rows, unmarked
 from resources.warehouse.generations import Generation, current
 
 
-def partition(root: Path, table: str, key: str, value: str) -> pl.DataFrame | None:
-    """Return the rows of one partition, or None if it has none.
+def partitions(root: Path, table: str, key: str, values: Collection[str]) -> dict[str, pl.DataFrame]:
+    """Return the rows of these partitions that have any. Each file is read once, however many they are.
 
     Args:
         root: Folder of the warehouse.
         table: The table.
         key: The column that names the partition.
-        value: The partition.
+        values: The partitions.
     """
     generation, tail = _now(root)
-    for made in reversed(tail):
-        if file := made.file(table):
-            found = _rows(file, key, value)
-            if found.height:
-                rows = unmarked(found)
-                return rows if rows.height else None
+    left, found = set(values), dict[str, pl.DataFrame]()
     # no partition is in two segments
-    parts = (_rows(file, key, value) for file in generation.files(root, table))
-    return next((found for found in parts if found.height), None)
+    for file in (*(file for made in reversed(tail) if (file := made.file(table))), *generation.files(root, table)):
+        if not left:
+            break
+        for (name,), rows in _rows(file, key, left).partition_by(key, as_dict=True, maintain_order=True).items():
+            left.discard(name)
+            if (current := unmarked(rows)).height:
+                found[name] = current
+    return found
 
 
 def table(root: Path, name: str, key: str, schema_file: Path) -> pl.LazyFrame:
@@ -52,8 +54,10 @@ def keys(root: Path, table: str, key: str) -> list[str]:
     return sorted(found)
 
 
-def _rows(file: Path, key: str, value: str) -> pl.DataFrame:
-    return pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(pl.col(key) == value).collect()
+def _rows(file: Path, key: str, values: Collection[str]) -> pl.DataFrame:
+    # one value is compared with the statistics of the file
+    wanted = pl.col(key) == next(iter(values)) if len(values) == 1 else pl.col(key).is_in(list(values))
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False).filter(wanted).collect()
 
 
 def _now(root: Path) -> tuple[Generation, list[Commit]]:

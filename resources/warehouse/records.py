@@ -29,6 +29,12 @@ SOURCES = TableSpec(
         ("modified_at", UTC, "UTC", "Modification time of the file"),
         ("registered_at", UTC, "UTC", "When the pipeline first saw it"),
         ("vanished_at", UTC, "UTC", "When the pipeline found that it has vanished; null while it exists"),
+        (
+            "bucket",
+            pl.String,
+            "text",
+            "Partition that it shares with others; null for one of its own, empty until its bucket is closed",
+        ),
     ),
 )
 

@@ -21,7 +21,7 @@ of this class see the latest commit.
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ from resources.warehouse.folder import FolderStore
 from resources.warehouse.lake import LakeStore, is_lake
 from resources.warehouse.records import FIXED_TABLES, key_of
 from resources.warehouse.schema import AnalyzerSpec, Changes, ColumnSpec, TableSpec, schema_file, sql_type
+from resources.warehouse.search import TextSpec
 from resources.warehouse.stage import STAGED, Stage, Staged, adopt, close_stage, merged, open_stage
 from resources.warehouse.store import Compacted, Definition, Store
 from resources.warehouse.views import DERIVED_NAMES, ViewSpec
@@ -42,7 +43,7 @@ from resources.warehouse.views import DERIVED_NAMES, ViewSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "ViewSpec", "Warehouse"]
+__all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "TextSpec", "ViewSpec", "Warehouse"]
 
 _RETRY_TAG = "dagster/retry_strategy"
 _KEY = re.compile(r"\w[\w.+-]*")
@@ -130,9 +131,13 @@ class Warehouse(dg.ConfigurableResource):
             WarehouseError: See `check`.
         """
         with self.store.alone():
+            merging: dict[str, list[str]] = {}
+            for (table, key), (on, _) in staged.items():
+                merging.setdefault(table, []).extend([key] if on else [])
+            there = {table: self.read_partitions(table, keys) for table, keys in merging.items() if keys}
             changes: dict[str, dict[str, pl.DataFrame | None]] = {}
             for (table, key), (on, rows) in staged.items():
-                frame = merged(self.read_partition(table, key), rows, on) if on else rows
+                frame = merged(there[table].get(key), rows, on) if on else rows
                 changes.setdefault(table, {})[key] = frame
             self.commit(changes)
 
@@ -158,8 +163,17 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: `table` or `key` is not allowed.
         """
-        _check_names(table, key)
-        return self.store.partition(table, key)
+        return self.read_partitions(table, [key]).get(key)
+
+    def read_partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the latest rows of those of these partitions that have any.
+
+        Raises:
+            WarehouseError: `table` or a key is not allowed.
+        """
+        for key in keys:
+            _check_names(table, key)
+        return self.store.partitions(table, keys)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Remove one partition from the table. A missing partition is not an error.
@@ -209,6 +223,7 @@ class Warehouse(dg.ConfigurableResource):
         analyzers: Sequence[AnalyzerSpec] = (),
         views: Sequence[ViewSpec] = (),
         macros: Sequence[str] = (),
+        texts: Sequence[TextSpec] = (),
         code: Mapping[str, str] | None = None,
         *,
         replace: bool = True,
@@ -224,6 +239,7 @@ class Warehouse(dg.ConfigurableResource):
             analyzers: What `video_quality` expects of every video, and what the view `analyzers` lists.
             views: Further views over these, in an order in which they can be created.
             macros: Statements that create macros over all of them.
+            texts: What the macro ``search_text`` searches; without any there is no such macro.
             code: What all machines must have in common, by name: release, sources, profile, ...
             replace: Whether the definition of other code may be replaced. A run on a node of a cluster may not.
 
@@ -238,7 +254,7 @@ class Warehouse(dg.ConfigurableResource):
         names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WarehouseError(f"tables {twice}", "the name is used by more than one table or view", "rename one")
-        return self.store.define(Definition(specs, analyzers, views, macros, code), replace=replace)
+        return self.store.define(Definition(specs, analyzers, views, macros, texts, code), replace=replace)
 
     def compact(self, *, everything: bool = False, keep_s: float | None = None) -> Compacted:
         """Merge the commits into few large files, and remove files that nobody needs.

@@ -1,6 +1,6 @@
 """What a warehouse needs of the place where its rows are: one folder, or a DuckLake that many machines share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from resources.warehouse.schema import AnalyzerSpec, Changes, TableSpec
+from resources.warehouse.search import TextSpec
 from resources.warehouse.views import ViewSpec
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Definition:
         analyzers: What `video_quality` expects of every video, and what the view `analyzers` lists.
         views: Further views, in an order in which they can be created.
         macros: Statements that create macros over all of them.
+        texts: What the macro ``search_text`` searches; without any there is no such macro.
         code: What all machines must have in common, by name: see `LakeStore.define`.
     """
 
@@ -31,6 +33,7 @@ class Definition:
     analyzers: Sequence[AnalyzerSpec] = ()
     views: Sequence[ViewSpec] = ()
     macros: Sequence[str] = ()
+    texts: Sequence[TextSpec] = ()
     code: Mapping[str, str] | None = None
 
 
@@ -69,8 +72,8 @@ class Store(Protocol):
         """Keep other writers that read before they write out of the block, on all machines."""
         ...
 
-    def partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """Return the latest rows of a partition in their order; None if it has none."""
+    def partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the latest rows, in their order, of those of these partitions that have any."""
         ...
 
     def keys(self, table: str) -> list[str]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from resources.warehouse import search
 from resources.warehouse.commits import MARKER, TAIL
 from resources.warehouse.generations import Generation
 from resources.warehouse.schema import AnalyzerSpec, TableSpec, quoted, schema_file, sql_type
+from resources.warehouse.search import TextSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class ViewSpec:
 
 
 SETTLE_S = 0.25
-_PLACE = re.compile(r"\{\{(?:horizon|segments (\w+))\}\}")
+_PLACE = re.compile(r"\{\{(?P<what>\w+)(?: (?P<digest>[0-9a-f]{12}))?(?: (?P<table>\w+))?\}\}")
 
 # The segments are those of one generation, and their list is part of the view: see `generations`. The commits after it
 # are found by a pattern. Only settled commits count, those from before the transaction began, with a margin for one
@@ -38,9 +40,9 @@ _TABLE = """
 SELECT merged.* FROM {merged} AS merged
 ANTI JOIN (SELECT {key} FROM {later}) AS newer USING ({key})
 UNION ALL
-SELECT * EXCLUDE (filename, "@newest", "{marker}")
-FROM (SELECT *, max(filename) OVER (PARTITION BY {key}) AS "@newest" FROM {later})
-WHERE filename = "@newest" AND "{marker}" IS NOT TRUE"""
+SELECT * EXCLUDE (filename, "@newest", "{marker}") FROM {newest} WHERE "{marker}" IS NOT TRUE"""
+_NEWEST = """(
+    FROM (SELECT *, max(filename) OVER (PARTITION BY {key}) AS "@newest" FROM {later}) WHERE filename = "@newest")"""
 _LATER = """(
     SELECT *, filename FROM read_parquet({files}, hive_partitioning = false, schema = MAP {{{fields}}})
     WHERE filename > {{{{horizon}}}} AND filename <= {tail} || (epoch_us(now()) - {settle})::VARCHAR)"""
@@ -184,6 +186,7 @@ def statements(
     analyzers: Sequence[AnalyzerSpec],
     more: Sequence[ViewSpec] = (),
     macros: Sequence[str] = (),
+    texts: Sequence[TextSpec] = (),
 ) -> list[str]:
     """Return the SQL for an empty database: views over the tables below the absolute folder `root`, and macros.
 
@@ -195,6 +198,8 @@ def statements(
     script = [TIMECODE, *map(_stand_in, tables)]
     script += [statement for view in views for statement in _creation(view)]
     script += macros
+    later = (spec.select(_newest(root, spec.table, spec.columns)) for spec in texts)
+    script += search.macros(search_index(texts), later) if texts else []
     return script + [statement for table in tables for statement in _creation(_table_view(root, table))]
 
 
@@ -202,12 +207,29 @@ def rendered(script: str, root: Path, generation: Generation) -> str:
     """Return a script of `statements` with the files of a generation, whose number its first line names."""
 
     def files(found: re.Match[str]) -> str:
-        table = found[1]
-        if table is None:
+        if found["what"] == "horizon":
             return literal(f"{root / TAIL}/{generation.horizon:016}~")
-        return ", ".join(literal(str(file)) for file in generation.files(root, table) or [schema_file(root, table)])
+        return ", ".join(literal(str(file)) for file in _files(root, generation, **found.groupdict()))
 
     return f"-- generation {generation.number}\n{_PLACE.sub(files, script)}"
+
+
+def search_index(texts: Sequence[TextSpec]) -> search.Index:
+    """Return the search index over these texts."""
+    return search.index_of(texts, {spec.table.name: _fields(spec.columns) for spec in texts})
+
+
+def _files(root: Path, generation: Generation, what: str, digest: str, table: str) -> list[Path]:
+    """Return what a place in a script of `statements` stands for, at least one file."""
+    if what == "segments":
+        return generation.files(root, table) or [schema_file(root, table)]
+    index = search.Index(digest, {})
+    with_index = [segment for segment in generation.segments if index.has(root, segment)]
+    if what == "unindexed":
+        without = [segment for segment in generation.segments if segment not in with_index]
+        return [file for segment in without if (file := segment.file(root, table))] or [schema_file(root, table)]
+    file_of, empty = (index.words, search.EMPTY_WORDS) if what == "words" else (index.postings, search.EMPTY_POSTINGS)
+    return [file_of(segment.folder(root)) for segment in with_index] or [root / "tables" / empty]
 
 
 def _creation(view: ViewSpec) -> list[str]:
@@ -231,21 +253,30 @@ def _table_view(root: Path, table: TableSpec) -> ViewSpec:
     # `schema` fixes names, order and types whatever the files contain: a column missing in a file is null, and a column
     # no longer in the table is left out. Unlike `union_by_name` it opens no file before the scan.
     types = _types(table)
-    # A folder's own name may contain glob characters: each goes into brackets.
-    folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / TAIL))
-    later = _LATER.format(
-        files=literal(f"{folder}/*/{table.name}.parquet"),
-        fields=_fields(types | {MARKER: "BOOLEAN"}),
-        tail=literal(f"{root / TAIL}/"),
-        settle=round(SETTLE_S * 1e6),
-    )
     query = _TABLE.format(
         key=quoted(table.key),
         merged=_MERGED.format(table=table.name, fields=_fields(types)),
-        later=later,
+        later=_later(root, table, types),
+        newest=_newest(root, table, types),
         marker=MARKER,
     )
     return ViewSpec(table.name, table.description, query, {c.name: (c.unit, c.description) for c in table.columns})
+
+
+def _newest(root: Path, table: TableSpec, types: Mapping[str, str]) -> str:
+    """Return the query of the rows that count of the commits after the segments, with their markers."""
+    return _NEWEST.format(key=quoted(table.key), later=_later(root, table, types))
+
+
+def _later(root: Path, table: TableSpec, types: Mapping[str, str]) -> str:
+    # A folder's own name may contain glob characters: each goes into brackets.
+    folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / TAIL))
+    return _LATER.format(
+        files=literal(f"{folder}/*/{table.name}.parquet"),
+        fields=_fields({**types, MARKER: "BOOLEAN"}),
+        tail=literal(f"{root / TAIL}/"),
+        settle=round(SETTLE_S * 1e6),
+    )
 
 
 def _types(table: TableSpec) -> dict[str, str]:

@@ -9,11 +9,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from resources.warehouse.records import ANALYZER_RUNS
+from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
 from vid_assets.archive import scan
-from vid_assets.archive.plan import Batch, Budget, Due, Wanted, batches, due, within
+from vid_assets.archive.listing import LEADS_OUT
+from vid_assets.archive.plan import Batch, Budget, DuePartition, Wanted, batches, due, within
 from vid_assets.archive.register import register, take_in
 from vid_assets.archive.scan import SETTLE_S, Archive
 from vid_assets.defs import automation
@@ -122,7 +123,8 @@ def test_an_archive_that_cannot_be_listed_loses_nothing(archive):
     assert not changes.vanished
 
 
-def test_a_link_in_a_circle_ends(archive):
+def test_a_link_in_a_circle_ends(archive, monkeypatch):
+    monkeypatch.setenv("VID_LINKS", "all")
     root = Path(archive.root)
     put(root / "a/one.mp4")
     for name, target in {"a/again": root, "a/itself": root / "a/itself", "a/up": root.parent, "b": root / "a"}.items():
@@ -136,7 +138,8 @@ def test_a_link_in_a_circle_ends(archive):
     ]
 
 
-def test_linked_folders_and_files_are_found_once(archive, tmp_path):
+def test_linked_folders_and_files_are_found_once(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("VID_LINKS", "all")
     root = Path(archive.root)
     put(tmp_path / "disk/films/one.mp4")
     put(tmp_path / "disk/two.mp4")
@@ -157,7 +160,8 @@ def test_linked_folders_and_files_are_found_once(archive, tmp_path):
     assert any(name.endswith("one.mp4") for name in ready(archive) | set(changes.ready))
 
 
-def test_a_linked_file_follows_its_target(archive, tmp_path):
+def test_a_linked_file_follows_its_target(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("VID_LINKS", "all")
     root, target = Path(archive.root), put(tmp_path / "disk/one.mp4")
     (root / "link.mp4").symlink_to(target)
     assert ready(archive) == {"link.mp4"}
@@ -165,6 +169,30 @@ def test_a_linked_file_follows_its_target(archive, tmp_path):
     assert archive.scan().ready == {str(root / "link.mp4"): "link"}
     target.unlink()
     assert [gone.video_id for gone in archive.scan().vanished] == ["link"]
+
+
+def test_links_that_stay_inside_are_followed_and_others_are_told(archive, tmp_path, monkeypatch):
+    root = Path(archive.root)
+    put(root / ".store/one.mp4")
+    put(root / "two.mp4")
+    put(tmp_path / "disk/three.mp4")
+    (tmp_path / "archive_2").mkdir()
+    put(tmp_path / "archive_2/four.mp4")
+    links = {
+        "in": root / ".store", "in.mp4": root / "two.mp4", "out": tmp_path / "disk", "up": Path("..") / "disk",
+        "out.mp4": tmp_path / "disk/three.mp4", "name": tmp_path / "archive_2", "broken.mp4": tmp_path / "no",
+        "chain.mp4": root / "out.mp4",
+    }  # fmt: skip
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    assert ready(archive) == {"two.mp4", "in.mp4", "in/one.mp4"}
+    assert [group.count for group in archive.skipped() if group.reason == LEADS_OUT] == [6]
+    monkeypatch.setenv("VID_LINKS", "all")
+    new = {Path(path).name for _ in range(2) for path in ready(archive)}
+    assert new == {"out.mp4", "chain.mp4", "four.mp4", "three.mp4"}
+    monkeypatch.delenv("VID_LINKS")
+    assert ready(archive) | ready(archive) == set()
+    assert [group.count for group in archive.skipped() if group.reason == LEADS_OUT] == [6]
 
 
 def test_an_index_of_an_earlier_version_is_kept(tmp_path):
@@ -186,8 +214,8 @@ def test_a_folder_that_cannot_be_listed_keeps_what_was_found(archive, monkeypatc
     assert ready(archive) == {"a/one.mp4"}
     listing = scan.list_folder
 
-    def refused(fs, path, real):
-        return fails(PermissionError(13, "Permission denied")) if path == str(folder) else listing(fs, path, real)
+    def refused(fs, path, *more):
+        return fails(PermissionError(13, "Permission denied")) if path == str(folder) else listing(fs, path, *more)
 
     monkeypatch.setattr(scan, "list_folder", refused)
     changes = archive.scan()
@@ -395,7 +423,7 @@ def test_what_is_due(home):
 
 
 def test_a_night_has_a_budget():
-    items = [Due(str(number), frozenset("a"), "missing", 2.0) for number in range(5)]
+    items = [DuePartition(str(number), frozenset("a"), "missing", 1, 2.0) for number in range(5)]
     assert len(list(within(items, Budget()))) == 5
     assert len(list(within(items, Budget(videos=3)))) == 3
     assert len(list(within(items, Budget(hours=4.5)))) == 2
@@ -404,7 +432,7 @@ def test_a_night_has_a_budget():
 
 def test_neighbours_share_a_run():
     order = [f"v{number}" for number in range(8)]
-    items = [Due(order[number], frozenset("a"), "missing") for number in (6, 5, 4, 1, 0)]
+    items = [DuePartition(order[number], frozenset("a"), "missing") for number in (6, 5, 4, 1, 0)]
     assert batches(items, order, size=2) == [
         Batch("v0", "v1", 2, frozenset("a"), "missing"),
         Batch("v4", "v5", 2, frozenset("a"), "missing"),
@@ -435,6 +463,52 @@ def test_the_sensor_requests_runs_for_new_files_only(home, monkeypatch):
     assert order[0] == known
     assert all(request.asset_selection is None for request in result.run_requests or [])
     assert isinstance(tick(), dg.SkipReason)
+
+
+def test_after_a_full_disk_the_sensor_goes_on_with_everything(home, monkeypatch):
+    root, warehouse, settings, instance = home
+    known = register(put(root / "known.mp4", "known"), warehouse, instance).video_id
+    put(root / "new.mp4", "new")
+    resources = {"settings": settings, "warehouse": warehouse, "media": MediaResource()}
+
+    def tick(cursor):
+        with dg.build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
+            return automation.archive_sensor(context), context.cursor
+
+    monkeypatch.setenv("VID_FREE_GB", "1e9")
+    result, cursor = tick(None)
+    assert isinstance(result, dg.SkipReason)
+    assert "its disk is full" in str(result.skip_message)
+    assert instance.get_dynamic_partitions("videos") == [known]
+    monkeypatch.delenv("VID_FREE_GB")
+    result, _ = tick(cursor)
+    assert isinstance(result, dg.SensorResult)
+    assert [request.tags[automation._RANGE_TAGS[0]] for request in result.run_requests or []] == [known]
+    assert instance.get_dynamic_partitions("videos")[1].startswith("new-")
+    assert isinstance(tick(result.cursor)[0], dg.SkipReason)
+
+
+def test_a_page_that_could_not_be_written_is_due(home, monkeypatch, tmp_path):
+    root, warehouse, _, instance = home
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    monkeypatch.setenv("VID_REPORTS", str(reports))
+    keys = [register(put(root / f"{number}.mp4", str(number)), warehouse, instance).video_id for number in range(4)]
+    monkeypatch.setattr(automation, "wanted_answers", lambda: {"videos": Wanted("1")})
+    at = datetime.now(UTC)
+    for key in keys[:3]:
+        row = {"video_id": key, "analyzer": "videos", "status": "value", "code_version": "1", "own_settings": False}
+        warehouse.replace_partition(
+            "analyzer_runs", key, ANALYZER_RUNS.frame([row | {"started_at": at, "ended_at": at}])
+        )
+        warehouse.replace_partition("videos", key, VIDEOS.frame([{"video_id": key}]))
+    for key, age_s in ((keys[0], -60.0), (keys[1], 60.0)):
+        (reports / f"{key}.html").touch()
+        os.utime(reports / f"{key}.html", (at.timestamp() - age_s,) * 2)
+    made = automation.planned(instance, warehouse)
+    assert [(batch.first, batch.last, sorted(batch.assets)) for batch in made] == [
+        (keys[1], keys[2], ["video_report"]), (keys[3], keys[3], ["videos"]),
+    ]  # fmt: skip
 
 
 def test_the_night_leaves_out_what_is_under_way(home, tmp_path):

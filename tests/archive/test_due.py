@@ -133,6 +133,7 @@ def test_what_is_switched_off_is_not_wanted(warehouse: Warehouse) -> None:
 def test_videos_that_are_complete_are_not_looked_at_one_by_one(warehouse: Warehouse, monkeypatch) -> None:
     looked: list[str] = []
     real = plan._records
+    monkeypatch.setattr(plan, "_FEW", 3)
     monkeypatch.setattr(plan, "_records", lambda made, keys: looked.extend(keys) or real(made, keys))
     rows = {"done": records(), "stale": records(b={"code_version": "1-old"}), "later": records()}
     rows["later"]["a"] |= {"started_at": T0 + timedelta(days=1), "ended_at": T0 + timedelta(days=1)}

@@ -104,3 +104,23 @@ def test_results_of_a_vanished_file_go_but_an_open_stream_stays(home):
     assert (scratch / source.video_id / "meta.json").is_file()
     assert not list((folder / "reports/previews").iterdir())
     media.close()
+
+
+def test_what_killed_writers_left_goes_after_an_hour(home):
+    folder, _, instance, _ = home
+    (folder / "reports/cards").mkdir(parents=True)
+    old = [
+        folder / "reports/.1.ab.part",
+        folder / "reports/cards/.1.cd.part",
+        Path(instance.root_directory) / ".2.part",
+    ]
+    new = folder / "reports/.3.part"
+    for part in (*old, new):
+        part.touch()
+    for part in old:
+        os.utime(part, (time.time() - 3700,) * 2)
+    assert pruned(home, dry_run=True).leftovers == 3
+    assert all(part.exists() for part in old)
+    pruned(home)
+    assert not any(part.exists() for part in old)
+    assert new.exists()

@@ -23,15 +23,16 @@ from vid_assets.defs import automation
 from vid_assets.errors import SettingsError
 from vid_assets.executor import Stop
 from vid_assets.pipeline.records import read_records
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 from vid_assets.runs import backfill as module
 from vid_assets.runs.backfill import FAILED, FINE, Backfill
+from vid_assets.runs.home import dagster_home
 from vid_assets.sql.publish import publish
 from vid_assets.synthetic.clips import Clip, Shot, render
 
 ROOT = Path(__file__).parents[2]
 RUN = {"color_analysis"}
-OFF = ",".join(analyzer.name for analyzer in discover() if analyzer.name not in RUN)
+OFF = ",".join(analyzer.name for analyzer in computed() if analyzer.name not in RUN)
 # A process whose analyzers take their time, with a run for each video.
 SLOW = """
 import os, sys, time
@@ -276,7 +277,7 @@ def test_the_first_signal_ends_it_after_the_running_steps(home, number):
     assert assert_clean(home) == [dg.DagsterRunStatus.CANCELED]
     # what ran is whole, and the next backfill does the rest
     ran = {name for video in ("one", "two") for name in records(home, video)[1]} - {"videos"}
-    assert 0 < len(ran) < len(discover())
+    assert 0 < len(ran) < len(computed())
     assert "1 video done." in output
     assert run()[0] == FINE
     for video in ("one", "two"):
@@ -365,3 +366,15 @@ def test_an_analyzer_that_was_given_up_is_listed(home):
         f"  {name}.mp4 ({key}): color_analysis: it broke"
         for name, key in zip(("two", "one"), reversed(keys), strict=True)
     ]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_home_without_settings_gets_all_of_them_or_none(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    if content is not None:  # an earlier release left this when the disk was full
+        (tmp_path / "dagster.yaml").write_text(content)
+    dagster_home()
+    assert (tmp_path / "dagster.yaml").read_bytes() == (ROOT / "dagster_home/dagster.yaml").read_bytes()
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    dagster_home()
+    assert (tmp_path / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"

@@ -55,3 +55,9 @@ def test_paths_that_mean_nothing_are_told_and_the_others_go_on(tree):
         "empty: holds no video",
         "*.avi: no file matches",
     ]
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a/" * 3000, "~nobody-has-this-home/x.mp4", "nul\0.mp4", "\udcff" * 300])
+def test_what_can_be_no_path_is_an_input_that_matches_nothing_or_cannot_be_opened(path):
+    files, problems = files_of([path])
+    assert len(files) + len(problems) == 1

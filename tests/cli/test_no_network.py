@@ -13,7 +13,7 @@ from resources.hosting.local.starter import _environment
 from resources.telemetry import OPT_OUT, opt_out
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
-from vid_assets.registry import discover
+from vid_assets.registry import computed
 from vid_assets.synthetic.clips import Clip, Shot, Sound, Text, render
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def analysed(places, *around):
     command = [*around, "sh", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     records = Warehouse(path=str(folder / "warehouse")).read_table(ANALYZER_RUNS.name).collect()
-    assert set(records["analyzer"]) == {"videos", *(analyzer.name for analyzer in discover())}, (
+    assert set(records["analyzer"]) == {"videos", *(analyzer.name for analyzer in computed())}, (
         done.stdout + done.stderr
     )
     assert records.filter(records["status"] == "failed").is_empty()

@@ -89,6 +89,19 @@ def test_status_needs_no_archive(archive, monkeypatch):
     assert main(["status"]) == 0
 
 
+def test_status_tells_of_compactions_that_fail(archive, capsys, tmp_path):
+    from resources.settings import settings
+
+    log = settings().warehouse / ".locks" / "compaction.log"
+    log.write_text("Traceback\nOSError: no space left\n")
+    try:
+        assert main(["status"]) == 0
+    finally:
+        log.unlink()
+    output = capsys.readouterr()
+    assert "compaction fails: OSError: no space left; `vid-assets compact` tries it again" in output.out + output.err
+
+
 def test_status_as_json(archive, capsys):
     assert main(["status", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

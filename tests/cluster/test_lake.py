@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from resources.errors import WarehouseError
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
-from resources.warehouse.resource import AnalyzerSpec, ColumnSpec, TableSpec, ViewSpec, Warehouse
+from resources.warehouse.resource import AnalyzerSpec, ColumnSpec, TableSpec, TextSpec, ViewSpec, Warehouse
 from vid_assets.sql.questions import MACROS
 
 ROOT = Path(__file__).parents[2]
@@ -281,14 +281,14 @@ def test_the_macros_of_the_pipeline_can_be_stored(lake: Warehouse) -> None:
         ViewSpec("events", "Events", events, {}),
         ViewSpec("texts", "Texts", "SELECT 'luma' AS name", {}),
     ]
-    lake.publish([LUMA, TEXT], views=views, macros=MACROS)
+    lake.publish([LUMA, TEXT], views=views, macros=MACROS[:2], texts=[TextSpec(TEXT, "text", "start_s", None)])
     lake.replace_partition("words", "a", words("a", "your dog", "country"))
     with lake.connect() as connection:
         clips = "SELECT start_s, events FROM clips('{}', source := '{}')"
         assert connection.execute("SELECT start_s, events FROM clips('dog')").fetchall() == [(0.0, 1)]
         assert connection.execute(clips.format("dog", "luma")).fetchall() == [(0.0, 1)]
         assert connection.execute(clips.format("dog", "other")).fetchall() == []
-        assert connection.execute("SELECT text FROM search_text('dog your')").fetchall() == [("your dog",)]
+        assert connection.execute("SELECT text FROM search_text('Dog yo')").fetchall() == [("your dog",)]
         assert len(connection.execute("FROM timeline('a')").fetchall()) == 2
 
 

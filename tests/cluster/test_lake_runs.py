@@ -1,5 +1,6 @@
 """What a run does with a lake as its warehouse."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import dagster as dg
@@ -34,14 +35,14 @@ def test_a_lost_run_is_to_begin_anew(lake: Warehouse, tmp_path: Path) -> None:
 def test_a_run_asks_a_lake_once_for_what_it_reads(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.publish([LUMA])
     lake.replace_partition("luma", "a", rows("a", 0.1, 0.2))
-    asked: list[tuple[str, str]] = []
-    read = LakeStore.partition
+    asked: list[tuple[str, list[str]]] = []
+    read = LakeStore.partitions
 
-    def partition(store: LakeStore, table: str, key: str) -> pl.DataFrame | None:
-        asked.append((table, key))
-        return read(store, table, key)
+    def partitions(store: LakeStore, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        asked.append((table, list(keys)))
+        return read(store, table, keys)
 
-    monkeypatch.setattr(LakeStore, "partition", partition)
+    monkeypatch.setattr(LakeStore, "partitions", partitions)
     with lake.batch() as stage:
         for _ in range(3):
             assert stage.read_partition("luma", "a") is not None
@@ -50,7 +51,7 @@ def test_a_run_asks_a_lake_once_for_what_it_reads(lake: Warehouse, monkeypatch: 
         merged = stage.read_partition("luma", "a")
         assert merged is not None
         assert sorted(merged["luma"].to_list()) == [0.2, 0.5]
-        assert asked == [("luma", "a"), ("luma", "b")]
+        assert asked == [("luma", ["a"]), ("luma", ["b"])]
         # meanwhile another run adds a row, which is there when this one is published
         lake.merge_partition("luma", "a", rows("a", 0.0, 0.0, 0.7)[2:], on="start_s")
     assert sorted(luma for _, _, luma in lake.read_table("luma").collect().rows()) == [0.2, 0.5, 0.7]

@@ -11,8 +11,8 @@ from resources.hosting.handle import PROFILE_TAG, ModelHostsResource, handle_of
 from resources.tasks.captions import CAPTIONS
 from resources.warehouse.resource import Warehouse
 from tests.kit.makers import make_analyzer
-from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.register import add_partitions, register
+from vid_assets.archive.partitions import PARTITIONS, add_partitions
+from vid_assets.archive.register import register
 from vid_assets.contract import GROUPS, Column, Undefined
 from vid_assets.defs.checks import check_results
 from vid_assets.defs.factory import ANALYZER_CHECKS, analyzer_asset, videos_asset
@@ -78,6 +78,9 @@ def test_one_video(archive):
     (event,) = result.asset_materializations_for_node("example")
     assert event.partition == one
     assert event.metadata == {}
+    (decoded,) = result.asset_materializations_for_node("videos")
+    source = resources["warehouse"].read_partition("sources", one)
+    assert {name: entry.value for name, entry in decoded.metadata.items()} == {"file": source["path"].item()}
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
     assert set(evaluations) == {"valid", "plausible"}
     assert evaluations["plausible"].metadata["worst_realtime_factor"].value >= 0
@@ -113,6 +116,12 @@ def test_a_tag_chooses_the_profile_of_a_run(archive):
     assert resources["warehouse"].read_partition("analyzer_runs", one)["profile"].to_list() == ["gpu"]
 
 
+def failed_tags(instance, result):
+    """The tags of a run that say what failed in it."""
+    tags = instance.get_run_by_id(result.run_id).tags
+    return {name: value for name, value in tags.items() if name.startswith("vid/failed/")}
+
+
 def test_of_several_videos_the_bad_one_fails_alone(archive):
     instance, (one, two, three), resources = archive
     assets = [videos_asset(), analyzer_asset(make_analyzer()), analyzer_asset(make_analyzer("second", **SECOND))]
@@ -124,6 +133,8 @@ def test_of_several_videos_the_bad_one_fails_alone(archive):
     records = read_records(two, resources["warehouse"])
     assert {record["status"] for record in records.values()} == {"failed"}
     assert "cannot be read as video" in records["videos"]["reason"]
+    # the cause alone, not what follows from it
+    assert failed_tags(instance, result) == {"vid/failed/videos": f"1 of 3: {two}"}
     assert records["second"]["reason"] == f"videos: failed for {two}; {records['videos']['reason']}"
 
 
@@ -143,6 +154,7 @@ def test_a_video_that_fails_in_one_analyzer_goes_on_in_the_others(archive):
     assert materialized(instance, "example") == materialized(instance, "second") == {three}
     assert materialized(instance, "third") == {one, three}
     assert read_records(one, resources["warehouse"])["second"]["reason"] == "example: failed; ValueError: not this one"
+    assert failed_tags(instance, result) == {"vid/failed/example": f"1 of 2: {one}"}
 
 
 def test_when_all_videos_fail_the_run_fails(archive):

@@ -142,6 +142,20 @@ def test_a_run_whose_process_was_killed_is_ended_and_gives_its_slots_back(instan
     alive.process.wait(30)
 
 
+def test_slots_of_runs_that_have_ended_are_free(instance):
+    """A run that ended on a full disk could not free them: the steps of every later run would wait for ever."""
+    job = recon("diamond", "warm").get_definition()
+    ended = instance.create_run_for_job(job)
+    working = instance.create_run_for_job(job)
+    storage = instance.event_log_storage
+    storage.set_concurrency_slots("decode", 3)
+    for run_id in (ended.run_id, "a run that was deleted", working.run_id):
+        assert storage.claim_concurrency_slot("decode", run_id, "step").is_claimed
+    instance.report_run_failed(ended)
+    assert end_orphans(instance) == []
+    assert storage.get_concurrency_run_ids() == {working.run_id}
+
+
 def test_connections_are_kept_from_before_a_run_is_made_until_its_end(instance):
     storage = instance.event_log_storage
     with kept_connections(instance):

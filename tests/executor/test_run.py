@@ -60,6 +60,26 @@ def test_a_resource_that_does_not_start_fails_the_run_as_in_process(instance):
     assert outcomes[0][0] is False
 
 
+def test_a_resource_that_cannot_be_closed_fails_the_run(instance):
+    """Dagster only notes it: but what the resource should have stored at the end is not there."""
+
+    @dg.resource
+    def full(_):
+        yield "open"
+        raise OSError("no space left on the disk")
+
+    @dg.job(executor_def=executor(), resource_defs={"full": full})
+    def j():
+        step("a", ["full"])()
+
+    result = run(j, instance)
+    assert not result.success
+    (event,) = result.filter_events(lambda event: event.is_job_failure)
+    error = event.job_failure_data.error
+    assert "its resources could not be closed: OSError: no space left on the disk" in error.message
+    assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
 def test_an_error_of_the_framework_inside_a_step_fails_the_run_and_not_the_other_steps(instance, monkeypatch):
     """The event log refuses one step's events: that step can record nothing, so the run must fail and say why."""
     storage = instance.event_log_storage

@@ -27,15 +27,19 @@ from resources.tasks.descriptions import DESCRIPTIONS, PROMPT
 from resources.tasks.emotions import EMOTIONS
 from resources.tasks.faces import FACES
 from resources.tasks.objects import OBJECTS
+from resources.tasks.picture_words import PICTURE_WORDS
+from resources.tasks.pictures import PICTURES
 from resources.tasks.products import PRODUCTS
 from resources.tasks.segmentation import SEGMENTATION
+from resources.tasks.sentences import SENTENCES
 from resources.tasks.sounds import SOUNDS
 from resources.tasks.speech import SPEECH
 from resources.tasks.text import TEXT
 from vid_assets.contract import Audio, Frames
 
 TASKS = (
-    AGES, CAPTIONS, DEPTH, DESCRIPTIONS, EMOTIONS, FACES, OBJECTS, PRODUCTS, SEGMENTATION, SOUNDS, SPEECH, TEXT,
+    AGES, CAPTIONS, DEPTH, DESCRIPTIONS, EMOTIONS, FACES, OBJECTS, PICTURES, PICTURE_WORDS, PRODUCTS, SEGMENTATION,
+    SENTENCES, SOUNDS, SPEECH, TEXT,
 )  # fmt: skip
 FRAMES = Frames(np.zeros((5, 4, 6, 3), np.uint8), np.arange(5.0), np.arange(5), Path("/x/frames.npy"), "clip-1")
 AUDIO = Audio(np.zeros(32000, np.float32), path=Path("/x/audio.npy"), video_id="clip-2")
@@ -100,15 +104,17 @@ def test_the_protocol_s_only_method_is_the_handle_s(task: Task) -> None:
     assert kind.__doc__ == task.question
     assert list(inspect.signature(task.function).parameters)[1:] == list(task.signature.parameters)
     first = next(iter(task.signature.parameters))
-    assert first in ("frames", "audio")
+    assert first in ("frames", "audio", "texts")
     assert task.each is None or task.each in task.signature.parameters
     assert handle_of(task) is kind
 
 
 def test_arguments_are_bound_as_the_protocol_says(monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
     handle, engine = asked(monkeypatch, task)
+    given = {"frames": FRAMES, "audio": AUDIO, "rows": [2], "spans": [[0, 1]], "boxes": [(0.0, 0.0, 1.0, 1.0)]}
+    given["texts"] = ["a dog"]
     needed = {
-        name: {"frames": FRAMES, "audio": AUDIO, "rows": [2], "spans": [[0, 1]], "boxes": [(0.0, 0.0, 1.0, 1.0)]}[name]
+        name: given[name]
         for name, parameter in task.signature.parameters.items()
         if parameter.default is inspect.Parameter.empty
     }
@@ -118,7 +124,7 @@ def test_arguments_are_bound_as_the_protocol_says(monkeypatch: pytest.MonkeyPatc
     assert answer.schema == pl.Schema(task.schema)
     (call, _) = engine.calls
     assert call["method"] == task.method
-    assert call["video_id"] == ("clip-1" if "frames" in needed else "clip-2")
+    assert call["video_id"] == ("clip-1" if "frames" in needed else "clip-2" if "audio" in needed else "")
     defaults = {n: p.default for n, p in task.signature.parameters.items() if p.default is not inspect.Parameter.empty}
     assert set(call["args"]) == set(task.signature.parameters) - {"frames", "audio", "rows"}
     assert {name: call["args"][name] for name in defaults} == json.loads(json.dumps(defaults))
@@ -143,10 +149,8 @@ def test_every_host_of_the_catalogue_serves_its_task_s_method() -> None:
 @pytest.mark.parametrize("empty", [[], (), range(0), np.zeros(0, int)], ids=["list", "tuple", "range", "array"])
 def test_an_empty_question_asks_nobody(monkeypatch: pytest.MonkeyPatch, task: Task, empty: Any) -> None:
     handle, engine = asked(monkeypatch, task)
-    given = {"rows": empty, "spans": empty, "boxes": []}
-    more = {name: given[name] for name in task.signature.parameters if name in given}
-    stream = FRAMES if "frames" in task.signature.parameters else AUDIO
-    answer = getattr(handle, task.method)(stream, **more)
+    given = {"frames": FRAMES, "audio": AUDIO, "rows": empty, "spans": empty, "boxes": [], "texts": empty}
+    answer = getattr(handle, task.method)(**{name: given[name] for name in task.signature.parameters if name in given})
     assert (answer.schema, answer.height, engine.calls) == (pl.Schema(task.schema), 0, [])
 
 

@@ -284,7 +284,18 @@ def test_a_call_that_hangs_ends_at_its_deadline_and_takes_the_process_with_it(ho
     assert model.echo()["pid"][0] != pid
 
 
-def test_a_call_that_waits_for_its_turn_too_long_leaves_the_host_alone(home: Path) -> None:
+def test_a_call_waits_for_its_turn_longer_than_it_may_compute(home: Path) -> None:
+    patient, hasty = handle(home), handle(home).model_copy(update={"deadline_s": 0.5})
+    pid = patient.echo()["pid"][0]
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(patient.echo, sleep_s=2.0)
+        wait_until(lambda: patient.status().busy_s is not None)
+        assert hasty.echo()["pid"][0] == pid
+        assert long.result()["pid"][0] == pid
+
+
+def test_a_call_that_waits_for_its_turn_too_long_leaves_the_host_alone(home: Path, monkeypatch) -> None:
+    monkeypatch.setattr("resources.hosting.local.exchange.TURNS", 1)
     patient, hasty = handle(home), handle(home).model_copy(update={"deadline_s": 0.3})
     pid = patient.echo()["pid"][0]
     with ThreadPoolExecutor(1) as pool:

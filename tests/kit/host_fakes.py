@@ -45,6 +45,17 @@ class EchoHost(Host):
         ]
 
     @served
+    def hungry(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
+        """Computes ``batch`` pictures at a time, of all requests together; ``room`` of them fit into memory."""
+        batch, words = self.options["batch"], requests[0].args.get("words")
+        if min(batch, sum(len(request.rows("frames")) for request in requests)) > requests[0].args["room"]:
+            raise RuntimeError(words) if words else MemoryError
+        return [
+            pl.DataFrame({"row": rows, "batch": [batch] * len(rows), "pid": [os.getpid()] * len(rows)})
+            for rows in (request.rows("frames") for request in requests)
+        ]
+
+    @served
     def hang(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """Sleeps in native code, which nothing can interrupt."""
         ctypes.CDLL(None).sleep(60)

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from resources.telemetry import OPT_OUT
 from tests.kit.media_files import click, write
-from vid_assets.errors import MediaError
-from vid_assets.media import Limits, Media, MediaSettings, identify, open_media, sandbox, trim_scratch
+from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media import Limits, Media, MediaSettings, identify, open_media, sandbox, streams, trim_scratch
 from vid_assets.media.scratch import META
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +100,7 @@ def test_a_codec_off_the_list_is_refused(tmp_path: Path):
         (Limits(duration_s=0.1), "lasts longer than .* h; raise VID_MAX_HOURS"),
         (Limits(file_bytes=50_000), "File too large.*raise VID_DECODE_FILE_GB"),
         (Limits(memory_bytes=64 << 20), "needs more than 64 MB; raise VID_DECODE_MEMORY_GB"),
+        (Limits(cpu_per_s=1e-3), "decoding 0.0 s of it took more than 0 processor seconds; raise VID_DECODE_CPU_PER_S"),
         (Limits(wall_s=0.001), "took longer than 0.001 s; raise VID_DECODE_HOURS"),
     ],
 )
@@ -122,7 +124,7 @@ def test_a_length_that_no_header_announces_is_limited_too(tmp_path: Path):
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Limits(), "killed, most likely for memory"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Limits(), "crashed .SIGSEGV."),
         ("raise KeyError('what')", Limits(), "ended with status 1 .KeyError: 'what'"),
-        ("print('x' * 3_000_000); return ['?']", Limits(), "ended with status 0"),
+        ("print('x' * 3_000_000); return ['?']", Limits(), "ended with status 1 .TypeError"),
         ("pulse._channel.write(b'{?'); raise SystemExit(3)", Limits(), "ended with status 3"),
         ("pulse._channel.write(b'x' * 3_000_000); time.sleep(1000)", Limits(), "reported more than"),
     ],
@@ -136,18 +138,31 @@ def test_a_decoder_that_goes_wrong_costs_only_itself(
     assert opened(clip).decode_passes == 1
 
 
-def test_the_sandbox_is_bare(clip: Path, monkeypatch: pytest.MonkeyPatch):
-    seen = clip.parent / "seen"
-    body = (
-        f"import os, json, resource as r; open({str(seen)!r}, 'w').write(json.dumps([sorted(os.environ),"
-        " r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_NOFILE), sorted(sys.path), os.getsid(0) == os.getpid(),"
-        " sorted(m for m in sys.modules if m in ('polars', 'dagster', 'torch'))])); raise worker.Refused('done', 'x')"
-    )
+@pytest.mark.parametrize("disk_fails", [False, True])
+def test_an_error_of_input_counts_against_the_disk_only_if_it_is_the_disk_s(clip: Path, monkeypatch, disk_fails: bool):
+    """FFmpeg's demuxers report it for broken content too."""
+    failing = "worker.os.read = lambda *a: (_ for _ in ()).throw(OSError(5, 'disk'))" if disk_fails else "pass"
+    body = f"{failing}; from av.error import FFmpegError as E; raise E(5, 'Input/output error')"
     monkeypatch.setattr(sandbox, "BOOT", BOOT.format(body=body))
+    with pytest.raises(MediaError, match="Input/output error") as caught:
+        opened(clip)
+    assert isinstance(caught.value, OutsideError) == disk_fails
+
+
+def test_the_sandbox_is_bare(clip: Path, monkeypatch: pytest.MonkeyPatch):
+    body = (
+        "import json, resource as r; raise worker.Refused(json.dumps([sorted(os.environ),"
+        " r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_NOFILE), sorted(sys.path), leads,"
+        " sorted(m for m in sys.modules if m in ('polars', 'dagster', 'torch'))]), 'x')"
+    )
+    # this call is refused later
+    boot = BOOT.format(body=body).replace("def one", "import os; leads = os.getsid(0) == os.getpid()\ndef one", 1)
+    monkeypatch.setattr(sandbox, "BOOT", boot)
     monkeypatch.setenv("SECRET_TOKEN", "x")
     monkeypatch.setenv("PYTHONPATH", str(clip.parent))
-    refused(clip, "done")
-    names, core, files, path, leads, heavy = json.loads(seen.read_text())
+    with pytest.raises(MediaError) as caught:
+        opened(clip)
+    names, core, files, path, leads, heavy = json.loads(caught.value.problem)
     allowed = {"PATH", "LC_ALL", "LC_CTYPE", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH"}
     assert set(names) <= allowed | set(OPT_OUT)
     assert set(names) >= set(OPT_OUT)
@@ -267,8 +282,12 @@ def test_a_changed_file_is_not_taken_for_the_one_that_was_registered(clip: Path)
 
 
 def test_a_file_that_is_still_being_written_is_refused(clip: Path, monkeypatch: pytest.MonkeyPatch):
-    body = f"open({str(clip)!r}, 'ab').write(b'more'); return {{'files': {{}}}}"
-    monkeypatch.setattr(sandbox, "BOOT", BOOT.format(body=body))
+    def decode(*arguments: Any) -> Any:
+        with clip.open("ab") as file:
+            file.write(b"more")
+        return sandbox.decode(*arguments)
+
+    monkeypatch.setattr(streams, "decode", decode)
     refused(clip, "was written to while it was decoded")
 
 

@@ -16,7 +16,7 @@ KNOWN = """
 import json
 from vid_assets.registry import discover
 from vid_assets.defs.factory import analyzer_asset
-from vid_assets.defs.automation import wanted_answers
+from vid_assets.defs.wanted import wanted_answers
 from vid_assets.definitions import defs
 from resources.catalog.rows import catalogue, find
 from resources.warehouse.resource import Warehouse

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.warehouse import compaction
+from resources.errors import WarehouseError
+from resources.warehouse import compaction, reading
 from resources.warehouse.commits import commits
 from resources.warehouse.database import Database
 from resources.warehouse.generations import SEGMENT_PARTITIONS, current
@@ -291,6 +292,51 @@ def test_what_cannot_be_published_of_a_dead_run_holds_up_nobody(warehouse: Wareh
     assert list((warehouse.root / STAGED).iterdir()) == []
 
 
+def test_a_stage_reads_what_it_merges_into_once(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for turn in range(3):
+        warehouse.commit({"luma": {f"v{number}": rows(f"v{number}", turn, 2) for number in range(turn, 20)}})
+        if turn == 1:
+            warehouse.compact(keep_s=0)
+    warehouse.commit({"luma": {"v3": None}})
+    read: list[Path] = []
+    scan = reading._rows
+    monkeypatch.setattr(reading, "_rows", lambda file, *more: read.append(file) or scan(file, *more))
+    with warehouse.batch() as stage:
+        for number in range(25):
+            stage.merge_partition("luma", f"v{number}", rows(f"v{number}", 9.0, 1), on="row")
+        read.clear()
+    assert len(read) == 3  # two commits and a segment
+    expected = [(f"v{number}", 0, 9.0) for number in range(25)]
+    expected += [(f"v{number}", 1, float(min(number, 2))) for number in range(20) if number != 3]
+    assert seen(warehouse) == sorted(expected)
+
+
+def test_a_compaction_that_fails_is_told_until_one_succeeds(warehouse: Warehouse, monkeypatch) -> None:
+    monkeypatch.setattr(compaction, "COMMITS", 1)
+    bad = warehouse.root / "segments"
+    bad.write_text("a file in its place")
+    warehouse.commit({"luma": {"a": rows("a", 1.0)}})
+    end = time.monotonic() + 120
+    while not (problem := compaction.problem(warehouse.root)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert problem is not None
+    assert "segments" in problem
+    bad.unlink()
+    warehouse.compact()
+    assert compaction.problem(warehouse.root) is None
+
+
+def test_a_warehouse_of_a_newer_version_is_one_line(warehouse: Warehouse) -> None:
+    warehouse.commit({"luma": {"a": rows("a", 1.0)}})
+    warehouse.compact()
+    (file,) = (warehouse.root / ".generations").glob("*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"layout": 9, "unheard_of": True}))
+    told = r"^.*: a newer version of vid_assets wrote it \(layout 9, this one knows 1\); update vid_assets"
+    for use in (lambda: warehouse.publish([LUMA]), warehouse.compact, lambda: warehouse.read_partition("luma", "a")):
+        with pytest.raises(WarehouseError, match=told):
+            use()
+
+
 def work_until_killed(path: str, seed: int, begun: Event) -> None:
     """Commit pairs of tables with the same value, replace them, and compact, forever."""
     dice, warehouse = random.Random(seed), Warehouse(path=path)
@@ -373,16 +419,18 @@ def test_readers_are_never_failed(warehouse: Warehouse, tmp_path: Path, queries:
     for reader in readers:
         reader.start()
     turn = 0
-    while looks.value < queries:
-        turn += 1
-        key = f"v{dice.randrange(40)}"
-        made = None if dice.random() < 0.1 else rows(key, turn, dice.randrange(1, 30))
-        warehouse.commit({"luma": {key: made}, "other": {key: made}})
-        if turn % 5 == 0:
-            warehouse.compact(everything=turn % 25 == 0, keep_s=0)
-    done.touch()
-    for reader in readers:
-        reader.join(60)
+    try:
+        while looks.value < queries:
+            turn += 1
+            key = f"v{dice.randrange(40)}"
+            made = None if dice.random() < 0.1 else rows(key, turn, dice.randrange(1, 30))
+            warehouse.commit({"luma": {key: made}, "other": {key: made}})
+            if turn % 5 == 0:
+                warehouse.compact(everything=turn % 25 == 0, keep_s=0)
+    finally:
+        done.touch()
+        for reader in readers:
+            reader.join(60)
     assert [json.loads(report.read_text()) for report in reports] == [[], []]
     assert turn > 10
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
 
+LEADS_OUT = "a link that leads out of the archive; VID_LINKS=all follows it"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a folder.
@@ -40,20 +43,21 @@ class Entry:
     problem: str = ""
 
 
-def list_folder(fs: "AbstractFileSystem", folder: str, real: str) -> Iterator[Entry]:
+def list_folder(fs: "AbstractFileSystem", folder: str, real: str, within: str = "") -> Iterator[Entry]:
     """Yield the entries of a folder.
 
     Args:
         fs: File system of the folder.
         folder: Its stored path.
         real: Its real path, as in `Entry`.
+        within: Real path of the folder that links must not leave; empty if they may lead anywhere.
 
     Raises:
         OSError: The folder cannot be listed.
     """
     if isinstance(fs, LocalFileSystem):
         with os.scandir(path_of(folder)) as entries:
-            yield from (_local(entry, real) for entry in entries)
+            yield from (_local(entry, real, within) for entry in entries)
     else:
         yield from (_remote(entry) for entry in fs.ls(folder, detail=True, refresh=True))
 
@@ -66,8 +70,15 @@ def folder_version(folder: str) -> str:
         return ""
 
 
-def _local(entry: os.DirEntry[str], parent: str) -> Entry:
+def leaves(link: str | Path, within: str) -> bool:
+    """Whether a link leads out of the folder with this real path. The target need not exist."""
+    return not Path(os.path.realpath(link)).is_relative_to(path_of(within))
+
+
+def _local(entry: os.DirEntry[str], parent: str, within: str) -> Entry:
     path = stored(entry.path)
+    if within and entry.is_symlink() and leaves(entry.path, within):
+        return Entry(path, entry.name, problem=LEADS_OUT)
     try:
         status = entry.stat()
     except OSError as error:

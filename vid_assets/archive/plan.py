@@ -9,6 +9,7 @@ when the profile gets the model.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,10 @@ from vid_assets.pipeline.provenance import provenance
 ATTEMPTS = 3
 VIDEOS_A_RUN = 10
 _AT_A_TIME = 5_000
-REASONS = ("missing", "failed", "stale")
+# So many videos are looked at one by one, before all records of the archive are.
+_FEW = 1_000
+_NEVER = 2**62
+REASONS = ("new", "missing", "failed", "stale")
 _COLUMNS = (
     "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
     "reason",
@@ -47,7 +51,7 @@ class Due:
     """One video and what it is due for.
 
     Attributes:
-        video_id: Partition key.
+        video_id: Its id.
         assets: Names of the assets to materialize, including their downstream assets.
         reason: The first of `REASONS` that applies.
         hours: Length of the video; 0 if unknown.
@@ -60,13 +64,32 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """One run: videos that are adjacent partitions and are due for the same assets.
+class DuePartition:
+    """One partition and what its videos are due for.
 
     Attributes:
-        first: Key of the first video.
-        last: Key of the last video.
-        videos: Number of videos.
+        key: Partition key.
+        assets: See `Due`; of all its videos.
+        reason: The first of the reasons of its videos.
+        videos: Number of videos that are due.
+        hours: Length of these videos.
+    """
+
+    key: str
+    assets: frozenset[str]
+    reason: str
+    videos: int = 1
+    hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One run: adjacent partitions whose videos are due for the same assets.
+
+    Attributes:
+        first: Key of the first partition.
+        last: Key of the last partition.
+        videos: Number of videos that are due.
         assets: See `Due`.
         reason: See `Due`.
     """
@@ -91,7 +114,7 @@ class GivenUp:
     """A video with an asset that failed too often to be tried again automatically.
 
     Attributes:
-        video_id: Partition key.
+        video_id: Its id.
         assets: Names of the failed assets, without those that only depend on one of them.
         reason: Why the first of them failed last.
     """
@@ -112,8 +135,7 @@ def due(
         wanted: The wanted answer of each enabled asset. Each asset comes after the assets it depends on.
         attempts: How many times in a row the same code may fail for a video. Infinity also retries what was given up.
     """
-    lengths = dict(warehouse.read_table(VIDEOS.name).select("video_id", "duration_s").collect().iter_rows())
-    complete = _complete(warehouse, wanted)
+    lengths, complete = _lengths(warehouse, keys), _complete(warehouse, keys, wanted)
     everything = frozenset(wanted)
     for key, there in _records(warehouse, [key for key in _present(warehouse, keys) if key not in complete]):
         hours = (lengths.get(key) or 0.0) / 3600
@@ -145,29 +167,49 @@ def given_up(
             yield GivenUp(key, tuple(itself), there[itself[0]]["reason"] or "")
 
 
-def _complete(warehouse: Warehouse, wanted: Mapping[str, Wanted]) -> set[str]:
+def _lengths(warehouse: Warehouse, keys: Sequence[str]) -> dict[str, float | None]:
+    videos = warehouse.read_table(VIDEOS.name).select("video_id", "duration_s")
+    if len(keys) <= _FEW:
+        videos = videos.filter(pl.col("video_id").is_in(list(keys)))
+    return dict(videos.collect().iter_rows())
+
+
+def _complete(warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted]) -> set[str]:
     """Return videos that are due for nothing, for sure: `due` looks at the others one by one.
 
-    All answers have the wanted code, and each began after those that it depends on had ended.
+    All answers have the wanted code, and each began after those that it depends on had ended. Of few keys it returns
+    none.
     """
-    runs = warehouse.read_table(ANALYZER_RUNS.name)
-    versions = [(name, version) for name, want in wanted.items() for version in (want.version, *want.accepted)]
-    fine = runs.filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings")).join(
-        _pairs(versions, "analyzer", "code_version"), on=["analyzer", "code_version"], how="semi"
-    )
-    upstream = [(name, each) for name, want in wanted.items() for each in want.upstream if each != VIDEOS.name]
-    behind = (
-        fine.select("video_id", "analyzer", "started_at")
-        .join(_pairs(upstream, "analyzer", "upstream"), on="analyzer")
-        .join(runs.select("video_id", "ended_at", upstream="analyzer"), on=["video_id", "upstream"], how="left")
-        .filter((pl.col("ended_at") <= pl.col("started_at")).fill_null(value=False).not_())
-    )
-    counts = fine.group_by("video_id").len().filter(pl.col("len") == len(wanted))
-    return set(counts.join(behind, on="video_id", how="anti").select("video_id").collect()["video_id"])
+    if len(keys) <= _FEW:
+        return set()
+    import numpy as np
 
-
-def _pairs(rows: Sequence[tuple[str, str]], *names: str) -> pl.LazyFrame:
-    return pl.LazyFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+    places = {name: place for place, name in enumerate(wanted)}
+    current = [f"{name} {version}" for name, want in wanted.items() for version in (want.version, *want.accepted)]
+    runs = (
+        warehouse.read_table(ANALYZER_RUNS.name)
+        .filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings"))
+        .filter(pl.concat_str("analyzer", "code_version", separator=" ").is_in(current))
+        .join(pl.LazyFrame({"video_id": keys}).with_row_index("video"), on="video_id")
+        .select(
+            "video",
+            pl.col("analyzer").replace_strict(places, return_dtype=pl.Int64),
+            # an answer without times is taken for one from before those that it was computed from
+            began=pl.col("started_at").to_physical().fill_null(-1),
+            ended=pl.col("ended_at").to_physical().fill_null(_NEVER),
+        )
+        .collect()
+    )
+    shape = (len(keys), len(wanted))
+    began, ended = np.full(shape, -1), np.full(shape, _NEVER)
+    at = runs["video"].to_numpy(), runs["analyzer"].to_numpy()
+    began[at], ended[at] = runs["began"].to_numpy(), runs["ended"].to_numpy()
+    done = (ended < _NEVER).all(axis=1)
+    for name, want in wanted.items():
+        for upstream in want.upstream:
+            if upstream != VIDEOS.name:
+                done &= ended[:, places[upstream]] <= began[:, places[name]]
+    return {keys[place] for place in np.flatnonzero(done)}
 
 
 def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
@@ -200,38 +242,58 @@ def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wan
     return found
 
 
-def within(items: Iterable[Due], budget: Budget) -> Iterator[Due]:
+def by_partition(items: Iterable[Due], buckets: Mapping[str, str]) -> Iterator[DuePartition]:
+    """Yield the partitions that have one of these videos, in the order of their first videos.
+
+    Args:
+        items: The videos that are due.
+        buckets: The bucket of each video that is not a partition itself. Those of a bucket are adjacent in `items`.
+    """
+    for key, videos in groupby(items, key=lambda item: buckets.get(item.video_id, item.video_id)):
+        found = list(videos)
+        yield DuePartition(
+            key,
+            frozenset().union(*(item.assets for item in found)),
+            min((item.reason for item in found), key=REASONS.index),
+            len(found),
+            sum(item.hours for item in found),
+        )
+
+
+def within(items: Iterable[DuePartition], budget: Budget) -> Iterator[DuePartition]:
     """Return the first items that fit into the budget, at least one."""
     videos, hours = 0, 0.0
-    for item in items:
-        videos, hours = videos + 1, hours + item.hours
-        if videos > 1 and (videos > budget.videos or hours > budget.hours):
+    for place, item in enumerate(items):
+        videos, hours = videos + item.videos, hours + item.hours
+        if place and (videos > budget.videos or hours > budget.hours):
             return
         yield item
 
 
-def batches(items: Iterable[Due], order: Sequence[str], size: int = VIDEOS_A_RUN) -> list[Batch]:
+def batches(items: Iterable[DuePartition], order: Sequence[str], size: int = VIDEOS_A_RUN) -> list[Batch]:
     """Split the items into runs. Dagster can name several partitions of a run only as a range without gaps.
 
     Args:
         items: What is due.
         order: All partition keys, in Dagster's order.
-        size: Maximum number of videos in a run.
+        size: Maximum number of videos in a run of several partitions.
     """
     places = {key: place for place, key in enumerate(order)}
-    made: list[list[Due]] = []
-    for item in sorted(items, key=lambda item: places[item.video_id]):
+    made: list[list[DuePartition]] = []
+    for item in sorted(items, key=lambda item: places[item.key]):
         latest = made[-1] if made else None
         if (
             latest is not None
-            and len(latest) < size
-            and places[item.video_id] == places[latest[-1].video_id] + 1
+            and sum(other.videos for other in latest) + item.videos <= size
+            and places[item.key] == places[latest[-1].key] + 1
             and (item.assets, item.reason) == (latest[-1].assets, latest[-1].reason)
         ):
             latest.append(item)
         else:
             made.append([item])
-    return [Batch(run[0].video_id, run[-1].video_id, len(run), run[0].assets, run[0].reason) for run in made]
+    return [
+        Batch(run[0].key, run[-1].key, sum(item.videos for item in run), run[0].assets, run[0].reason) for run in made
+    ]
 
 
 def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted) -> str | None:

@@ -5,6 +5,7 @@ Data in use stays: open decoded streams, unfinished runs, and the events that de
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,17 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from resources.fs import PARTS
 from resources.warehouse.records import FIXED_TABLES, SOURCES
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.history import forget_checks, give_back_space, old_runs
-from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.partitions import NAME, places
 from vid_assets.media.remote import unused_copies
 from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
 from vid_assets.report.previews import forget_previews
+
+# No write takes that long.
+WRITTEN_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -31,7 +36,7 @@ class Pruned:
         runs: Ids of Dagster runs, with their event logs and compute logs.
         logs: Ids of Dagster runs that stay because a partition leans on them, without their logs.
         results: Ids of videos whose tables were removed.
-        leftovers: Files left in the warehouse by interrupted or superseded writes.
+        leftovers: Files left by interrupted or superseded writes.
     """
 
     streams: list[str] = field(default_factory=list)
@@ -91,9 +96,23 @@ def prune(
         made.results = sorted(set(gone["video_id"]) - set(busy))
         if not dry_run:
             _remove_results(made.results, instance, warehouse, tables, scratch, reports)
+    parts = _unfinished((scratch, reports, Path(instance.root_directory)))
+    made.leftovers = len(parts)
     if not dry_run:
-        made.leftovers = warehouse.compact().removed
+        for part in parts:
+            part.unlink(missing_ok=True)
+        made.leftovers += warehouse.compact().removed
     return made
+
+
+def _unfinished(folders: Collection[Path]) -> list[Path]:
+    """Return files that `resources.fs.write_atomically` began an hour ago or longer: their writers were killed."""
+    found: list[Path] = []
+    for part in (part for folder in folders for part in folder.rglob(PARTS)):
+        with suppress(FileNotFoundError):
+            if part.stat().st_mtime < time.time() - WRITTEN_S:
+                found.append(part)
+    return found
 
 
 def _contents(video_ids: Collection[str], warehouse: Warehouse) -> set[str]:
@@ -111,8 +130,10 @@ def _remove_results(
     reports: Path,
 ) -> None:
     names = [*tables, *(table.name for table in FIXED_TABLES if table.key == SOURCES.key)]
+    buckets = set(places(warehouse)["bucket"])
     warehouse.commit({name: dict.fromkeys(video_ids) for name in names})
+    for key in (*video_ids, *sorted(buckets - set(places(warehouse)["bucket"]))):
+        instance.delete_dynamic_partition(NAME, key)
     for video_id in video_ids:
-        instance.delete_dynamic_partition(str(PARTITIONS.name), video_id)
         remove_streams(scratch, video_id)
         forget_previews(reports, video_id)

@@ -1,11 +1,11 @@
-"""Registers video files of the archive: one row of ``sources`` and one partition per file."""
+"""Registers video files of the archive: one row of ``sources`` per file, and their partitions."""
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +15,7 @@ from resources.warehouse.records import ANALYZER_RUNS, SOURCES
 from resources.warehouse.resource import Warehouse
 from resources.warehouse.stage import Stage, Tables
 from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
-from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.partitions import NAME, WAITING, add_missing, add_partitions, bucket_of_new, close_buckets
 from vid_assets.archive.scan import Archive
 from vid_assets.errors import MediaError, OutsideError
 from vid_assets.media.paths import is_remote, name_of, path_of, shown, stored
@@ -24,9 +24,6 @@ from vid_assets.media.sniff import is_named_like_media, why_not
 from vid_assets.media.source import DIGEST_LENGTH, Source, identify, slug
 from vid_assets.pipeline.records import put_rejection
 
-# SQLite refuses statements with more than about 32,000 values, and Dagster writes a batch in one statement.
-_CHUNK = 10_000
-_VIDEOS = str(PARTITIONS.name)
 SECONDS = 20.0
 
 
@@ -35,7 +32,8 @@ class TakenIn:
     """Result of one look at the archive.
 
     Attributes:
-        new: Keys of newly registered videos, in the order in which they became partitions.
+        new: Ids of newly registered videos, in the order of registration.
+        partitions: New partitions, in their order, and how many videos each has.
         refused: Problems of files that cannot become a partition.
         skipped: Files without video and sound, by reason; each is reported once, when it is first seen.
         unreadable: Problems of files and folders that cannot be read now; they are tried again.
@@ -45,6 +43,7 @@ class TakenIn:
     """
 
     new: list[str] = field(default_factory=list)
+    partitions: dict[str, int] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -60,18 +59,29 @@ def take_in(
     instance: dg.DagsterInstance,
     seconds: float = SECONDS,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    everything: bool = False,
 ) -> TakenIn:
     """Scan a part of the archive: register new files, leave out files that are not videos, and mark vanished files.
 
     Each file is read completely, because its content identifies it. So no new file is started after `seconds`, or when
     `stop` returns True.
 
+    Args:
+        archive: The archive.
+        scratch: The scratch folder.
+        warehouse: Gets the rows of ``sources``.
+        instance: Gets the partitions.
+        seconds: See above.
+        stop: See above.
+        everything: Whether to close the open bucket once no file is left: see `close_buckets`.
+
     Raises:
         MediaError: The archive cannot be listed.
     """
     began, changes = time.monotonic(), archive.scan()
     with warehouse.batch() as batch:
-        look = _Look(archive, scratch, batch, instance, rejected=_rejected(warehouse))
+        look = _Look(archive, scratch, batch, warehouse, instance)
         # likely videos come first: checking many other files can take several calls
         ready = sorted(changes.ready.items(), key=lambda item: not is_named_like_media(item[0]))
         for place, (path, before) in enumerate(ready):
@@ -79,16 +89,21 @@ def take_in(
                 look.answer.left = len(ready) - place
                 break
             look.take(path, before)
-        return look.finish(changes)
+        look.finish(changes)
+    add_missing(warehouse, instance)
+    is_last = everything and not look.answer.left and not look.answer.settling
+    look.answer.partitions |= close_buckets(warehouse, instance, everything=is_last)
+    return look.answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Look:
     """One look at an archive, with the results for its files so far."""
 
     archive: Archive
     scratch: Path
     warehouse: Stage
+    published: Warehouse
     instance: dg.DagsterInstance
     answer: TakenIn = field(default_factory=TakenIn)
     settled: list[tuple[str, str]] = field(default_factory=list)
@@ -96,9 +111,6 @@ class _Look:
     skipped: dict[str, str] = field(default_factory=dict)
     put_off: list[str] = field(default_factory=list)
     replaced: list[Vanished] = field(default_factory=list)
-    # asked for once: a look may take in very many files
-    rejected: frozenset[str] = frozenset()
-    _new: set[str] = field(default_factory=set)
 
     def take(self, path: str, before: str | None) -> None:
         """Register one file, or record why not. `before` is the id it was registered under."""
@@ -121,10 +133,15 @@ class _Look:
         if before not in (None, video_id):
             self.replaced.append(Vanished(path, before, None))
 
-    def finish(self, changes: Changes) -> TakenIn:
+    @cached_property
+    def rejected(self) -> frozenset[str]:
+        """Ids of all records of rejected files, asked for once: a look may take in very many files, or none."""
+        return _rejected(self.published)
+
+    def finish(self, changes: Changes) -> None:
         """Add partitions for new videos, and record the result for each file."""
         self.warehouse.publish()
-        add_partitions(self.instance, self.answer.new)
+        add_partitions(self.instance, self.answer.partitions)
         # after the partitions, so that an interrupted look is simply repeated
         self.archive.settle(self.settled)
         self.archive.refuse(self.refused.items())
@@ -140,7 +157,6 @@ class _Look:
         self.answer.skipped = grouped((reason, path) for path, reason in told.items())
         self.answer.unreadable += [f"{shown(path_of(path))}: {why}" for path, why in changes.unreadable.items()]
         self.answer.settling = changes.settling
-        return self.answer
 
     def _reader(self, path: str) -> Callable[[int], bytes]:
         filesystem = None if self.archive.is_local else self.archive.fs
@@ -148,11 +164,13 @@ class _Look:
 
     def _register(self, url: str) -> str:
         source = fetch(url, self.scratch) if is_remote(url) else identify(path_of(url))
-        is_known = source.video_id in self._new or self.instance.has_dynamic_partition(_VIDEOS, source.video_id)
-        if not is_known:
-            self._new.add(source.video_id)
+        bucket, is_known = _write_source(source, url, self.warehouse, bucket_of_new())
+        if bucket is None:
+            # a look that was interrupted before this is repeated
+            is_known = self.instance.has_dynamic_partition(NAME, source.video_id)
+        if not is_known and source.video_id not in self.answer.new:
             self.answer.new.append(source.video_id)
-        _write_source(source, url, self.warehouse)
+            self.answer.partitions |= {} if bucket == WAITING else {source.video_id: 1}
         self._forget_rejection(url)
         return source.video_id
 
@@ -169,13 +187,23 @@ def register(file: Path, warehouse: Warehouse, instance: dg.DagsterInstance) -> 
     """
     source = identify(file)
     url = stored(source.path.absolute())
-    _write_source(source, url, warehouse)
+    bucket, _ = _write_source(source, url, warehouse, None)
     _forget_rejection(url, warehouse)
-    add_partitions(instance, [source.video_id])
+    if bucket is None:
+        add_partitions(instance, [source.video_id])
     return source
 
 
-def _write_source(source: Source, url: str, warehouse: Tables) -> None:
+def _write_source(source: Source, url: str, warehouse: Tables, bucket: str | None) -> tuple[str | None, bool]:
+    """Write the row of a file. A video that is in a bucket stays there; a new one gets this `bucket`.
+
+    Returns:
+        Its bucket, and whether it had a row before.
+    """
+    before = warehouse.read_partition(SOURCES.name, source.video_id)
+    known = {} if before is None else before.row(0, named=True)
+    if known and (bucket is not None or known.get("bucket") != WAITING):
+        bucket = known.get("bucket")
     row = {
         "video_id": source.video_id,
         "path": url,
@@ -183,8 +211,10 @@ def _write_source(source: Source, url: str, warehouse: Tables) -> None:
         "size_bytes": source.size,
         "modified_at": datetime.fromtimestamp(source.path.stat().st_mtime, UTC),
         "registered_at": datetime.now(UTC),
+        "bucket": bucket,
     }
     warehouse.replace_partition(SOURCES.name, source.video_id, SOURCES.frame([row]))
+    return bucket, bool(known)
 
 
 def _mark_vanished(gone: Vanished, archive: Archive, warehouse: Tables) -> None:
@@ -231,15 +261,3 @@ def _rejection_id(place: str) -> str:
 def _forget_rejection(place: str, warehouse: Tables) -> None:
     """Remove the record of a file that was rejected once: it is another file now, or is gone."""
     warehouse.remove_partition(ANALYZER_RUNS.name, _rejection_id(place))
-
-
-def add_partitions(instance: dg.DagsterInstance, keys: Iterable[str]) -> None:
-    """Add any number of partition keys. Existing keys stay unchanged."""
-    for chunk in _chunks(keys):
-        instance.add_dynamic_partitions(_VIDEOS, chunk)
-
-
-def _chunks(keys: Iterable[str]) -> Iterator[Sequence[str]]:
-    iterator = iter(keys)
-    while chunk := list(islice(iterator, _CHUNK)):
-        yield chunk

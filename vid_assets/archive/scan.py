@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import tokenize
 
+from resources.settings import settings
 from vid_assets.archive.changes import Changes, Skipped, Vanished, grouped
 from vid_assets.archive.filesystem import url_to_fs
 from vid_assets.archive.listing import Entry, folder_version, list_folder
@@ -185,7 +186,8 @@ class Archive:
         if real is None:  # removed earlier in this scan
             return 0
         try:
-            listed = list(list_folder(self.fs, folder, real))
+            within = self._real_root if self.is_local and settings().links == "inside" else ""
+            listed = list(list_folder(self.fs, folder, real, within))
         except OSError as error:
             self._cannot_list(folder, error, now, changes)
             return 1

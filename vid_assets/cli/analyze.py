@@ -70,7 +70,7 @@ def analyze_files(
     from vid_assets.cli.console import complain, console, progress, say
     from vid_assets.cli.outcome import show_next_steps
     from vid_assets.executor import end_orphans
-    from vid_assets.registry import discover
+    from vid_assets.registry import computed, discover
     from vid_assets.runs.home import instance
     from vid_assets.runs.signals import run_stoppable
     from vid_assets.settings import DISABLED_TAG, analyzers_named
@@ -79,7 +79,7 @@ def analyze_files(
     analyzers_named(settings().disabled)
     screen, warehouse = console(), Warehouse(path=str(settings().warehouse))
     tags = {name: value for name, value in ((PROFILE_TAG, profile), (DISABLED_TAG, ",".join(disable))) if value}
-    names = [analyzer.name for analyzer in discover() if only is None or analyzer.name in only]
+    names = [item.name for item in (discover() if only is None else computed()) if only is None or item.name in only]
 
     def work(stop: "Stop") -> int:
         publish(warehouse)
@@ -141,10 +141,12 @@ class _Work:
         """
         from rich.markup import escape
 
+        from vid_assets.archive.partitions import partition_of
         from vid_assets.archive.register import register, reject
         from vid_assets.cli.console import complain, one_line
         from vid_assets.cli.outcome import show
         from vid_assets.cli.running import PARTITION_TAG, followed, with_what_they_need
+        from vid_assets.defs.work import VIDEOS_TAG
         from vid_assets.errors import MediaError
         from vid_assets.runs.execute import execute
 
@@ -159,11 +161,13 @@ class _Work:
             return False
         start = time.perf_counter()
         selection = None if self.everything else with_what_they_need(self.names, video_id, self.warehouse)
+        partition = partition_of(self.warehouse, video_id)
+        tags = self.tags | {PARTITION_TAG: partition} | ({VIDEOS_TAG: video_id} if partition != video_id else {})
         succeeded = followed(
             video_id,
             self.names,
             self.warehouse,
-            lambda: execute(self.instance, self.tags | {PARTITION_TAG: video_id}, selection, self.stop),
+            lambda: execute(self.instance, tags, selection, self.stop),
             lambda done: self.bar.update(self.task, completed=before + done),
         )
         if self.stop.now.is_set():

@@ -14,8 +14,11 @@ from vid_assets.cli.export import export
 from vid_assets.cli.models import models
 from vid_assets.cli.prune import prune
 from vid_assets.cli.search import search
+from vid_assets.cli.serve import serve
 from vid_assets.cli.settings import settings
+from vid_assets.cli.similar import similar
 from vid_assets.cli.status import status
+from vid_assets.cli.ui import ui
 
 PROGRAM = "vid-assets"
 FAILED, WRONG = 1, 2
@@ -25,7 +28,7 @@ _EPILOG = (
 )
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
-    "Results": (status, search, export),
+    "Results": (status, search, similar, serve, export, ui),
     "Housekeeping": (prune, compact, settings, bench),
 }
 
@@ -53,8 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as `vid_assets.cli` lists them.
     """
+    from vid_assets.disk import explained, keep_private
+
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        keep_private()
         return app(given, prog_name=PROGRAM, standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(_explained(error.format_message()), WRONG if error.exit_code == WRONG else FAILED)
@@ -63,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         code = _code_of(error)
         if code is None:
+            if folder := explained(error):
+                return _complain(str(folder), FAILED)
             raise
         return _complain(str(error), code)
 

@@ -7,7 +7,9 @@ import typer
 from vid_assets.cli.options import DryRun
 
 Retry = Annotated[bool, typer.Option("--retry", help="Also try again what was given up after several failures.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for another backfill that is under way.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait for another backfill that is under way, and for room on a full disk.")
+]
 
 
 def backfill(dry_run: DryRun = False, retry: Retry = False, wait: Wait = False) -> int:

@@ -1,9 +1,12 @@
 """The files of a command line: files, folders with all videos below them, and patterns."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from resources.settings import settings
+from vid_assets.archive.listing import leaves
 from vid_assets.errors import MediaError
 
 
@@ -26,10 +29,11 @@ def files_of(paths: Sequence[str]) -> tuple[list[Path], list[MediaError]]:
 
 
 def _meant(path: str) -> Iterator[Path]:
-    place = Path(path).expanduser()
-    if place.is_dir():
+    # os.path says no where pathlib raises: of a name that is too long, and of a home that nobody has
+    place = Path(os.path.expanduser(path))  # noqa: PTH111
+    if os.path.isdir(place):  # noqa: PTH112
         yield from _below(place)
-    elif place.exists() or not glob.has_magic(path):
+    elif os.path.exists(place) or not glob.has_magic(path):  # noqa: PTH110
         yield place
     else:
         for name in sorted(glob.glob(str(place), recursive=True)):  # noqa: PTH207  # Path.glob needs a folder first
@@ -37,11 +41,23 @@ def _meant(path: str) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield files that hold video or sound, by the rules of the archive scan; hidden ones are left out."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file() and _is_media(path):
-            yield path
+    """Yield files that hold video or sound, by the rules of the archive scan for links and hidden files."""
+    within = "" if settings().links == "all" else os.path.realpath(folder)
+    seen: set[str] = set()
+
+    def files(place: Path) -> Iterator[Path]:
+        if (real := os.path.realpath(place)) in seen:
+            return
+        seen.add(real)
+        for path in sorted(place.iterdir()):
+            if path.name.startswith(".") or (within and path.is_symlink() and leaves(path, within)):
+                continue
+            if path.is_dir():
+                yield from files(path)
+            elif path.is_file() and _is_media(path):
+                yield path
+
+    yield from files(folder)
 
 
 def _is_media(path: Path) -> bool:
@@ -59,6 +75,6 @@ def _head(path: Path, count: int) -> bytes:
 
 
 def _nothing(path: str) -> MediaError:
-    if Path(path).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(path)):  # noqa: PTH111, PTH112
         return MediaError(path, "holds no video", "name a folder with video or sound files")
     return MediaError(path, "no file matches", "check the pattern, and quote it so that the shell leaves it alone")

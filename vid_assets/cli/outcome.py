@@ -10,7 +10,7 @@ from resources.warehouse.records import VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.cli.console import complain, one_line, say
 from vid_assets.pipeline.records import read_records
-from vid_assets.registry import discover
+from vid_assets.registry import computed, discover
 from vid_assets.report.facts import shared_wall_s
 from vid_assets.report.index import INDEX
 
@@ -51,7 +51,7 @@ def show(
     console.print(f"{one_line(title)}  ({pace})", style="italic", highlight=False, soft_wrap=True, markup=False)
     table = _table()
     reasons = [f"  {VIDEOS.name}: {warning}" for warning in video.row(0, named=True)["warnings"] or ()]
-    for analyzer in discover():
+    for analyzer in discover() if names is None else computed():
         if names is not None and analyzer.name not in names:
             continue
         record = records.get(analyzer.name)
@@ -77,9 +77,10 @@ def show_next_steps(warehouse: Warehouse, console: Console) -> None:
         f"Reports: {settings().reports.absolute() / INDEX}",
         "Next:",
         "  vid-assets analyze clip.mp4     # a video of your own",
-        "  vid-assets search WORDS         # who says, writes or shows it, and where",
+        "  vid-assets search WORDS         # who says, writes or shows it, and where; --by meaning",
+        "  vid-assets serve                # the same as a page, over the whole archive",
         "  vid-assets models               # what the model hosts hold; vid-assets models down stops them",
-        "  dagster dev -m vid_assets.definitions      # assets, runs and pictures in the browser",
+        "  vid-assets ui                   # assets, runs and pictures in the browser",
         f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB",
     ]
     say("\n".join(lines), console)

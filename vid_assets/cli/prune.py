@@ -14,20 +14,20 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     """Remove decoded streams, fetched copies and logs that nobody has used for long."""
     from resources.settings import settings
     from resources.warehouse.resource import Warehouse
-    from vid_assets.archive.partitions import PARTITIONS
+    from vid_assets.archive.partitions import partition_keys
     from vid_assets.archive.prune import prune as clear_away
     from vid_assets.cli.console import console, say
-    from vid_assets.defs.automation import under_way
+    from vid_assets.defs.automation import under_way, videos_of
     from vid_assets.defs.checks import FORMER
-    from vid_assets.registry import discover
+    from vid_assets.registry import computed
     from vid_assets.runs.home import instance
     from vid_assets.sql.publish import publish
 
     warehouse, scratch = Warehouse(path=str(settings().warehouse)), settings().scratch
     publish(warehouse)
-    tables = [analyzer.name for analyzer in discover()]
+    tables = [analyzer.name for analyzer in computed()]
     with instance() as dagster:
-        busy = under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name)))
+        busy, _ = videos_of(sorted(under_way(dagster, partition_keys(dagster))), warehouse)
         made = clear_away(
             dagster, warehouse, scratch, settings().reports, tables, older_than,
             former_checks=FORMER, results=results, busy=busy, dry_run=dry_run,
@@ -35,7 +35,7 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     say(
         f"{'would remove' if dry_run else 'removed'}: decoded streams of {len(made.streams)} videos, "
         f"{len(made.copies)} fetched copies, {len(made.runs)} runs, logs of {len(made.logs)} runs that stay, "
-        f"results of {len(made.results)} videos, {made.leftovers} leftovers in the warehouse",
+        f"results of {len(made.results)} videos, {made.leftovers} leftovers of writes",
         console(),
     )
     return 0

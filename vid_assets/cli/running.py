@@ -52,8 +52,8 @@ def with_what_they_need(names: Collection[str], video_id: str, warehouse: Wareho
         SettingsError: ``VID_DISABLED`` names an analyzer that does not exist.
     """
     from vid_assets.archive.plan import due
-    from vid_assets.defs.automation import wanted_answers
     from vid_assets.defs.report import REPORT
+    from vid_assets.defs.wanted import wanted_answers
 
     answers = wanted_answers()
     needed, waiting = set(names), list(names)

@@ -78,9 +78,11 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
 
     Returns:
         ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
-        latest first), ``running`` (video ids of the unfinished runs).
+        latest first), ``running`` (partition keys of the unfinished runs), ``decoder`` (what confines it),
+        ``compaction`` (why it fails, or null).
     """
-    from vid_assets.archive.partitions import PARTITIONS
+    from resources.warehouse.compaction import problem
+    from vid_assets.archive.partitions import partition_keys
     from vid_assets.defs.automation import under_way
     from vid_assets.runs.home import instance
 
@@ -89,10 +91,23 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
             "videos": _rows(connection, _VIDEOS)[0],
             "answers": _rows(connection, _ANSWERS),
             "failed": _rows(connection, _FAILED, SHOWN),
+            "compaction": problem(warehouse.root),
         }
     with instance() as dagster:
-        facts["running"] = sorted(under_way(dagster, dagster.get_dynamic_partitions(str(PARTITIONS.name))))
+        facts["running"] = sorted(under_way(dagster, partition_keys(dagster)))
+    facts["decoder"] = _decoder()
     return facts
+
+
+def _decoder() -> str:
+    """Return what confines a decoder; if none starts, why."""
+    from vid_assets.errors import VidAssetsError
+    from vid_assets.media.sandbox import protection
+
+    try:
+        return str(protection())
+    except VidAssetsError as error:
+        return str(error)
 
 
 def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) -> list[dict[str, Any]]:
@@ -104,14 +119,20 @@ def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) 
 def _show(facts: dict[str, Any], console: "Console") -> None:
     from vid_assets.cli.console import complain, say, table
     from vid_assets.cli.models import show_hosts
+    from vid_assets.disk import open_to_others
 
     say("videos: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts["videos"].items()), console)
     if facts["answers"]:
         table(list(facts["answers"][0]), [[str(cell) for cell in row.values()] for row in facts["answers"]], console)
     for row in facts["failed"]:
         complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
+    if facts["compaction"]:
+        complain(f"compaction fails: {facts['compaction']}; `vid-assets compact` tries it again", console)
     running = facts["running"]
+    for line in open_to_others():
+        complain(line, console)
     say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
+    say(f"decoder: {facts['decoder']}", console)
     show_hosts(console)
 
 

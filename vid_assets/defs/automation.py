@@ -3,31 +3,43 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from resources.catalog.profiles import resolve_profile
 from resources.settings import settings
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.exclusive import LOCK, holder
-from vid_assets.archive.partitions import PARTITIONS
-from vid_assets.archive.plan import ATTEMPTS, Batch, Budget, Due, GivenUp, Wanted, batches, due, given_up, within
+from vid_assets.archive.partitions import partition_keys, places
+from vid_assets.archive.plan import (
+    ATTEMPTS,
+    Batch,
+    Budget,
+    Due,
+    DuePartition,
+    GivenUp,
+    batches,
+    by_partition,
+    due,
+    given_up,
+    within,
+)
 from vid_assets.archive.register import take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.configuration import configuration
-from vid_assets.defs.factory import VIDEOS_VERSION
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
-from vid_assets.errors import MediaError
+from vid_assets.defs.wanted import wanted_answers
+from vid_assets.disk import check
+from vid_assets.errors import FolderError, MediaError
 from vid_assets.executor import end_orphans
-from vid_assets.pipeline.provenance import archive_version, earlier_versions, videos_version
-from vid_assets.registry import discover
-from vid_assets.settings import Settings, analyzers_named, with_dependants
+from vid_assets.report.write import pages_behind
+from vid_assets.settings import Settings
 from vid_assets.sql.publish import publish
 
 REASON_TAG = "vid/reason"
+# The sensor's cursor: whether a folder had no room.
+FULL, ROOM = "full", "room"
 TOLD = 20
 PRIORITIES = {"new": "10", "missing": "0", "failed": "-5", "stale": "-10"}
 _RANGE_TAGS: tuple[str, str] = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -57,8 +69,14 @@ def archive_sensor(
     """
     for run_id in end_orphans(context.instance):
         context.log.warning(f"run {run_id} was ended: its process no longer exists")
-    publish(warehouse)
     scratch = Path(settings.scratch)
+    try:
+        # while a disk is full nothing is taken in, and so nothing is lost
+        check()
+    except FolderError as error:
+        context.update_cursor(FULL)
+        return dg.SkipReason(str(error))
+    publish(warehouse)
     try:
         with Archive(settings.archive, scratch) as archive:
             taken = take_in(archive, scratch, warehouse, context.instance)
@@ -72,12 +90,18 @@ def archive_sensor(
         context.log.info(str(group))
     for video_id in taken.vanished:
         context.log.warning(f"{video_id}: its file has vanished; its results are kept")
-    if not taken.new:
+    if context.cursor == FULL:
+        # what the full disk made fail goes on now, with what is new
+        now = datetime.now(UTC)
+        again = [request(batch, now) for batch in planned(context.instance, warehouse)]
+        return dg.SensorResult(run_requests=again, cursor=ROOM)
+    if not taken.partitions:
         waiting = taken.settling + taken.left
-        return dg.SkipReason(f"nothing new; {waiting} files are still being written or read")
+        opened = f"; {len(taken.new)} new videos wait for their bucket to be closed" if taken.new else ""
+        return dg.SkipReason(f"nothing new to run{opened}; {waiting} files are still being written or read")
     everything = frozenset(wanted_answers())
-    order = context.instance.get_dynamic_partitions(str(PARTITIONS.name))
-    made = batches([Due(video_id, everything, "new") for video_id in taken.new], order)
+    new = [DuePartition(key, everything, "new", videos) for key, videos in taken.partitions.items()]
+    made = batches(new, partition_keys(context.instance))
     return dg.SensorResult(run_requests=[request(batch) for batch in made])
 
 
@@ -95,6 +119,11 @@ def nightly_backfill(
     ``VID_BACKFILL_VIDEOS`` and ``VID_BACKFILL_HOURS`` (hours of video) set the budget. Videos that an unfinished run
     covers are skipped.
     """
+    try:
+        check()
+    except FolderError as error:
+        yield dg.SkipReason(str(error))
+        return
     publish(warehouse)
     newest = context.instance.get_backfills(limit=100)
     if active := [backfill.backfill_id for backfill in newest if backfill.status.name in ("REQUESTED", "CANCELING")]:
@@ -122,39 +151,31 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
         SettingsError: A budget is not a number, or an analyzer to leave out does not exist.
     """
     warehouse.adopt()
-    order = instance.get_dynamic_partitions(str(PARTITIONS.name))
+    order = partition_keys(instance)
     busy = under_way(instance, order)
-    keys = [key for key in reversed(order) if key not in busy]
+    keys, buckets = videos_of([key for key in reversed(order) if key not in busy], warehouse)
     budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
-    return batches(within(due(warehouse, keys, wanted_answers(), attempts), budget), order)
+    found = list(due(warehouse, keys, wanted_answers(), attempts))
+    answers = {item.video_id for item in found}
+    pages = pages_behind(warehouse, settings().reports, [key for key in keys if key not in answers])
+    found += [Due(key, frozenset({REPORT}), "missing") for key in pages]
+    return batches(within(by_partition(found, buckets), budget), order)
 
 
 def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
     """Return the videos that were given up, newest first."""
-    order = instance.get_dynamic_partitions(str(PARTITIONS.name))
-    return list(given_up(warehouse, order[::-1], wanted_answers()))
+    keys, _ = videos_of(partition_keys(instance)[::-1], warehouse)
+    return list(given_up(warehouse, keys, wanted_answers()))
 
 
-def dependencies() -> dict[str, tuple[str, ...]]:
-    """Return the upstream assets of each per-video asset."""
-    return {"videos": (), **{analyzer.name: ("videos", *analyzer.upstream) for analyzer in discover()}}
-
-
-def wanted_answers() -> dict[str, Wanted]:
-    """Return the wanted answer of each enabled asset. Each asset comes after the assets it depends on."""
-    profile = resolve_profile("")
-    off = with_dependants(analyzers_named(settings().disabled))
-    videos = videos_version(VIDEOS_VERSION, configuration().media.settings())
-    # Streams from the release 0.1 decoder are kept; they are decoded again only when an analyzer needs them.
-    return {"videos": Wanted(videos, frozenset({"1"}) if videos == VIDEOS_VERSION else frozenset())} | {
-        item.name: Wanted(
-            archive_version(item, profile),
-            earlier_versions(item, configuration().settings_of(item)),
-            ("videos", *item.upstream),
-        )
-        for item in discover()
-        if item.name not in off
-    }
+def videos_of(keys: Sequence[str], warehouse: Warehouse) -> tuple[list[str], dict[str, str]]:
+    """Return the videos in these partitions, in their order, and the bucket of each that is in one."""
+    placed = places(warehouse)
+    buckets = dict(placed.iter_rows())
+    members: dict[str, list[str]] = {}
+    for video_id, bucket in buckets.items():
+        members.setdefault(bucket, []).append(video_id)
+    return [video_id for key in keys for video_id in members.get(key, (key,))], buckets
 
 
 def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:
@@ -180,15 +201,15 @@ def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
 
 
 def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:
-    """Return the keys of the videos that unfinished runs cover."""
+    """Return the keys of the partitions that unfinished runs cover."""
     places = {key: place for place, key in enumerate(order)}
     keys: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        keys.update(_videos_of(run.tags, order, places))
+        keys.update(_partitions_of(run.tags, order, places))
     return keys
 
 
-def _videos_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[str, int]) -> Sequence[str]:
+def _partitions_of(tags: Mapping[str, str], order: Sequence[str], places: Mapping[str, int]) -> Sequence[str]:
     first, last = (tags.get(name, "") for name in _RANGE_TAGS)
     if first in places and last in places:
         return order[places[first] : places[last] + 1]

@@ -1,4 +1,4 @@
-"""Turns an `Analyzer` into a Dagster asset: partitioned by video, checked, described, and isolated per video."""
+"""Turns an `Analyzer` into a Dagster asset: partitioned, checked, described, and isolated per video."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,10 @@ from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
-from vid_assets.executor import cancelled, deliver_only
+from vid_assets.defs.wanted import VIDEOS_VERSION
+from vid_assets.defs.work import Outcomes, deliver, tell_failed, work_of
+from vid_assets.executor import cancelled
+from vid_assets.media.sandbox import latest_protection
 from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
@@ -28,7 +31,6 @@ from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
-VIDEOS_VERSION = "2"
 ANALYZER_CHECKS: Mapping[str, Parts] = {VALID: CHECKS, PLAUSIBLE: JUDGEMENTS}
 # Several videos share one run because starting a run costs more than a short video's analysis. A bad video fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
@@ -47,8 +49,13 @@ def videos_asset() -> dg.AssetsDefinition:
         partitions_def=PARTITIONS,
     )
 
-    def work(_context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
-        return probe(video_id, run, videos_version(VIDEOS_VERSION, run.media))
+    def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+        before = latest_protection()
+        outcome = probe(video_id, run, videos_version(VIDEOS_VERSION, run.media))
+        if (now := latest_protection()) and now != before:
+            log = context.log.warning if now.problems else context.log.info
+            log(f"what confines the decoder: {now}")
+        return outcome
 
     return _asset(spec, work, pool=DECODE_POOL)
 
@@ -71,13 +78,18 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         automation_condition=when_code_changed(),
     )
 
-    def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+    def settings_of(context: dg.AssetExecutionContext, run: Run) -> tuple[ModelResource | None, Config | None, str]:
         handle = getattr(context.resources, key) if key else None
         config = analyzer.config(**context.op_execution_context.op_config) if analyzer.config is not None else None
-        version = code_version(analyzer, run.profile, config, handle, run.media)
+        return handle, config, code_version(analyzer, run.profile, config, handle, run.media)
+
+    def own(context: dg.AssetExecutionContext, run: Run) -> bool:
+        return settings_of(context, run)[-1] != archive_version(analyzer, resolve_profile(""))
+
+    def work(context: dg.AssetExecutionContext, video_id: str, run: Run) -> Outcome:
+        handle, config, version = settings_of(context, run)
         model = handle if has_model(analyzer, handle, run.profile) else None
-        own = version != archive_version(analyzer, resolve_profile(""))
-        return analyze(analyzer, video_id, run, version, model, config, own_settings=own)
+        return analyze(analyzer, video_id, run, version, model, config, own_settings=own(context, run))
 
     return _asset(
         spec,
@@ -86,6 +98,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         resource=key,
         pool=key,
         config_schema=launch_schema(archive.settings_of(analyzer)),
+        own=own,
     )
 
 
@@ -108,8 +121,11 @@ def _asset(
     resource: str | None = None,
     pool: str | None = None,
     config_schema: Any = None,
+    own: Callable[[dg.AssetExecutionContext, Run], bool] | None = None,
 ) -> dg.AssetsDefinition:
-    """Return an asset whose step works off all videos of its run. A bad video fails alone.
+    """Return an asset whose step works off the videos of its run: see `work_of`. A bad video fails alone.
+
+    A run whose settings are its `own` works off all videos, because none has such an answer.
 
     Two rules of Dagster are in the way.
 
@@ -131,20 +147,25 @@ def _asset(
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         run, reports = _run(context), Path(context.resources.settings.reports)
-        done: dict[str, Mapping[str, Any]] = {}
-        failed: dict[str, str] = {}
+        todo, everything = work_of(context), own is not None and own(context, run)
+        outcomes: dict[str, Outcomes] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}
-        for video_id in context.partition_keys:
-            outcome = work(context, video_id, run)
-            checked[video_id] = outcome.checks
-            if outcome.status is Status.FAILED:
-                failed[video_id] = outcome.reason
-                context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
-            else:
-                done[video_id] = _metadata(outcome)
-                _keep_preview(context, outcome, reports, name, video_id)
+        itself: list[str] = []
+        for partition in context.partition_keys:
+            found = outcomes[partition] = Outcomes()
+            for video_id in todo.of(partition, name, everything=everything):
+                outcome = work(context, video_id, run)
+                checked[video_id] = outcome.checks
+                if outcome.status is Status.FAILED:
+                    found.failed[video_id] = outcome.reason
+                    itself += [] if outcome.follows else [video_id]
+                    context.log.error(f"{video_id}: {outcome.reason}\n{outcome.details}".rstrip())
+                else:
+                    found.done[video_id] = _metadata(outcome)
+                    _keep_preview(context, outcome, reports, name, video_id)
+        tell_failed(context, name, itself, len(checked))
         yield from check_results(name, checks, checked)
-        deliver(context, done, failed)
+        deliver(context, outcomes)
         yield dg.MaterializeResult(spec.key)
 
     return asset
@@ -171,29 +192,6 @@ def when_code_changed() -> dg.AutomationCondition:
 def has_model(analyzer: Analyzer, handle: ModelResource | None, profile: str) -> bool:
     """Whether to pass the model: True unless the model is optional and the profile has none."""
     return "model" not in analyzer.optional or model_version(handle, profile) != UNAVAILABLE
-
-
-def deliver(
-    context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str]
-) -> None:
-    """End a step over several videos: finished videos are materialized, the others stay missing.
-
-    Args:
-        context: The context of the step.
-        done: Metadata for each finished video.
-        failed: Reason for each failed video.
-
-    Raises:
-        dagster.Failure: No video is finished.
-    """
-    if not done:
-        raise dg.Failure("; ".join(f"{video_id}: {reason}" for video_id, reason in failed.items()), allow_retries=False)
-    for video_id, metadata in done.items():
-        # for a run with one partition, naming it makes Dagster list all partitions needlessly
-        partition = video_id if len(done) + len(failed) > 1 else None
-        context.add_asset_metadata(metadata, partition_key=partition)
-    if failed:
-        deliver_only(context.get_step_execution_context(), done)
 
 
 def _run(context: dg.AssetExecutionContext) -> Run:
@@ -245,10 +243,11 @@ def _keep_preview(context: dg.AssetExecutionContext, outcome: Outcome, reports: 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
     """Return what the UI shows of a materialization: why there is no value, and what the decoder worked around.
 
-    A value needs no words. Dagster stores each materialization twice, once of it for ever; two of up to 1.9 kB share a
-    page of SQLite, and the provenance leaves no room for an entry. `analyzer_runs` has rows, times and model.
+    A decoded video also has its file, which its key only resembles. A value needs no words. Dagster stores each
+    materialization twice, once of it for ever; two of up to 1.9 kB share a page of SQLite, and the provenance leaves no
+    room for an entry. `analyzer_runs` has rows, times and model.
     """
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"file": outcome.file} if outcome.file else {}
     if outcome.status is not Status.VALUE:
         metadata |= {"status": str(outcome.status), "reason": outcome.reason}
     if outcome.details:

@@ -13,13 +13,16 @@ import dagster as dg
 from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
-from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, deliver, when_code_changed
+from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, when_code_changed
+from vid_assets.defs.work import Outcomes, deliver, tell_failed, work_of
+from vid_assets.disk import explained
 from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
 from vid_assets.report import Written, write_report
 from vid_assets.report.index import write_index
 from vid_assets.report.previews import PREVIEWS
+from vid_assets.report.write import pages_behind
 from vid_assets.sql.publish import publish
 
 REPORT = "video_report"
@@ -74,23 +77,32 @@ def report_asset() -> dg.AssetsDefinition:
         warehouse, settings = context.resources.warehouse.stage(context.run.run_id), context.resources.settings
         streams = context.resources.media.settings()
         publish(context.resources.warehouse, in_run=True)
-        done: dict[str, Mapping[str, Any]] = {}
-        failed: dict[str, str] = {}
+        todo, reports = work_of(context), Path(settings.reports)
+        outcomes: dict[str, Outcomes] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}
-        for video_id in context.partition_keys:
-            try:
-                written = write_report(
-                    warehouse, Path(settings.scratch), Path(settings.reports), video_id, discover(), streams
-                )
-            except Exception as error:  # a failed page must not block the others
-                failed[video_id] = f"{type(error).__name__}: {error}"
-                context.log.exception(f"{video_id}: its page could not be written")
-                continue
-            checked[video_id] = judged(written)
-            done[video_id] = _metadata(written)
-        write_index(Path(settings.reports))
+        # in a bucket a page can be missing though no answer is due
+        grouped = [video for key in context.partition_keys for video in todo.videos[key] if video != key]
+        behind = pages_behind(context.resources.warehouse, reports, grouped) if grouped else []
+        for partition in context.partition_keys:
+            found = outcomes[partition] = Outcomes()
+            wanted = {*todo.of(partition, None), *behind}
+            for video_id in [video for video in todo.videos[partition] if video in wanted]:
+                try:
+                    written = write_report(warehouse, Path(settings.scratch), reports, video_id, discover(), streams)
+                except Exception as error:  # a failed page must not block the others
+                    folder = explained(error, {"VID_REPORTS": reports})
+                    found.failed[video_id] = str(folder or f"{type(error).__name__}: {error}")
+                    problem = f"{video_id}: its page could not be written: {found.failed[video_id]}"
+                    context.log.error(problem, exc_info=not folder)
+                    continue
+                checked[video_id] = judged(written)
+                found.done[video_id] = _metadata(written)
+        failed = [video_id for found in outcomes.values() for video_id in found.failed]
+        tell_failed(context, REPORT, failed, len(failed) + len(checked))
+        if checked:
+            write_index(reports)
         yield from check_results(REPORT, REPORT_CHECKS, checked)
-        deliver(context, done, failed)
+        deliver(context, outcomes)
         yield dg.MaterializeResult(spec.key)
 
     return asset

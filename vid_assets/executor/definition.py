@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from vid_assets.errors import TeardownError
 from vid_assets.executor import _dagster as inside
 from vid_assets.executor.context import threaded_context
 from vid_assets.executor.event_log import drop_fulfilled_plans, kept_connections
@@ -63,6 +64,9 @@ class WarmExecutor(dg.Executor):
 
         Yields:
             Every event of the run, already stored.
+
+        Raises:
+            TeardownError: A resource could not be closed after the last step.
         """
         pid = os.getpid()
         plan_context.instance.add_run_tags(plan_context.run_id, {PROCESS_TAG: this_process()})
@@ -72,7 +76,8 @@ class WarmExecutor(dg.Executor):
             inside.EngineEventData({"pid": str(pid), "step_keys": str(execution_plan.step_keys_to_execute)}),
         )
         started = time.monotonic()
-        yield from inside.ExecuteRunWithPlanIterable(
+        unclosed = None
+        for event in inside.ExecuteRunWithPlanIterable(
             execution_plan=execution_plan,
             iterator=self._events,
             execution_context_manager=inside.PlanExecutionContextManager(
@@ -85,7 +90,12 @@ class WarmExecutor(dg.Executor):
                 raise_on_error=plan_context.raise_on_error,
                 output_capture=plan_context.output_capture,
             ),
-        )
+        ):
+            yield event
+            unclosed = _unclosed(event) or unclosed
+        if unclosed:
+            # Dagster would count the run as a success, though a resource may not have stored its results
+            raise TeardownError(f"run {plan_context.run_id}", unclosed, "correct the cause, and run it again")
         yield dg.DagsterEvent.engine_event(
             plan_context,
             f"Finished steps on threads (pid: {pid}) in {time.monotonic() - started:.2f} s",
@@ -134,6 +144,15 @@ def warm_executor(init_context: dg.InitExecutorContext) -> WarmExecutor:
             retries=inside.RetryMode(next(iter(config["retries"]))),
         )
     )
+
+
+def _unclosed(event: dg.DagsterEvent) -> str | None:
+    """Return the error of the event that reports resources that could not be closed; None for other events."""
+    if not (event.event_type is dg.DagsterEventType.ENGINE_EVENT and event.engine_event_data.error):
+        return None
+    error = event.engine_event_data.error
+    is_teardown = (event.message or "").startswith("Teardown of resources ")
+    return f"its resources could not be closed: {error.message.strip()}" if is_teardown else None
 
 
 def _threads(configured: int) -> int:

@@ -52,9 +52,23 @@ def end_orphans(instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_canceled(run, "Its process no longer exists.")
         else:
             instance.report_run_failed(run, "Its process no longer exists: it was killed, or it crashed.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         ended.append(run_id)
+    _free_slots(instance)
     return ended
+
+
+def _free_slots(instance: dg.DagsterInstance) -> None:
+    """Free the slots of runs that have ended: one that ended on a full disk, or in a kill, could not do it itself.
+
+    Dagster's daemon frees them too. Without it, the steps of all later runs would wait for these slots for ever.
+    """
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
+    for run_id in storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
 
 
 def _process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:

@@ -155,7 +155,8 @@ def find(video: str, warehouse: Warehouse) -> str:
     paths = dict(warehouse.read_table(SOURCES.name).select("video_id", "path").collect().iter_rows())
     if video in paths:
         return video
-    if Path(video).is_file() and (known := identify(Path(video)).video_id) in paths:
+    # no error, unlike pathlib's, for a text that is too long for a path
+    if os.path.isfile(video) and (known := identify(Path(video)).video_id) in paths:  # noqa: PTH113
         return known
     names = {video_id: path_of(path).name for video_id, path in paths.items()}
     by_name = [video_id for video_id, name in names.items() if name == video]

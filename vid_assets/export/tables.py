@@ -11,21 +11,22 @@ from resources.warehouse.records import ANALYZER_RUNS, CUES, SOURCES, TRACKS, VI
 from vid_assets.errors import SettingsError
 from vid_assets.export.formats import Format, Written
 from vid_assets.export.subject import Subject, nearest
-from vid_assets.registry import discover
+from vid_assets.registry import discover, indexes
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """Return these tables; without names, all that have rows by video.
+    """Return these tables; without names, all that have rows by video but those that are made for searching.
 
     Raises:
         SettingsError: A table does not exist.
     """
     fixed = [spec.name for spec in (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS)]
-    known = [*fixed, *sorted(analyzer.name for analyzer in discover())]
+    everything = [*fixed, *sorted(analyzer.name for analyzer in discover())]
+    known = [*everything, *(index.name for index in indexes())]
     if unknown := [name for name in names if name not in known]:
         near = [match for name in unknown for match in nearest(name, known)]
         raise SettingsError(f"--table {','.join(unknown)}", "no such table", f"use some of {', '.join(near or known)}")
-    return list(dict.fromkeys(names)) or known
+    return list(dict.fromkeys(names)) or everything
 
 
 def write_tables(subject: Subject, names: Sequence[str], format: Format, folder: Path) -> Written:

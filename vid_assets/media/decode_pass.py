@@ -1,6 +1,7 @@
 """The one pass over a file: choose tracks, decode them, put picture, sound and cues on one timeline. Sandbox only."""
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 from vid_assets.media.allowed import CODECS, FORMATS, SUBTITLES, refusal
 from vid_assets.media.cues import Cues
 from vid_assets.media.pictures import Pictures
-from vid_assets.media.settings import MediaSettings, variable
+from vid_assets.media.settings import SHORTEST_S, MediaSettings, variable
 from vid_assets.media.sound import RATE, Sound
 from vid_assets.media.tracks import (
     MOST_TRACKS,
@@ -73,13 +74,15 @@ def opened() -> Any:
     import av.error
 
     _know_all_side_data()
+    # By its descriptor: FFmpeg may open no file of its own.
     options = {
-        "protocol_whitelist": "file",
+        "fd": "0",
+        "protocol_whitelist": "fd",
         "format_whitelist": ",".join(FORMATS),
         "codec_whitelist": ",".join(sorted(CODECS)),
     }
     try:
-        return av.open("file:/dev/fd/0", options=options, metadata_errors="replace")
+        return av.open("fd:", options=options, metadata_errors="replace")
     except av.error.ArgumentError:
         raise Refused("its container format is broken or not on the allow list", CONVERT) from None
 
@@ -207,6 +210,7 @@ class Pass:
         try:
             for packet in self.container.demux(streams):
                 self.pulse.beat()
+                self._check_cost()
                 yield packet.stream, packet
         except MemoryError:
             raise
@@ -214,6 +218,19 @@ class Pass:
             self.warnings.append(f"reading stopped before the end ({error.strerror})")
             for stream in streams:
                 yield stream, None
+
+    def _check_cost(self) -> None:
+        """Refuse a file that costs far more than its length explains.
+
+        Raises:
+            Refused: Decoding took too much processor time.
+        """
+        heard = max((sound.seconds for sound in self.sounds.values()), default=0.0)
+        length = max(self.pictures.elapsed_s if self.pictures else 0.0, heard)
+        most = self.limits.cpu_per_s * max(length, SHORTEST_S)
+        if time.process_time() > most:
+            problem = f"decoding {length:.1f} s of it took more than {most:.0f} processor seconds"
+            raise Refused(problem, f"raise {variable('cpu_per_s')} if the file is sound")
 
     def _peek(self, films: list[int]) -> dict[int, int]:
         """Count the packets of several picture tracks until each is known to be more than a still.

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import logging
 import os
 import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vid_assets.errors import MediaError, OutsideError
+from vid_assets.media.protection import Protection
 from vid_assets.media.settings import Limits, MediaSettings, variable
 
 LOG = "worker.log"
@@ -24,6 +27,8 @@ BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from vid_assets.media.worke
 # These signals come from outside; a decoder that crashes ends with others.
 _ENDED_BY_OTHERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 ROOT = Path(__file__).parents[2]
+
+_latest: Protection | None = None
 
 
 def decode(
@@ -76,12 +81,48 @@ def decode(
         problem, key = overrun
         raise MediaError(name, problem, f"raise {key} if the file is sound, or leave it out" if key else "leave it out")
     report = _parse(lines)
+    _note(report)
     if "problem" in report:
         kind = OutsideError if report.get("outside") else MediaError
         raise kind(name, str(report["problem"]), str(report.get("fix")))
     if "files" not in report:
         raise _killed(name, process.returncode, last_words, limits)
+    _check_files(report["files"], name, folder)
     return report
+
+
+def protection(settings: MediaSettings | None = None) -> Protection:
+    """Return what confines a decoder on this machine, from one that tries what it must not do.
+
+    Raises:
+        MediaError: The decoder does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="vid-assets-") as folder, Path(os.devnull).open("rb") as nothing:
+        settings = settings or MediaSettings()
+        report = decode(nothing, "decoder", Path(folder).resolve(), settings, {"name": "attempts"})
+    return Protection.of(report)
+
+
+def latest_protection() -> Protection | None:
+    """Return what confined the latest decoder of this process; None before the first."""
+    return _latest
+
+
+def _note(report: dict[str, Any]) -> None:
+    """Remember what confined the decoder; warn once in this process if something is missing."""
+    global _latest
+    if "layers" in report:
+        earlier, _latest = _latest, Protection.of(report)
+        if earlier is None and _latest.problems:
+            logging.getLogger(__name__).warning("the decoder is not fully confined: %s", "; ".join(_latest.problems))
+
+
+def _check_files(files: dict[str, int], name: str, folder: Path) -> None:
+    """Check that the report names nothing but files of the folder, as a decoder that was taken over may not."""
+    for file in files:
+        path = folder / file
+        if path.parent != folder or path.is_symlink() or not path.is_file():
+            raise MediaError(name, f"the decoder reported {file!r}, which is no file of its own", "leave it out")
 
 
 def _parse(lines: list[bytes]) -> dict[str, Any]:

@@ -15,10 +15,12 @@ VARIABLES: dict[str, tuple[str, int]] = {
     "memory_bytes": ("VID_DECODE_MEMORY_GB", GIB),
     "file_bytes": ("VID_DECODE_FILE_GB", GIB),
     "cpu_s": ("VID_DECODE_CPU_HOURS", 3600),
+    "cpu_per_s": ("VID_DECODE_CPU_PER_S", 1),
     "wall_s": ("VID_DECODE_HOURS", 3600),
     "stall_s": ("VID_DECODE_STALL_S", 1),
     "threads": ("VID_DECODE_THREADS", 1),
 }
+SHORTEST_S = 60.0
 STREAM_FIELDS = ("frames_per_s", "long_side", "sound_language", "sound_track", "picture_track")
 
 
@@ -29,6 +31,8 @@ class Limits:
     Attributes:
         memory_bytes: Address space of the decoding process; ``VID_DECODE_MEMORY_GB``.
         cpu_s: Processor seconds of the decoding process, all threads together; ``VID_DECODE_CPU_HOURS``.
+        cpu_per_s: Processor seconds of the decoding process for each second of video or sound that it has decoded, of
+            which the first `SHORTEST_S` always count; ``VID_DECODE_CPU_PER_S``.
         wall_s: Wall-clock seconds of the whole pass; ``VID_DECODE_HOURS``.
         stall_s: Wall-clock seconds without progress after which the decoder counts as hung;
             ``VID_DECODE_STALL_S``.
@@ -41,6 +45,7 @@ class Limits:
 
     memory_bytes: int = 4 * GIB
     cpu_s: int = 8 * 3600
+    cpu_per_s: float = 20.0
     wall_s: float = 4 * 3600.0
     stall_s: float = 60.0
     file_bytes: int = 64 * GIB

@@ -11,14 +11,16 @@ import resource
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vid_assets.media.confine import Layer, attempts, confine
 from vid_assets.media.decode_pass import CONVERT, Refused, decode_file
 from vid_assets.media.settings import Limits, MediaSettings, variable
 
 STACK_BYTES = 8 << 20
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
@@ -35,10 +37,13 @@ def main(arguments: list[str]) -> None:
     limits = Limits(**values.pop("limits"))
     settings = MediaSettings(limits=limits, **values)
     # Before the limits: loading a library needs address space and open files.
+    import av
     import av.error
 
+    layers: list[Layer] = []
     try:
-        _confine(parent, limits)
+        _limit(parent, limits)
+        layers = confine(folder)
         report = _done(job, folder, settings, _Pulse(channel))
     except Refused as refusal:
         report: dict[str, Any] = dict(zip(("problem", "fix"), refusal.args, strict=True))
@@ -47,9 +52,11 @@ def main(arguments: list[str]) -> None:
         report = _out_of_memory(limits)
     except av.error.FFmpegError as error:
         report = {"problem": f"cannot be read as video or sound ({error.strerror})", "fix": "check it, or " + CONVERT}
-        report["outside"] = error.errno == errno.EIO
+        # Demuxers say so of broken content too.
+        report["outside"] = error.errno == errno.EIO and not _is_readable(0)
     except OSError as error:
-        report = _unwritable(error, limits)
+        report = _unwritable(error, folder, limits)
+    report |= {"layers": [asdict(layer) for layer in layers], "ffmpeg": av.ffmpeg_version_info}
     channel.write(b"\n" + json.dumps(report).encode() + b"\n")
 
 
@@ -63,8 +70,21 @@ def _done(job: dict[str, Any], folder: Path, settings: MediaSettings, pulse: "_P
             from vid_assets.media.stills import take_stills
 
             return take_stills(folder, settings, pulse, **job)
+        case "attempts":
+            return {"files": {}, "attempts": attempts()}
         case _:
             return decode_file(folder, settings, pulse)
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Whether the disk gives every byte of a file."""
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while os.read(descriptor, 1 << 20):
+            pass
+    except OSError:
+        return False
+    return True
 
 
 def _out_of_memory(limits: Limits) -> dict[str, str]:
@@ -72,17 +92,17 @@ def _out_of_memory(limits: Limits) -> dict[str, str]:
     return {"problem": problem, "fix": f"raise {variable('memory_bytes')}, or {CONVERT}"}
 
 
-def _unwritable(error: OSError, limits: Limits) -> dict[str, Any]:
+def _unwritable(error: OSError, folder: Path, limits: Limits) -> dict[str, Any]:
     if error.errno == errno.ENOMEM:
         return _out_of_memory(limits)
     fixes = {errno.EFBIG: f"raise {variable('file_bytes')}", errno.ENOSPC: "free space or lower the scratch cap"}
     fix = fixes.get(error.errno or 0, "check the folder and its rights")
-    problem = f"the scratch folder cannot be written ({error.strerror})"
+    problem = f"the scratch folder {folder.parent} cannot be written ({error.strerror})"
     return {"problem": problem, "fix": fix, "outside": error.errno != errno.EFBIG}
 
 
-def _confine(parent: int, limits: Limits) -> None:
-    """Give up privileges that decoding does not need, and die with the parent."""
+def _limit(parent: int, limits: Limits) -> None:
+    """Limit what this process may use, and let it die with the parent."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
@@ -93,9 +113,7 @@ def _confine(parent: int, limits: Limits) -> None:
         if taken + STACK_BYTES > limits.memory_bytes:
             raise MemoryError
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-        libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # The parent may have died before the line above.
     if os.getppid() != parent:
         sys.exit("the parent is gone")

@@ -19,9 +19,10 @@ from resources.hosting.usage import collect_usage
 from resources.warehouse.records import CUES, SOURCES, TRACKS, VIDEOS
 from resources.warehouse.stage import Tables
 from vid_assets.contract import STREAMS, Analyzer, Config, Frames, NotApplicable, Undefined
+from vid_assets.disk import check, explained
 from vid_assets.errors import ContractError, MediaError, RunCancelledError, UpstreamError, VidAssetsError, is_outside
 from vid_assets.media import Media, open_media, trim_scratch
-from vid_assets.media.paths import name_of, readable
+from vid_assets.media.paths import is_remote, name_of, path_of, readable, shown
 from vid_assets.media.remote import local_path
 from vid_assets.pipeline.checks import check_table
 from vid_assets.pipeline.judgements import covered_share, judge, paces_before
@@ -47,7 +48,9 @@ def probe(video_id: str, run: Run, code_version: str) -> Outcome:
 
     def decode(outcome: Outcome) -> None:
         source = _source(run.warehouse, video_id)
+        outcome.file = shown(source["path"] if is_remote(source["path"]) else path_of(source["path"]))
         trim_scratch(run.scratch, run.scratch_gb * 1e9)
+        check({"VID_SCRATCH": run.scratch})
         with _opened(source, run, outcome) as media:
             row = _video_row(media, source)
             outcome.details = "; ".join(media.warnings)
@@ -130,11 +133,12 @@ def _attempt(work: Callable[[Outcome], None]) -> Outcome:
         outcome.status, outcome.reason = Status.UNDEFINED, str(error)
     except (VidAssetsError, ResourceError) as error:
         outcome.status, outcome.reason = Status.FAILED, str(error)
-        outcome.outside = is_outside(error)
+        outcome.outside, outcome.follows = is_outside(error), isinstance(error, UpstreamError)
     except Exception as error:  # noqa: BLE001  # the one boundary that records what an analyzer did wrong
-        outcome.status, outcome.reason = Status.FAILED, f"{type(error).__name__}: {error}"
-        outcome.details = traceback.format_exc()
-        outcome.outside = is_outside(error)
+        folder = explained(error)
+        outcome.status, outcome.reason = Status.FAILED, str(folder or f"{type(error).__name__}: {error}")
+        outcome.details = "" if folder else traceback.format_exc()
+        outcome.outside = is_outside(folder or error)
     # an error can name a file, and a file name need not be UTF-8
     outcome.reason, outcome.details = readable(outcome.reason), readable(outcome.details)
     return outcome
@@ -180,6 +184,8 @@ def _inputs(
     for name in analyzer.inputs:
         if name == "video":
             inputs.append(media.video)
+        elif name == CUES.name:
+            inputs.append(CUES.frame(media.cues()).drop("video_id"))
         elif name in STREAMS:
             stream = getattr(media, name)
             if stream is None and name not in analyzer.optional:

@@ -70,6 +70,8 @@ class Outcome:
         usage: What the model host did for it.
         preview: Picture of the result.
         details: Traceback of an unexpected error.
+        file: Path of the video's file, for people; only of a decode.
+        follows: Whether it failed because an input did; that one names the cause.
         outside: Whether a failure has a cause outside the file and the analyzer; it does not count against them.
     """
 
@@ -86,6 +88,8 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     preview: Picture | None = None
     details: str = ""
+    file: str = ""
+    follows: bool = False
     outside: bool = False
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 
 from resources.hosting.usage import Usage
 from resources.warehouse.records import ANALYZER_RUNS, MODEL_LOADS, SOURCES, VIDEOS
+from resources.warehouse.resource import Warehouse
 from resources.warehouse.stage import Tables
 from vid_assets.media.paths import readable
 from vid_assets.pipeline.outcome import Outcome, Run, Status
@@ -42,6 +43,15 @@ def read_records(video_id: str, warehouse: Tables) -> dict[str, dict[str, Any]]:
     """Return the rows of ``analyzer_runs`` for one video, by analyzer."""
     table = warehouse.read_partition(ANALYZER_RUNS.name, video_id)
     return {} if table is None else {row["analyzer"]: row for row in table.iter_rows(named=True)}
+
+
+def records_of(video_ids: Sequence[str], warehouse: Warehouse) -> dict[str, dict[str, dict[str, Any]]]:
+    """Do as `read_records` does for many videos at once."""
+    found: dict[str, dict[str, dict[str, Any]]] = {video_id: {} for video_id in video_ids}
+    runs = warehouse.read_table(ANALYZER_RUNS.name).filter(pl.col("video_id").is_in(list(video_ids)))
+    for row in runs.collect().iter_rows(named=True):
+        found[row["video_id"]][row["analyzer"]] = row
+    return found
 
 
 def read_answer(name: str, video_id: str, records: Records, warehouse: Tables) -> pl.DataFrame | None:

@@ -5,14 +5,18 @@ Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_i
 """
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
 from resources.fs import write_atomically
 from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
+from resources.warehouse.resource import Warehouse
 from resources.warehouse.stage import Tables
 from vid_assets.contract import Analyzer
 from vid_assets.drawing import Picture
@@ -118,3 +122,14 @@ def is_stale(warehouse: Tables, reports: Path, video_id: str, analyzers: tuple[A
     known = {VIDEOS.name, *(analyzer.name for analyzer in analyzers)}
     answered = runs.select("analyzer", "ended_at").iter_rows()
     return any(ended_at.timestamp() > written for name, ended_at in answered if name in known)
+
+
+def pages_behind(warehouse: Warehouse, reports: Path, keys: Sequence[str]) -> list[str]:
+    """Return those of these decoded videos whose page is missing, or older than an answer of an analyzer."""
+    written: dict[str, float] = {}
+    with suppress(FileNotFoundError), os.scandir(reports) as entries:
+        written = {entry.name.removesuffix(".html"): entry.stat().st_mtime for entry in entries if entry.is_file()}
+    runs = warehouse.read_table(ANALYZER_RUNS.name).group_by("video_id").agg(pl.col("ended_at").max())
+    decoded = warehouse.read_table(VIDEOS.name).select("video_id")
+    latest = dict(runs.join(decoded, on="video_id", how="semi").collect().iter_rows())
+    return [key for key in keys if key in latest and latest[key].timestamp() > written.get(key, 0.0)]

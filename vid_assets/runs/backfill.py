@@ -20,22 +20,27 @@ from resources.warehouse.records import SOURCES
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive.changes import EXAMPLES
 from vid_assets.archive.exclusive import LOCK, exclusive, holder
-from vid_assets.archive.partitions import PARTITIONS
+from vid_assets.archive.partitions import members, partition_keys
 from vid_assets.archive.plan import ATTEMPTS, Batch, GivenUp
 from vid_assets.archive.register import TakenIn, take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.defs.automation import dependencies, hopeless, planned, selection_of, tags_of
-from vid_assets.errors import MediaError, SettingsError, VidAssetsError
+from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of
+from vid_assets.defs.wanted import dependencies
+from vid_assets.defs.work import RETRY_TAG
+from vid_assets.disk import check, explained
+from vid_assets.errors import FolderError, MediaError, SettingsError, VidAssetsError
 from vid_assets.executor import Stop, end_orphans
 from vid_assets.media.paths import name_of, readable, shown
-from vid_assets.pipeline.records import read_records
+from vid_assets.pipeline.records import records_of
 from vid_assets.runs.execute import execute
+from vid_assets.runs.home import dagster_home
 from vid_assets.runs.home import instance as dagster_instance
 from vid_assets.runs.signals import run_stoppable
 from vid_assets.sql.publish import publish
 
 FINE, FAILED = 0, 1
 SETTLE_S = 30.0
+ROOM_POLL_S = 5.0
 TOLD = 20
 Tell = Callable[[str], None]
 
@@ -49,7 +54,7 @@ class Backfill:
         complain: Called with each line about a failure.
         dry_run: Whether only to print what would run; files are registered anyway.
         retry: Whether to retry what was given up.
-        wait: Whether to wait for another running backfill.
+        wait: Whether to wait for another running backfill, and for room on a full disk.
         stop: What may end it; set by `run`.
     """
 
@@ -76,20 +81,21 @@ class Backfill:
 
     def _guarded(self, stop: Stop) -> int:
         """Turn an error of the settings or of the machine into a line and an exit code."""
-        import sqlalchemy.exc
-
         self.stop = stop
         try:
+            dagster_home()
+            self.await_room()
             with dagster_instance() as instance:
                 return self._alone(instance)
         except (SettingsError, InvalidSetting, CatalogueError):
             raise
         except dg.DagsterInvalidConfigError as error:
             raise SettingsError("dagster.yaml", readable(str(error)), "correct the file") from error
-        except (VidAssetsError, ResourceError, dg.DagsterError, OSError) as error:
-            self.complain(readable(str(error)))
-        except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-            self.complain(f"Dagster's database or the archive's index: {getattr(error, 'orig', None) or error}")
+        except Exception as error:
+            line = _line_about(error)
+            if line is None:
+                raise
+            self.complain(line)
         return FAILED
 
     def _alone(self, instance: dg.DagsterInstance) -> int:
@@ -106,6 +112,24 @@ class Backfill:
             self.tell(f"Waiting for the backfill that is under way: {other}.")
             self._told_of = other
         return self.wait and not self.stop.soon.is_set()
+
+    def await_room(self) -> None:
+        """Return once all folders have room, if this backfill waits for what hinders it.
+
+        Raises:
+            FolderError: A folder is full or cannot be written.
+        """
+        told = False
+        while True:
+            try:
+                return check()
+            except FolderError as error:
+                if not self.wait or self.stop.soon.is_set():
+                    raise
+                if not told:
+                    self.tell(f"Waiting until there is room: {error}")
+                told = True
+                self.stop.soon.wait(ROOM_POLL_S)
 
     def _work(self, instance: dg.DagsterInstance) -> int:
         warehouse = Warehouse(path=str(settings().warehouse))
@@ -194,7 +218,7 @@ class _TakingIn:
     def _look(self, archive: Archive, scratch: Path) -> TakenIn:
         stop = self.backfill.stop.soon.is_set
         try:
-            return take_in(archive, scratch, self.warehouse, self.instance, seconds=inf, stop=stop)
+            return take_in(archive, scratch, self.warehouse, self.instance, seconds=inf, stop=stop, everything=True)
         except MediaError as error:
             raise SettingsError(error.culprit, error.problem, error.fix) from error
 
@@ -214,7 +238,7 @@ class _Runs:
         Returns:
             The number of videos, and of runs as a whole, that failed.
         """
-        order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
+        order = partition_keys(self.instance)
         places = {key: place for place, key in enumerate(order)}
         done = 0
         try:
@@ -228,6 +252,7 @@ class _Runs:
                 videos = _count(batch.videos, "video")
                 self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
                 if not self.backfill.dry_run:
+                    self.backfill.await_room()
                     self._run(batch, order[places[batch.first] : places[batch.last] + 1])
                     done += batch.videos
         finally:
@@ -236,11 +261,14 @@ class _Runs:
 
     def _run(self, batch: Batch, keys: Sequence[str]) -> None:
         began = datetime.now(UTC)
-        result = execute(self.instance, tags_of(batch), selection_of(batch), self.backfill.stop)
-        found = failures(self.warehouse, keys, began)
+        tags = tags_of(batch) | ({RETRY_TAG: "true"} if self.backfill.retry else {})
+        result = execute(self.instance, tags, selection_of(batch), self.backfill.stop)
+        videos = [video_id for found in members(self.warehouse, keys).values() for video_id in found]
+        found = failures(self.warehouse, videos, began)
         self.failed.update((title(key, self.warehouse), reason) for key, reason in found.items())
         if not result.success and not found and not self.backfill.stop.soon.is_set():
             self.failed[f"run {result.run_id}"] = _why_a_run_failed(result)
+            check()  # what a full disk did to one run, it does to the next
 
     def _tell(self, done: int) -> None:
         for place, (what, reason) in enumerate(self.failed.items()):
@@ -257,8 +285,7 @@ def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict
     """Return the videos of these with a failure since then: what failed, and why, without what depends on it."""
     upstream = dependencies()
     found: dict[str, str] = {}
-    for key in keys:
-        records = read_records(key, warehouse)
+    for key, records in records_of(keys, warehouse).items():
         failed = [name for name, row in records.items() if row["status"] == "failed" and row["started_at"] >= since]
         causes = sorted(name for name in failed if not set(upstream.get(name, ())) & set(failed))
         if causes:
@@ -272,6 +299,19 @@ def title(video_id: str, warehouse: Warehouse) -> str:
     return video_id if source is None else f"{shown(name_of(source['path'].item()))} ({video_id})"
 
 
+def _line_about(error: Exception) -> str | None:
+    """Return one line about an error of the machine or of a file; None for a defect."""
+    import sqlalchemy.exc
+
+    if folder := explained(error):
+        return str(folder)
+    if isinstance(error, (VidAssetsError, ResourceError, dg.DagsterError, OSError)):
+        return readable(str(error))
+    if isinstance(error, (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError)):
+        return f"Dagster's database or the archive's index: {getattr(error, 'orig', None) or error}"
+    return None
+
+
 def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
     """Return the first step that failed and its error, or what ended the run as a whole."""
     for event in result.filter_events(lambda event: event.is_step_failure):
@@ -279,6 +319,9 @@ def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
         cause = error and (error.cause or error)
         return f"{event.step_key}: {cause.message.strip().splitlines()[0] if cause else event.message}"
     ended = [event.message for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    for event in result.filter_events(lambda event: event.is_job_failure):
+        if error := event.job_failure_data.error:
+            return error.message.strip().splitlines()[0]
     return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
 
 

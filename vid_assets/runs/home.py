@@ -4,12 +4,13 @@ A folder without ``dagster.yaml`` gets the one of this package, which has the li
 """
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from resources.fs import write_atomically
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -25,8 +26,10 @@ def dagster_home() -> Path:
     home = Path(named) if named else _CHECKOUT if (_CHECKOUT / "dagster.yaml").is_file() else _ELSEWHERE
     home = home.expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(SETTINGS, home / "dagster.yaml")
+    made = home / "dagster.yaml"
+    if not made.exists() or not made.stat().st_size:
+        # complete or not at all: with half of it, Dagster would take its own defaults for the rest
+        write_atomically(made, SETTINGS.read_bytes(), durable=True)
         if named:
             sys.stderr.write(f"DAGSTER_HOME {named}: put a dagster.yaml there, with the limits of the model pools\n")
     os.environ["DAGSTER_HOME"] = str(home)

@@ -1,6 +1,7 @@
 """Publishes the tables to the warehouse, so that every analyzer has a view with types, units and descriptions."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import vid_assets
 from resources.catalog.profiles import resolve_profile
 from resources.settings import settings
 from resources.warehouse.lake import is_lake
+from resources.warehouse.records import CUES
 from resources.warehouse.resource import Warehouse
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec
+from resources.warehouse.search import TextSpec
 from vid_assets.contract import Analyzer
-from vid_assets.registry import discover
-from vid_assets.sql.questions import MACROS, views
+from vid_assets.registry import computed, discover
+from vid_assets.sql.questions import MACROS, is_searched, start_column, views
 
 _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
 
@@ -46,10 +49,11 @@ def _publish_once(path: str) -> None:
 def _publish(path: str, *, replace: bool) -> None:
     analyzers = discover()
     Warehouse(path=path).publish(
-        [table_spec(analyzer) for analyzer in analyzers],
+        [table_spec(analyzer) for analyzer in computed()],
         [_analyzer_spec(analyzer) for analyzer in analyzers],
         views(analyzers),
         MACROS,
+        texts(analyzers),
         {"sources": _sources(), "profile": resolve_profile(""), "settings": _own_settings()},
         replace=replace,
     )
@@ -71,6 +75,18 @@ def _own_settings() -> str:
     names = [name for name in (settings().config, *settings().catalog.split(":")) if name]
     contents = b"\0".join(Path(name).expanduser().read_bytes() for name in names)
     return hashlib.sha256(contents).hexdigest()[:12] if names else "none"
+
+
+def texts(analyzers: Sequence[Analyzer]) -> list[TextSpec]:
+    """Return what `search_text` searches: the file's own texts, and those of the analyzers."""
+    return [
+        TextSpec(CUES, "text", "start_s", "end_s"),
+        *(
+            TextSpec(table_spec(analyzer), "text", start, "end_s" if "end_s" in analyzer.table else None)
+            for analyzer in analyzers
+            if is_searched(analyzer) and (start := start_column(analyzer))
+        ),
+    ]
 
 
 def table_spec(analyzer: Analyzer) -> TableSpec:

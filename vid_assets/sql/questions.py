@@ -1,7 +1,7 @@
 """Views and macros for common questions about an archive: what happens when, who says what, what is rising.
 
 They follow the analyzers. A table with times and a column that names an event is part of `events`. A table with a
-text that is spoken, written or describes a picture is part of `search_text`. The file's own subtitles, captions and
+text that is spoken, written or describes a picture is searched by `search_text`. The file's own subtitles, captions and
 chapters are part of both.
 """
 
@@ -56,9 +56,6 @@ GROUP BY day, profile, device ORDER BY day, profile, device"""
 MACROS = (
     "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
     "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
-    "CREATE MACRO search_text(words) AS TABLE SELECT video_id, start_s, end_s, analyzer, text FROM events "
-    "WHERE analyzer IN (SELECT name FROM texts) AND list_bool_and(list_transform("
-    "string_split(trim(lower(words)), ' '), lambda word: contains(lower(text), word))) ORDER BY video_id, start_s",
     """CREATE MACRO clips(what, source := '', gap_s := 1.0) AS TABLE
 WITH hits AS (
     SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
@@ -73,6 +70,39 @@ WITH hits AS (
 )
 SELECT video_id, min(start_s) AS start_s, max(end_s) AS end_s, count(*) AS events FROM numbered
 GROUP BY video_id, clip ORDER BY video_id, start_s""",
+    # the column has another name, so that the argument may be a column video_id of the query around it
+    """CREATE MACRO phrases(video) AS TABLE
+SELECT row_number() OVER (ORDER BY min(start_s), segment) AS number, min(start_s) AS start_s, max(end_s) AS end_s,
+    string_agg(trim(word), ' ' ORDER BY start_s) AS text
+FROM (SELECT video_id AS spoken_in, * EXCLUDE (video_id) FROM speech_transcription)
+WHERE spoken_in = video AND trim(word) <> '' GROUP BY segment ORDER BY number""",
+    # an invisible character behind < keeps players from reading markup, which SubRip cannot escape
+    """CREATE MACRO srt(video) AS (
+SELECT string_agg(number || chr(10) || replace(timecode(start_s), '.', ',') || ' --> '
+    || replace(timecode(end_s), '.', ',') || chr(10)
+    || replace(replace(text, '-->', '->'), '<', '<' || chr(8288)) || chr(10), chr(10) ORDER BY number)
+FROM phrases(video))""",
+    """CREATE MACRO vtt(video) AS (
+SELECT 'WEBVTT' || chr(10) || chr(10) || string_agg(timecode(start_s) || ' --> ' || timecode(end_s) || chr(10)
+    || replace(replace(replace(text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || chr(10), chr(10) ORDER BY number)
+FROM phrases(video))""",
+    """CREATE MACRO similar_shots(video, at_s, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT phash FROM shots WHERE video_id = video AND start_s <= at_s AND phash IS NOT NULL
+    ORDER BY start_s DESC LIMIT 1
+)
+SELECT video_id, start_s, end_s, time_s, bit_count(xor(mine.phash, shots.phash)) AS differing_bits
+FROM mine JOIN shots ON bit_count(xor(mine.phash, shots.phash)) <= bits
+WHERE video_id <> video OR at_s < start_s OR at_s >= end_s ORDER BY differing_bits, video_id, start_s""",
+    """CREATE MACRO similar_videos(video, bits := 8) AS TABLE
+WITH mine AS (
+    SELECT shot, end_s - start_s AS length_s, phash FROM shots WHERE video_id = video AND phash IS NOT NULL
+), again AS (
+    SELECT DISTINCT other.video_id AS video_id, mine.shot AS shot, mine.length_s AS length_s
+    FROM mine JOIN shots AS other ON bit_count(xor(mine.phash, other.phash)) <= bits WHERE other.video_id <> video
+)
+SELECT video_id, sum(length_s) / (SELECT sum(length_s) FROM mine) AS share, count(*) AS shots
+FROM again GROUP BY video_id ORDER BY share DESC, video_id""",
 )
 
 
@@ -119,9 +149,13 @@ def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
     )
 
 
+def start_column(analyzer: Analyzer) -> str | None:
+    """Return the column with the time at which a row begins; None if the table has no times."""
+    return next((name for name in ("start_s", "time_s") if name in analyzer.table), None)
+
+
 def _event_query(analyzer: Analyzer) -> str | None:
-    columns = analyzer.table
-    start = next((name for name in ("start_s", "time_s") if name in columns), None)
+    columns, start = analyzer.table, start_column(analyzer)
     kind = next((name for name in _NAMES if name in columns), None)
     text = next((name for name in _SHOWN if name in columns), None)
     if start is None or (kind is None and text is None):
@@ -142,9 +176,13 @@ def _event_query(analyzer: Analyzer) -> str | None:
     )
 
 
+def is_searched(analyzer: Analyzer) -> bool:
+    """Whether the analyzer's table has texts that `search_text` searches."""
+    return "text" in analyzer.table and start_column(analyzer) is not None
+
+
 def _texts(analyzers: Sequence[Analyzer]) -> ViewSpec:
-    names = [analyzer.name for analyzer in analyzers if "text" in analyzer.table and _event_query(analyzer)]
-    rows = ", ".join(f"('{name}')" for name in [CUES.name, *names])
+    rows = ", ".join(f"('{name}')" for name in [CUES.name, *(item.name for item in analyzers if is_searched(item))])
     query = f"SELECT name::VARCHAR AS name FROM (VALUES {rows}) AS listed(name)"  # noqa: S608
     return ViewSpec(
         "texts",

@@ -16,6 +16,7 @@
        |------ BROKE again --> ModelError if the host crashed, HostLost if it was killed
        |------ HUNG ---------> killed, ModelDeadline
        |------ FAILED -------> ModelError
+       |------ late, and the host goes on: it waited for its turn; at most `TURNS` times ---+ (send)
        v
     the answer
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 POLL_S = 0.02
 # A broken call counts as a death if the process is gone within this time.
 GONE_S = 2.0
+# A call may wait for its turn this many times as long as it may compute. A host that hangs in another ends by its
+# limit.
+TURNS = 10
 # A living process that does not answer a health check for this long is not loading: it hangs.
 UNANSWERED_S = 60.0
 
@@ -132,7 +136,7 @@ class Exchange:
     calls: Calls
 
     def ask(self, payload: bytes, seconds: float) -> tuple[wire.Answer, float]:
-        """Send a request, and once more if the host dies during it.
+        """Send a request, once more if the host dies during it, and again while it waits for its turn.
 
         Args:
             payload: The request.
@@ -144,7 +148,7 @@ class Exchange:
         Raises:
             ResourceError: No host started, or it gave no answer, or the calls were cancelled.
         """
-        broken, waited_s = False, 0.0
+        broken, waited_s, turns = False, 0.0, 1
         while True:
             patience = Patience(self.deployment.spec.load_deadline_s)
             link = self.connect(patience)
@@ -152,6 +156,9 @@ class Exchange:
             allowed_s = seconds + (0.0 if link.warm else self.deployment.spec.load_deadline_s)
             sent = self._send(link, payload, allowed_s)
             if isinstance(sent, wire.Answer):
+                if turns < TURNS and self._waited(sent, link):
+                    turns += 1
+                    continue
                 link.warm = sent.error is None
                 return sent, waited_s
             match sent.outcome:
@@ -216,6 +223,10 @@ class Exchange:
             call: grpc.Call = error  # pyright: ignore[reportAssignmentType]
             status = f"{call.code().name} {call.details()}"
             return Unanswered(self._outcome(call.code(), link), link, error, status)
+
+    def _waited(self, answer: wire.Answer, link: Link) -> bool:
+        """Whether a call was late only because the host computed others: one that is late itself ends the process."""
+        return answer.error is not None and answer.error[0] == ModelDeadline.__name__ and not self._is_gone(link)
 
     def _outcome(self, code: "grpc.StatusCode", link: Link) -> Outcome:
         import grpc

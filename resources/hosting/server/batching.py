@@ -1,7 +1,9 @@
 """Batches concurrent requests into one call of the host's method. It does not depend on gRPC."""
 
 import asyncio
+import gc
 import statistics
+import sys
 import time
 import traceback
 from collections import deque
@@ -12,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from resources.errors import ModelError
+from resources.errors import ModelError, is_out_of_memory
 from resources.hosting import wire
 from resources.hosting.host import Host, Request
 
@@ -137,9 +139,10 @@ class Batcher:
         await asyncio.wait([future])
         error = future.exception()
         if error is not None and len(tickets) > 1:
-            # One bad request must not fail the others: each is computed again alone.
-            for ticket in tickets:
-                await self._compute([ticket])
+            # Out of memory, half of them may fit. One bad request must not fail the others: each is computed alone.
+            size = len(tickets) // 2 if is_out_of_memory(error) else 1
+            for start in range(0, len(tickets), size):
+                await self._compute(tickets[start : start + size])
             return
         seconds = (time.monotonic() - began) / len(tickets)
         for index, ticket in enumerate(tickets):
@@ -160,9 +163,33 @@ class Batcher:
         assert host is not None
         requests: list[Request] = [wire.opened(order) for order in orders]
         name = orders[0]["method"]
-        frames = host.method(name)(requests)
+        frames = _asked(host, name, requests)
         if len(frames) != len(requests) or not all(isinstance(frame, pl.DataFrame) for frame in frames):
             raise ModelError(
                 f"{type(host).__name__}.{name}", "it did not return one DataFrame per request", "fix the host"
             )
         return [wire.stamped(frame, request, self.revision) for frame, request in zip(frames, requests, strict=True)]
+
+
+def _asked(host: Host, name: str, requests: Sequence[Request]) -> list[pl.DataFrame]:
+    """Call the method. Out of memory, one request is tried again with half of its pictures in one pass, down to one.
+
+    What was too much stays too much, so the host keeps the smaller batch.
+    """
+    while True:
+        try:
+            return host.method(name)(requests)
+        except Exception as error:
+            batch = int(host.options.get("batch", 1))
+            if not is_out_of_memory(error) or len(requests) > 1 or batch < 2:
+                raise
+            traceback.print_exception(error)
+        _release_memory()  # not before the error is gone, which holds what was allocated
+        host.options = {**host.options, "batch": batch // 2}
+
+
+def _release_memory() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from resources.errors import WarehouseError
+from resources.warehouse import search
 from resources.warehouse.schema import TableSpec, quoted, sql_type
 from resources.warehouse.store import Definition
 from resources.warehouse.views import DERIVED, TIMECODE, ViewSpec, analyzers_view, literal
@@ -59,7 +60,8 @@ def views(definition: Definition) -> Iterator[str]:
     for view in [*found, _dictionary(found)]:
         yield f"CREATE OR REPLACE VIEW {quoted(view.name)} AS {view.query.strip()}"
         yield f"COMMENT ON VIEW {quoted(view.name)} IS {literal(view.description)}"
-    yield from map(_replacing, definition.macros)
+    texts = [spec.select(quoted(spec.table.name)) for spec in definition.texts]
+    yield from map(_replacing, [*definition.macros, *(search.scan(texts) if texts else [])])
 
 
 def _dictionary(found: Sequence[ViewSpec]) -> ViewSpec:

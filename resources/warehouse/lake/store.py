@@ -1,7 +1,7 @@
 """The store in a lake."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
@@ -85,11 +85,13 @@ class LakeStore:
         with self._catalogue.locked():
             yield
 
-    def partition(self, table: str, key: str) -> pl.DataFrame | None:
-        """Return the rows of a partition, in the order in which they were written."""
-        where = f"WHERE {quoted(key_of(self.local, table))} = {literal(key)} ORDER BY rowid"
-        found = self._read(table, self._schema(table), where)
-        return found if found.height else None
+    def partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the rows of these partitions, in the order in which they were written."""
+        key = key_of(self.local, table)
+        if not (listed := ", ".join(map(literal, keys))):
+            return {}
+        found = self._read(table, self._schema(table), f"WHERE {quoted(key)} IN ({listed}) ORDER BY rowid")
+        return {name: rows for (name,), rows in found.partition_by(key, as_dict=True, maintain_order=True).items()}
 
     def keys(self, table: str) -> list[str]:
         """Return the keys of the partitions that have rows."""

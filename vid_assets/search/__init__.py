@@ -1,0 +1,1 @@
+"""Searching an archive: moments by their words, and what narrows a search."""

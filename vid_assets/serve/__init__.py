@@ -1,0 +1,1 @@
+"""The search page: a small server for the browser of this machine."""
