@@ -53,7 +53,8 @@ class Archive:
     use, or use it as a context manager.
 
     Args:
-        warehouse: Folder of the results, or the address of a DuckLake; None for ``VID_WAREHOUSE``, else ``data/warehouse``.
+        warehouse: Folder of the results, or the address of a DuckLake; None for ``VID_WAREHOUSE``, else
+            ``data/warehouse``.
 
     Raises:
         SettingsError: There are no results in the folder.
