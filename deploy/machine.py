@@ -137,8 +137,8 @@ def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
                 # time for a stopped run to publish what it has
                 "RAY_JOB_STOP_WAIT_TIME_S": "30",
                 "PGPASSWORD": postgres.PASSWORD,
-                "VID_DAGSTER_POSTGRES": f"postgresql+psycopg2://{user}:{postgres.PASSWORD}@{database}/dagster",
-                "VID_COMPUTE_LOGS": str(folder / "shared" / "logs"),
+                "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{user}:{postgres.PASSWORD}@{database}/dagster",
+                "DAGSTER_COMPUTE_LOGS": str(folder / "shared" / "logs"),
                 "VID_ARCHIVE": str(folder / "archive"),
                 "VID_REPORTS": str(folder / "shared" / "reports"),
                 "VID_SCRATCH": str(folder / "head" / "scratch"),

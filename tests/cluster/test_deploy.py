@@ -22,7 +22,9 @@ def test_all_containers_have_the_variables_of_the_page() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     machines = [service["environment"] for service in services.values() if "build" in service]
     assert machines == [services["worker"]["environment"]] * 4
-    named = {name for name in machines[0] if name.startswith(("VID_", "RAY_"))} - {"RAY_USAGE_STATS_ENABLED"}
+    named = {name for name in machines[0] if name.startswith(("VID_", "RAY_", "DAGSTER_"))} - {
+        "RAY_USAGE_STATS_ENABLED"
+    }
     assert [name for name in sorted(named) if f"`{name}`" not in page] == []
 
 
@@ -30,8 +32,8 @@ def test_dagster_takes_its_instance(server: postgres.Server, tmp_path: Path, mon
     server.create("dagster")
     shutil.copyfile(DEPLOY / "dagster.yaml", tmp_path / "dagster.yaml")
     address = f"127.0.0.1:{server.port}/dagster"
-    monkeypatch.setenv("VID_DAGSTER_POSTGRES", f"postgresql+psycopg2://{postgres.USER}:{postgres.PASSWORD}@{address}")
-    monkeypatch.setenv("VID_COMPUTE_LOGS", str(tmp_path / "logs"))
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", f"postgresql+psycopg2://{postgres.USER}:{postgres.PASSWORD}@{address}")
+    monkeypatch.setenv("DAGSTER_COMPUTE_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("RAY_DASHBOARD", "http://127.0.0.1:8265")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.get_runs() == []
