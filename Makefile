@@ -11,7 +11,7 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test test-dagster-matrix check compact models models-pull down \
+.PHONY: help install demo analyze backfill prune ui test test-slow wheel-test browser-test cluster-test cluster-demo .postgres test-dagster-matrix check compact models models-pull down \
 	bench bench-warm bench-check bench-archive fuzz chaos soak accuracy docs docs-serve clean
 
 help:  ## List the targets
@@ -48,10 +48,10 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 
 test: .venv/.installed  ## The tests that take minutes, not more
 	@$(BIN)/vid-assets models pull --profile offline
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "not slow and not browser and not cluster"
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
-	$(BIN)/python -m pytest -m slow --timeout 3600
+	$(BIN)/python -m pytest -m "slow and not cluster" --timeout 3600
 
 wheel-test: .venv/.installed  ## Build the wheel, install it into an empty environment, run the demo from it
 	$(BIN)/python -m pytest -m "slow or not slow" tests/packaging --timeout 3600
@@ -60,6 +60,20 @@ browser-test: .venv/.installed  ## The reports and the UI in headless chromium; 
 	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]"
 	$(BIN)/python -m pytest -m browser
+
+# An environment of its own: DuckLake's extension is published up to DuckDB 1.5.5.
+.venv-cluster/.installed: pyproject.toml constraints.txt
+	test -x .venv-cluster/bin/python || $(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,cluster,moto]"
+	touch $@
+
+.postgres: ; command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || { apt-get update && apt-get install -y --no-install-recommends postgresql; }
+
+cluster-test: .venv-cluster/.installed .postgres  ## DuckLake, Postgres and Ray, with the warehouse's own tests under their DuckDB
+	.venv-cluster/bin/python -m pytest -m "cluster or not slow" tests/cluster tests/warehouse --timeout 3600
+
+cluster-demo: .venv-cluster/.installed .postgres  ## Two Ray nodes on this machine analyse generated clips: CLIPS (8)
+	@.venv-cluster/bin/python -m deploy.demo $(if $(CLIPS),--clips $(CLIPS))
 
 test-dagster-matrix: .venv/.installed  ## What leans on Dagster, under the oldest and the newest version allowed: VERSIONS="..." for others
 	$(BIN)/python tools/dagster_matrix.py $(VERSIONS)

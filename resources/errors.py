@@ -80,6 +80,18 @@ class WarehouseError(ResourceError):
     """The warehouse cannot store this table, partition key or frame."""
 
 
+class WarehouseUnreachable(WarehouseError):
+    """The catalogue of a shared warehouse does not answer, or its files cannot be read or written."""
+
+    is_outside = True
+
+
+class OtherCode(WarehouseError):
+    """A machine has other code or settings than the one that the shared warehouse was defined by."""
+
+    is_outside = True
+
+
 class InvalidSetting(ResourceError):
     """An environment variable has an invalid value."""
 

@@ -49,7 +49,13 @@ class Settings(BaseSettings):
     archive: Annotated[str, AfterValidator(_without_password)] = Field(
         default="data/videos", description="where videos are: a folder, or a URL that fsspec supports"
     )
-    warehouse: Path = Field(default=Path("data/warehouse"), description="where results go")
+    warehouse: str = Field(
+        default="data/warehouse",
+        description="where results go: a folder, or a DuckLake, `ducklake:postgres:CONNECTION`",
+    )
+    warehouse_data: str = Field(
+        default="", description="where a new DuckLake keeps its files: a folder that all machines see, or `s3://...`"
+    )
     reports: Path = Field(default=Path("data/reports"), description="where the HTML pages go")
     scratch: Path = Field(
         default=Path("data/scratch"),

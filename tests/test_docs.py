@@ -293,7 +293,7 @@ def test_the_reference_has_every_model_table_setting_and_command(reference: dict
         assert row[4] == spec.licence
         assert row[6].startswith(f"{spec.memory_mb} MB")
     assert [item.name for item in FIXED_TABLES if f"## {item.name}\n" not in tables] == []
-    assert "`clips(what, source := NULL, gap_s := 1.0)`" in tables
+    assert "`clips(what, source := '', gap_s := 1.0)`" in tables
     assert markdown_table() in reference["reference/settings.md"]
     assert [name for name, _ in VARIABLES.values() if f"`{name}`" not in reference["reference/settings.md"]] == []
     assert "## vid-assets models pull" in reference["reference/cli.md"]

@@ -56,9 +56,9 @@ def test_other_urls_are_accepted(monkeypatch, url):
 
 def test_a_change_of_the_environment_is_seen(monkeypatch):
     monkeypatch.setenv("VID_WAREHOUSE", "elsewhere")
-    assert settings().warehouse == Path("elsewhere")
+    assert settings().warehouse == "elsewhere"
     monkeypatch.setenv("VID_WAREHOUSE", "there")
-    assert settings().warehouse == Path("there")
+    assert settings().warehouse == "there"
     assert next(row.value for row in rows() if row.variable == "VID_WAREHOUSE") == "there"
 
 

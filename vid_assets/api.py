@@ -53,16 +53,17 @@ class Archive:
     use, or use it as a context manager.
 
     Args:
-        warehouse: Folder of the results; None for ``VID_WAREHOUSE``, else ``data/warehouse``.
+        warehouse: Folder of the results, or the address of a DuckLake; None for ``VID_WAREHOUSE``, else
+            ``data/warehouse``.
 
     Raises:
         SettingsError: There are no results in the folder.
     """
 
     def __init__(self, warehouse: str | PathLike[str] | None = None) -> None:
-        place = Path(warehouse) if warehouse is not None else settings().warehouse
-        self.warehouse = Warehouse(path=str(place))
-        if not (self.warehouse.root / "results.duckdb").is_file():
+        place = str(warehouse) if warehouse is not None else settings().warehouse
+        self.warehouse = Warehouse(path=place)
+        if not self.warehouse.is_shared and not (self.warehouse.root / "results.duckdb").is_file():
             fix = "analyse videos first: vid-assets analyze PATH"
             raise SettingsError(f"warehouse {place}", "there are no results in it", fix)
         publish(self.warehouse)

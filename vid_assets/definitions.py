@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vid_assets.defs import analyzers, automation, jobs, report, resources, videos
+from vid_assets.defs import analyzers, automation, compaction, jobs, report, resources, videos
 from vid_assets.disk import keep_private
 from vid_assets.executor import warm_executor
 
@@ -15,6 +15,7 @@ defs = dg.Definitions.merge(
     report.defs,
     jobs.defs,
     automation.defs,
+    compaction.defs,
     resources.defs,
     dg.Definitions(executor=warm_executor),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from resources.settings import settings, variable
+from resources.warehouse.lake import is_lake
 from vid_assets.errors import FolderError, number_of
 
 HOME = "DAGSTER_HOME"
@@ -26,7 +27,9 @@ def keep_private() -> None:
 def folders() -> dict[str, Path]:
     """Return the folders that the pipeline writes to, each under the variable that sets it."""
     now = settings()
-    found = {variable(name): getattr(now, name).expanduser() for name in ("warehouse", "scratch", "reports")}
+    # a lake has files of this machine in the scratch folder only
+    names = ("scratch", "reports") if is_lake(now.warehouse) else ("warehouse", "scratch", "reports")
+    found = {variable(name): Path(getattr(now, name)).expanduser() for name in names}
     return found | ({HOME: Path(home)} if (home := os.environ.get(HOME)) else {})
 
 

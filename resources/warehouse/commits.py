@@ -19,6 +19,7 @@ import polars as pl
 
 from resources.warehouse.files import locked, sync, write_parquet
 from resources.warehouse.generations import current
+from resources.warehouse.schema import Changes
 
 TAIL = "tail"
 MARKER = "@empty"  # no column of a table can have this name
@@ -26,8 +27,6 @@ _STAMP = "@stamp"
 _WRITERS = 8  # most of the time goes by waiting for the disk
 # Always there and without rows: a pattern that matches no file is an error in DuckDB.
 EMPTY = "0" * 16
-# Rows by table and partition key; None for no rows.
-Changes = Mapping[str, Mapping[str, pl.DataFrame | None]]
 
 
 @dataclass(frozen=True, slots=True, order=True)

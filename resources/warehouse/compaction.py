@@ -56,6 +56,16 @@ class Compacted:
     generation: Generation
     removed: int
 
+    @property
+    def rows(self) -> int:
+        """Number of rows of all tables."""
+        return sum(sum(segment.rows.values()) for segment in self.generation.segments)
+
+    @property
+    def files(self) -> int:
+        """Number of files that they are in."""
+        return sum(len(segment.rows) for segment in self.generation.segments)
+
 
 def compact(root: Path, *, everything: bool = False, keep_s: float = STALE_S) -> Compacted:
     """Merge the commits since the last compaction, with small segments, and remove files that nobody needs.

@@ -19,13 +19,10 @@ A query through the views sees every table at one moment, `views.SETTLE_S` befor
 of this class see the latest commit.
 """
 
-import math
 import re
-import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,42 +30,59 @@ import dagster as dg
 import polars as pl
 
 from resources.errors import WarehouseError
-from resources.warehouse import compaction, reading, search
-from resources.warehouse.commits import EMPTY, TAIL, Changes, Commit, commit
-from resources.warehouse.database import Database
-from resources.warehouse.files import locked, temporary, write_parquet
-from resources.warehouse.migration import migrate
+from resources.warehouse.declared import schema_in
+from resources.warehouse.folder import FolderStore
+from resources.warehouse.lake import LakeStore, is_lake
 from resources.warehouse.records import FIXED_TABLES, key_of
-from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec, schema_file, sql_type
+from resources.warehouse.schema import AnalyzerSpec, Changes, ColumnSpec, TableSpec, schema_file, sql_type
 from resources.warehouse.search import TextSpec
 from resources.warehouse.stage import STAGED, Stage, Staged, adopt, close_stage, merged, open_stage
-from resources.warehouse.views import DERIVED_NAMES, SETTLE_S, ViewSpec, search_index, statements
+from resources.warehouse.store import Compacted, Definition, Store
+from resources.warehouse.views import DERIVED_NAMES, ViewSpec
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["FIXED_TABLES", "AnalyzerSpec", "ColumnSpec", "TableSpec", "TextSpec", "ViewSpec", "Warehouse"]
 
+_RETRY_TAG = "dagster/retry_strategy"
 _KEY = re.compile(r"\w[\w.+-]*")
 _KEY_BYTES = 180  # with table and suffix, within the 255 of file systems
-_written_at: dict[Path, float] = {}
 
 
 class Warehouse(dg.ConfigurableResource):
-    """The warehouse in one folder, for any number of simultaneous readers and writers.
+    """The warehouse, for any number of simultaneous readers and writers.
 
     As a resource of a run it publishes the stage of the run at its end.
 
     Attributes:
-        path: The folder. The first write creates it.
+        path: A folder, which the first write creates, or the address of a DuckLake: see `lake`.
     """
 
     path: str
 
     @property
+    def store(self) -> Store:
+        """Return where the rows are."""
+        return LakeStore(self.path) if is_lake(self.path) else FolderStore(Path(self.path).expanduser().absolute())
+
+    @property
     def root(self) -> Path:
-        """Return the absolute folder. Links in it are not resolved, so that an operator can move their targets."""
-        return Path(self.path).expanduser().absolute()
+        """Return the absolute folder on this machine: of the warehouse, or of what runs stage for a DuckLake.
+
+        Links in it are not resolved, so that an operator can move their targets.
+        """
+        return self.store.local
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines share it, so that a read asks another machine."""
+        return is_lake(self.path)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Have a run that dies on one machine of many begin anew on another, where its stage is not."""
+        if context.run is not None and context.instance is not None and self.is_shared:
+            context.instance.add_run_tags(context.run.run_id, {_RETRY_TAG: "ALL_STEPS"})
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Publish the results of the run: see `stage`."""
@@ -90,7 +104,7 @@ class Warehouse(dg.ConfigurableResource):
         """Publish the results of runs that were killed before they could. Return the number of runs."""
         return adopt(self)
 
-    def commit(self, changes: Changes) -> Commit | None:
+    def commit(self, changes: Changes) -> None:
         """Replace partitions of any number of tables, all at once or not at all.
 
         If several writers write the same partition, the last one wins. In the background, a compaction may start.
@@ -98,32 +112,25 @@ class Warehouse(dg.ConfigurableResource):
         Args:
             changes: Rows by table and partition key; None for no rows.
 
-        Returns:
-            The commit, or None if there was nothing to write.
-
         Raises:
             WarehouseError: See `check`.
         """
         written = {table: partitions for table, partitions in changes.items() if partitions}
-        if not written:
-            return None
         for table, partitions in written.items():
             for key, frame in partitions.items():
                 self.check(table, key, frame)
-        made = commit(self.root, written, {table: key_of(self.root, table) for table in written})
-        _written_at[self.root] = time.monotonic()
-        compaction.start(self.root)
-        return made
+        if written:
+            self.store.commit(written)
 
     def commit_staged(self, staged: Staged) -> None:
         """Commit what a stage has: replaced partitions, and rows that are merged into what is there now.
 
-        Writers that merge take turns. The lock belongs to the operating system and ends with its process.
+        Writers that merge take turns.
 
         Raises:
             WarehouseError: See `check`.
         """
-        with locked(self.root, "merge"):
+        with self.store.alone():
             merging: dict[str, list[str]] = {}
             for (table, key), (on, _) in staged.items():
                 merging.setdefault(table, []).extend([key] if on else [])
@@ -166,7 +173,7 @@ class Warehouse(dg.ConfigurableResource):
         """
         for key in keys:
             _check_names(table, key)
-        return reading.partitions(self.root, table, key_of(self.root, table), keys)
+        return self.store.partitions(table, keys)
 
     def remove_partition(self, table: str, key: str) -> None:
         """Remove one partition from the table. A missing partition is not an error.
@@ -180,7 +187,7 @@ class Warehouse(dg.ConfigurableResource):
     def partitions(self, table: str) -> list[str]:
         """Return the keys of the table's partitions that have rows, sorted."""
         _check_names(table, "_")
-        return reading.keys(self.root, table, key_of(self.root, table))
+        return self.store.keys(table)
 
     def schema_of(self, table: str) -> pl.Schema:
         """Return the declared types of a published table.
@@ -188,7 +195,7 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: No table of this name was published.
         """
-        return _schema_of(self._schema_file(table))
+        return schema_in(self._schema_file(table))
 
     def read_table(self, table: str) -> pl.LazyFrame:
         """Return all rows of a published table in the declared types. Missing columns are null; others are left out.
@@ -196,20 +203,19 @@ class Warehouse(dg.ConfigurableResource):
         Raises:
             WarehouseError: No table of this name was published.
         """
-        file = self._schema_file(table)
-        return reading.table(self.root, table, key_of(self.root, table), file)
+        self._schema_file(table)
+        return self.store.table(table)
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """Return a read-only connection to the published views, with times in UTC. Close it after use.
 
-        It shows everything that this process has written so far. If a write is too recent for the views, it waits, for
-        `views.SETTLE_S` at most. It also works while a person has ``results.duckdb`` open for writing.
+        It shows everything that this process has written so far. It also works while a person has ``results.duckdb``
+        open for writing.
 
         Raises:
             WarehouseError: Nothing has been published here.
         """
-        time.sleep(max(0.0, _written_at.get(self.root, -math.inf) + SETTLE_S - time.monotonic()))
-        return Database(self.root).connect()
+        return self.store.connect()
 
     def publish(
         self,
@@ -218,6 +224,9 @@ class Warehouse(dg.ConfigurableResource):
         views: Sequence[ViewSpec] = (),
         macros: Sequence[str] = (),
         texts: Sequence[TextSpec] = (),
+        code: Mapping[str, str] | None = None,
+        *,
+        replace: bool = True,
     ) -> bool:
         """Publish the tables, including the pipeline's own, and the views over them.
 
@@ -231,33 +240,32 @@ class Warehouse(dg.ConfigurableResource):
             views: Further views over these, in an order in which they can be created.
             macros: Statements that create macros over all of them.
             texts: What the macro ``search_text`` searches; without any there is no such macro.
+            code: What all machines must have in common, by name: release, sources, profile, ...
+            replace: Whether the definition of other code may be replaced. A run on a node of a cluster may not.
 
         Returns:
             Whether anything had to be built.
 
         Raises:
-            WarehouseError: Two tables or views have the same name, or DuckDB cannot open a file in this folder.
+            WarehouseError: Two tables or views have the same name, the store cannot be opened, or this code may not
+                define it.
         """
-        if "?" in str(self.root):
-            raise WarehouseError(str(self.root), "DuckDB takes what follows a ? for options", "choose another folder")
         specs = (*FIXED_TABLES, *tables)
         names = [*DERIVED_NAMES, *(spec.name for spec in (*specs, *views))]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WarehouseError(f"tables {twice}", "the name is used by more than one table or view", "rename one")
-        definition = ";\n".join(statements(self.root, specs, analyzers, views, macros, texts)) + ";\n"
-        database = Database(self.root)
-        self._declare(specs)
-        search.declare(self.root, search_index(texts))
-        migrate(self.root)
-        if database.is_current(definition):
-            return False
-        database.define(definition)
-        return True
+        return self.store.define(Definition(specs, analyzers, views, macros, texts, code), replace=replace)
 
-    def compact(self, *, everything: bool = False, keep_s: float = compaction.STALE_S) -> compaction.Compacted:
-        """Merge the commits into few large files, and remove files that nobody needs: see `compaction.compact`."""
+    def compact(self, *, everything: bool = False, keep_s: float | None = None) -> Compacted:
+        """Merge the commits into few large files, and remove files that nobody needs.
+
+        Args:
+            everything: Whether to merge large files as well.
+            keep_s: How long replaced files stay at least, in seconds: longer than the longest transaction.
+                None for ten minutes in a folder, and for a day in a DuckLake.
+        """
         self.adopt()
-        return compaction.compact(self.root, everything=everything, keep_s=keep_s)
+        return self.store.compact(everything=everything, keep_s=keep_s)
 
     def check(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
         """Check what a commit is about to write.
@@ -274,7 +282,7 @@ class Warehouse(dg.ConfigurableResource):
         if found is None or found.null_count() or not found.min() == key == found.max():
             fix = f"the column {column} of each row must say so"
             raise WarehouseError(f"table {table}, key {key!r}", "it has rows of another partition", fix)
-        declared = _schema_of(schema_file(self.root, table))
+        declared = schema_in(schema_file(self.root, table))
         if frame.schema == declared:
             return
         for name, dtype in frame.schema.items():
@@ -291,20 +299,8 @@ class Warehouse(dg.ConfigurableResource):
         _check_names(table, "_")
         file = schema_file(self.root, table)
         if not file.exists():
-            raise WarehouseError(f"table {table!r}", f"it is not published in {self.root}", "call Warehouse.publish")
+            raise WarehouseError(f"table {table!r}", f"it is not published in {self.path}", "call Warehouse.publish")
         return file
-
-    def _declare(self, specs: Sequence[TableSpec]) -> None:
-        empty = self.root / TAIL / EMPTY
-        empty.mkdir(parents=True, exist_ok=True)
-        for spec in specs:
-            file = schema_file(self.root, spec.name)
-            file.parent.mkdir(exist_ok=True)
-            for target in (file, empty / file.name):
-                if not target.exists() or _schema_of(target) != spec.schema:
-                    with temporary(self.root) as path:
-                        write_parquet(path, spec.frame([]))
-                        path.replace(target)
 
 
 def _check_names(table: str, key: str) -> None:
@@ -316,17 +312,3 @@ def _check_names(table: str, key: str) -> None:
             "cannot be in a file name",
             f"use at most {_KEY_BYTES} bytes of letters, digits and _ . + -, a letter, digit or _ first",
         )
-
-
-def _schema_of(file: Path) -> pl.Schema:
-    """Return the schema of a Parquet file; empty if there is no file."""
-    try:
-        stat = file.stat()
-    except FileNotFoundError:
-        return pl.Schema()
-    return _read_schema(file, stat.st_mtime_ns, stat.st_ino)
-
-
-@lru_cache(maxsize=256)
-def _read_schema(file: Path, _mtime_ns: int, _inode: int) -> pl.Schema:
-    return pl.scan_parquet(file, glob=False).collect_schema()

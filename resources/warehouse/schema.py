@@ -18,6 +18,8 @@ _SQL_TYPES: dict[Any, str] = {
     pl.Date: "DATE",
 }  # fmt: skip
 DType = pl.DataType | type[pl.DataType] | DataTypeClass
+# Rows by table and partition key; None for no rows.
+Changes = Mapping[str, Mapping[str, pl.DataFrame | None]]
 
 
 @dataclass(frozen=True, slots=True)

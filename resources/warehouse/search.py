@@ -211,6 +211,21 @@ def macros(index: Index, later: Iterable[str]) -> list[str]:
     return [FOLDED, search.replace("LATER", "\n" + "\nUNION ALL\n".join(later))]
 
 
+def scan(texts: Iterable[str]) -> list[str]:
+    """Return the statements that create the macros without an index.
+
+    Args:
+        texts: For each table the query of its texts.
+    """
+    asked, _, _ = _MACRO.partition(", matching AS")
+    found = "\nUNION ALL\n".join(texts)
+    query = (
+        f"SELECT video_id, start_s, end_s, analyzer, text FROM ({found}) AS found, asked\n"  # noqa: S608
+        f"WHERE {_IS_FOUND}\nORDER BY video_id, start_s"
+    )
+    return [FOLDED, f"{asked}\n{query}"]
+
+
 def write_index(
     index: Index, folder: Path, tables: Iterable[str], fresh: Mapping[str, pl.Series], kept: Sequence[Path]
 ) -> None:

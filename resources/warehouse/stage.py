@@ -67,7 +67,12 @@ class Target(Tables, Protocol):
 
     @property
     def root(self) -> Path:
-        """The absolute folder of the warehouse."""
+        """The absolute folder of the warehouse, on this machine."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a read asks another machine."""
         ...
 
     def check(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
@@ -92,6 +97,7 @@ class Stage:
     def __init__(self, warehouse: Target, folder: Path) -> None:
         self.warehouse, self._folder = warehouse, folder
         self._staged: Staged = {}
+        self._known: dict[tuple[str, str], pl.DataFrame | None] = {}
         self._lock = threading.RLock()
         while (held := _hold(folder, make=True)) is None:
             time.sleep(0.01)  # another process takes the folder for that of a dead run, until it has removed it
@@ -125,9 +131,9 @@ class Stage:
         with self._lock:
             on, frame = self._staged.get((table, key), (None, None))
         if frame is None:
-            return self.warehouse.read_partition(table, key)
+            return self._published(table, key)
         if on:
-            frame = merged(self.warehouse.read_partition(table, key), frame, on)
+            frame = merged(self._published(table, key), frame, on)
         return None if frame.is_empty() else frame
 
     def schema_of(self, table: str) -> pl.Schema:
@@ -143,7 +149,7 @@ class Stage:
         """Commit everything that was staged since the last time, at once."""
         with self._lock:
             self.warehouse.commit_staged(self._staged)
-            self._staged = {}
+            self._staged, self._known = {}, {}
             for file in self._folder.glob("*.arrow"):
                 file.unlink()
 
@@ -154,6 +160,15 @@ class Stage:
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:
             self._held.close()
+
+    def _published(self, table: str, key: str) -> pl.DataFrame | None:
+        """Return what is published; of a shared warehouse, as it was when this run first asked."""
+        if not self.warehouse.is_shared:
+            return self.warehouse.read_partition(table, key)
+        known = self._known  # `publish` replaces it
+        if (table, key) not in known:
+            known[table, key] = self.warehouse.read_partition(table, key)
+        return known[table, key]
 
     def _put(self, table: str, key: str, on: str, frame: pl.DataFrame) -> None:
         with self._lock:

@@ -175,7 +175,7 @@ DERIVED = (
 )
 DERIVED_NAMES = ("analyzers", *(view.name for view in DERIVED))
 
-_TIMECODE = """CREATE MACRO timecode(seconds) AS
+TIMECODE = """CREATE MACRO timecode(seconds) AS
     printf('%02d:%02d:%06.3f', (round(seconds * 1000)::BIGINT // 3600000),
         (round(seconds * 1000)::BIGINT // 60000) % 60, (round(seconds * 1000)::BIGINT % 60000) / 1000.0)"""
 
@@ -192,10 +192,10 @@ def statements(
 
     The files are places in it, which `rendered` fills in.
     """
-    views = [_analyzers_view(analyzers), *DERIVED, *more]
+    views = [analyzers_view(analyzers), *DERIVED, *more]
     # DuckDB checks each view and macro when it is created, down to the file patterns of all tables below it. So they
     # are created over views of no file with the same columns, which the tables' own then replace.
-    script = [_TIMECODE, *map(_stand_in, tables)]
+    script = [TIMECODE, *map(_stand_in, tables)]
     script += [statement for view in views for statement in _creation(view)]
     script += macros
     later = (spec.select(_newest(root, spec.table, spec.columns)) for spec in texts)
@@ -208,8 +208,8 @@ def rendered(script: str, root: Path, generation: Generation) -> str:
 
     def files(found: re.Match[str]) -> str:
         if found["what"] == "horizon":
-            return _literal(f"{root / TAIL}/{generation.horizon:016}~")
-        return ", ".join(_literal(str(file)) for file in _files(root, generation, **found.groupdict()))
+            return literal(f"{root / TAIL}/{generation.horizon:016}~")
+        return ", ".join(literal(str(file)) for file in _files(root, generation, **found.groupdict()))
 
     return f"-- generation {generation.number}\n{_PLACE.sub(files, script)}"
 
@@ -234,12 +234,12 @@ def _files(root: Path, generation: Generation, what: str, digest: str, table: st
 
 def _creation(view: ViewSpec) -> list[str]:
     comments = (
-        f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {_literal(f'{description} [{unit}]')}"
+        f"COMMENT ON COLUMN {quoted(view.name)}.{quoted(column)} IS {literal(f'{description} [{unit}]')}"
         for column, (unit, description) in view.columns.items()
     )
     return [
         f"CREATE OR REPLACE VIEW {quoted(view.name)} AS {view.query.strip()}",
-        f"COMMENT ON VIEW {quoted(view.name)} IS {_literal(view.description)}",
+        f"COMMENT ON VIEW {quoted(view.name)} IS {literal(view.description)}",
         *comments,
     ]
 
@@ -272,9 +272,9 @@ def _later(root: Path, table: TableSpec, types: Mapping[str, str]) -> str:
     # A folder's own name may contain glob characters: each goes into brackets.
     folder = re.sub(r"[*?\[\]]", lambda found: f"[{found[0]}]", str(root / TAIL))
     return _LATER.format(
-        files=_literal(f"{folder}/*/{table.name}.parquet"),
+        files=literal(f"{folder}/*/{table.name}.parquet"),
         fields=_fields({**types, MARKER: "BOOLEAN"}),
-        tail=_literal(f"{root / TAIL}/"),
+        tail=literal(f"{root / TAIL}/"),
         settle=round(SETTLE_S * 1e6),
     )
 
@@ -285,15 +285,16 @@ def _types(table: TableSpec) -> dict[str, str]:
 
 def _fields(types: Mapping[str, str]) -> str:
     return ", ".join(
-        f"{_literal(name)}: {{name: {_literal(name)}, type: {_literal(kind)}, default_value: NULL}}"
+        f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
         for name, kind in types.items()
     )
 
 
-def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
+def analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
+    """Return the view that lists the analyzers."""
     rows = [
-        f"({_literal(a.name)}, {_literal(a.group)}, {_literal(a.version)}, "
-        f"{'NULL' if a.model is None else _literal(a.model)}, [{', '.join(map(_literal, a.inputs))}])"
+        f"({literal(a.name)}, {literal(a.group)}, {literal(a.version)}, "
+        f"{'NULL' if a.model is None else literal(a.model)}, [{', '.join(map(literal, a.inputs))}])"
         for a in analyzers
     ]
     values = ", ".join(rows) or "(NULL, NULL, NULL, NULL, NULL)"
@@ -312,5 +313,6 @@ def _analyzers_view(analyzers: Sequence[AnalyzerSpec]) -> ViewSpec:
     return ViewSpec("analyzers", "One row per analyzer of the pipeline", query, columns)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return `text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -17,8 +17,5 @@ def compact(all: All = False) -> int:
     warehouse = Warehouse(path=str(settings().warehouse))
     publish(warehouse)
     made = warehouse.compact(everything=all)
-    segments = made.generation.segments
-    rows = sum(sum(segment.rows.values()) for segment in segments)
-    files = sum(len(segment.rows) for segment in segments)
-    say(f"{rows:,} rows in {files} files, {len(segments)} per table at most; {made.removed} removed", console())
+    say(f"{made.rows:,} rows in {made.files} files; {made.removed} removed", console())
     return 0

@@ -198,7 +198,7 @@ def _run(context: dg.AssetExecutionContext) -> Run:
     record = context.instance.get_run_record_by_id(context.run.run_id)
     started = record.start_time if record is not None and record.start_time else datetime.now(UTC).timestamp()
     settings = context.resources.settings
-    publish(context.resources.warehouse)
+    publish(context.resources.warehouse, in_run=True)
     return Run(
         warehouse=context.resources.warehouse.stage(context.run.run_id),
         scratch=Path(settings.scratch),

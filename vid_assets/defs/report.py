@@ -76,7 +76,7 @@ def report_asset() -> dg.AssetsDefinition:
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         warehouse, settings = context.resources.warehouse.stage(context.run.run_id), context.resources.settings
         streams = context.resources.media.settings()
-        publish(context.resources.warehouse)
+        publish(context.resources.warehouse, in_run=True)
         todo, reports = work_of(context), Path(settings.reports)
         outcomes: dict[str, Outcomes] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}

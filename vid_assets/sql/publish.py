@@ -1,10 +1,16 @@
 """Publishes the tables to the warehouse, so that every analyzer has a view with types, units and descriptions."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import polars as pl
 
+import resources
+from resources.catalog.profiles import resolve_profile
+from resources.settings import settings
+from resources.warehouse.lake import is_lake
 from resources.warehouse.records import CUES
 from resources.warehouse.resource import Warehouse
 from resources.warehouse.schema import AnalyzerSpec, ColumnSpec, TableSpec
@@ -16,13 +22,30 @@ from vid_assets.sql.questions import MACROS, is_searched, start_column, views
 _VIDEO_ID = ColumnSpec("video_id", pl.String, "text", "Partition key of the video")
 
 
-def publish(warehouse: Warehouse) -> None:
-    """Bring `results.duckdb` up to date with the analyzers, at most once per process and warehouse."""
-    _publish_once(warehouse.path)
+def publish(warehouse: Warehouse, *, in_run: bool = False) -> None:
+    """Bring the warehouse's tables and views up to date with the analyzers: of a folder, at most once per process.
+
+    Of a lake, whoever asks for runs decides what is current, and each time: another machine may have changed it.
+
+    Args:
+        warehouse: The warehouse.
+        in_run: Whether a run asks. A run on a machine with other code than that raises, before it does any work.
+
+    Raises:
+        WarehouseError: See `Warehouse.publish`.
+    """
+    if is_lake(warehouse.path):
+        _publish(warehouse.path, replace=not in_run)
+    else:
+        _publish_once(warehouse.path)
 
 
 @cache
 def _publish_once(path: str) -> None:
+    _publish(path, replace=True)
+
+
+def _publish(path: str, *, replace: bool) -> None:
     analyzers = discover()
     Warehouse(path=path).publish(
         [table_spec(analyzer) for analyzer in computed()],
@@ -30,7 +53,26 @@ def _publish_once(path: str) -> None:
         views(analyzers),
         MACROS,
         texts(analyzers),
+        {"sources": _sources(), "profile": resolve_profile(""), "settings": _own_settings()},
+        replace=replace,
     )
+
+
+@cache
+def _sources() -> str:
+    """Return a digest of the code."""
+    digest = hashlib.sha256()
+    for folder in (Path(resources.__path__[0]), Path(__file__).parents[1]):
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _own_settings() -> str:
+    """Return a digest of the archive's settings of analyzers and models; "none" without any."""
+    names = [name for name in (settings().config, *settings().catalog.split(":")) if name]
+    contents = b"\0".join(Path(name).expanduser().read_bytes() for name in names)
+    return hashlib.sha256(contents).hexdigest()[:12] if names else "none"
 
 
 def texts(analyzers: Sequence[Analyzer]) -> list[TextSpec]:

@@ -56,11 +56,11 @@ GROUP BY day, profile, device ORDER BY day, profile, device"""
 MACROS = (
     "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
     "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
-    """CREATE MACRO clips(what, source := NULL, gap_s := 1.0) AS TABLE
+    """CREATE MACRO clips(what, source := '', gap_s := 1.0) AS TABLE
 WITH hits AS (
     SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
     WHERE (contains(lower(kind), lower(what)) OR contains(lower(text), lower(what)))
-        AND (source IS NULL OR analyzer = source)
+        AND (source IS NULL OR source = '' OR analyzer = source)
 ), apart AS (
     SELECT *, start_s - max(end_s) OVER (PARTITION BY video_id ORDER BY start_s, end_s
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS since FROM hits

@@ -1,0 +1,1 @@
+"""What several machines need: see README.md."""

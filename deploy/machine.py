@@ -1,0 +1,154 @@
+"""A cluster on one machine: Postgres, a Ray head without runs, and two nodes with folders of their own."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy import postgres
+from vid_assets.media.scratch import last_opened
+
+HERE = Path(__file__).parent
+PROGRAMS = Path(sys.executable).parent
+_TRIES = 3
+
+
+@dataclass
+class Cluster:
+    """The cluster, with everything below one folder.
+
+    Attributes:
+        folder: The folder.
+        environment: The variables of the head, of the daemon, and of who asks.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def archive(self) -> Path:
+        """Return the folder of the videos."""
+        return self.folder / "archive"
+
+    def start_head(self) -> None:
+        """Start the head. It takes no runs."""
+        port = self.environment["RAY_PORT"]
+        dashboard = self.environment["RAY_DASHBOARD"].rpartition(":")[2]
+        self._ray(
+            "head", "--head", f"--port={port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder / 'ray'}",
+        )  # fmt: skip
+
+    def start_node(self, name: str, *, core: int | None = None) -> None:
+        """Start a node that takes one run at a time.
+
+        Args:
+            name: Its name, also a resource of Ray.
+            core: The processor that it and its runs keep to; None for all.
+        """
+        own = {"VID_SCRATCH": str(self.folder / name / "scratch")}
+        self._ray(
+            name, f"--address=127.0.0.1:{self.environment['RAY_PORT']}", "--num-cpus=1",
+            f'--resources={{"{name}": 1}}', more=own, core=core,
+        )  # fmt: skip
+
+    def decoded_on(self, name: str) -> set[str]:
+        """Return the videos that a node has decoded."""
+        return set(last_opened(self.folder / name / "scratch"))
+
+    def kill_node(self, name: str) -> None:
+        """Kill a node with all that runs on it, as if its machine had lost its power."""
+        self._kill(self.folder / name)
+
+    def start_daemon(self) -> None:
+        """Start Dagster's daemon, which looks at the archive and asks for runs."""
+        subprocess.Popen(
+            [PROGRAMS / "dagster-daemon", "run", "-m", "vid_assets.definitions"],
+            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "daemon.log").open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Kill everything."""
+        self._kill(self.folder)
+
+    def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None) -> None:
+        """Start processes of Ray, which stay."""
+        log = self.folder / f"{name}.log"
+        command = [
+            PROGRAMS / "ray", "start", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats",
+            *options,
+        ]  # fmt: skip
+        for _ in range(_TRIES):
+            with log.open("ab") as sink:
+                done = subprocess.run(
+                    command if core is None else ["taskset", "--cpu-list", str(core), *command],
+                    env=self.environment | dict(more or {}), cwd=self.folder, stdin=subprocess.DEVNULL,
+                    stdout=sink, stderr=subprocess.STDOUT, check=False,
+                )  # fmt: skip
+            if done.returncode == 0:
+                return
+            self._kill(self.folder / name)
+        raise RuntimeError(f"Ray does not start here; see {log}")
+
+    def _kill(self, folder: Path) -> None:
+        """Kill the processes of this cluster whose scratch folder is in a folder, also those that are detached."""
+        token = self.environment["RAY_AUTH_TOKEN"]
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                values = process.environ()
+                mine = values.get("RAY_AUTH_TOKEN") == token and process.pid != os.getpid()
+                if mine and folder in Path(values.get("VID_SCRATCH", "")).parents:
+                    process.kill()
+
+
+@contextmanager
+def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
+    """Start Postgres and the head, and stop all at the end.
+
+    Args:
+        folder: An empty folder; the path is short, because Ray makes sockets in it.
+        settings: Variables for all machines, such as ``VID_PROFILE``.
+    """
+    with postgres.server() as server:
+        server.create("dagster")
+        server.create("lake")
+        for name in ("archive", "home", "shared"):
+            (folder / name).mkdir()
+        shutil.copyfile(HERE / "dagster.yaml", folder / "home" / "dagster.yaml")
+        database, user = f"127.0.0.1:{server.port}", postgres.USER
+        made = Cluster(
+            folder,
+            {
+                **os.environ,
+                "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+                "DAGSTER_HOME": str(folder / "home"),
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN": secrets.token_hex(32),
+                "RAY_PORT": str(postgres.free_port()),
+                "RAY_DASHBOARD": f"http://127.0.0.1:{postgres.free_port()}",
+                # time for a stopped run to publish what it has
+                "RAY_JOB_STOP_WAIT_TIME_S": "30",
+                "PGPASSWORD": postgres.PASSWORD,
+                "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{user}:{postgres.PASSWORD}@{database}/dagster",
+                "DAGSTER_COMPUTE_LOGS": str(folder / "shared" / "logs"),
+                "VID_ARCHIVE": str(folder / "archive"),
+                "VID_REPORTS": str(folder / "shared" / "reports"),
+                "VID_SCRATCH": str(folder / "head" / "scratch"),
+                "VID_WAREHOUSE": f"ducklake:postgres:host=127.0.0.1 port={server.port} user={user} dbname=lake",
+                "VID_WAREHOUSE_DATA": str(folder / "shared" / "results"),
+                **settings,
+            },
+        )
+        try:
+            made.start_head()
+            yield made
+        finally:
+            made.stop()
