@@ -47,6 +47,14 @@ for _panel, _commands in _PANELS.items():
 app.add_typer(models, rich_help_panel="Housekeeping")
 
 
+@app.callback()
+def _before_a_command() -> None:
+    """Let the command write for those only whom ``VID_ACCESS`` names."""
+    from vid_assets.disk import keep_private
+
+    keep_private()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -56,11 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as `vid_assets.cli` lists them.
     """
-    from vid_assets.disk import explained, keep_private
-
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        keep_private()
         return app(given, prog_name=PROGRAM, standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(_explained(error.format_message()), WRONG if error.exit_code == WRONG else FAILED)
@@ -69,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         code = _code_of(error)
         if code is None:
+            from vid_assets.disk import explained
+
             if folder := explained(error):
                 return _complain(str(folder), FAILED)
             raise
