@@ -2,11 +2,11 @@
 
 A model returns the probabilities of speech, singing and music. Silence is a level below -60 dB against full scale.
 Noise is every other sound. If several kinds occur at once, the first of speech, singing and music with a probability of
-at least 0.5 counts. Singing and music use the mean over a second. A sound whose spectrum and level stay the same for 2 s
-is neither music nor singing: these change their notes. Stretches shorter than 0.3 s take the kind of the likelier
-neighbour, but no sound becomes silence. The level is the root mean square, in dB against a full-scale square wave. Tags are the model's own
-words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``). The model of profile ``offline`` has none,
-so tags are null there.
+at least 0.5 counts. Singing and music use the mean over a second. A sound whose spectrum and level stay the same for
+2 s is neither: music and singing change their notes. Stretches shorter than 0.3 s take the kind of the likelier
+neighbour, but no sound becomes silence. The level is the root mean square, in dB against a full-scale square wave. Tags
+are the model's own words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``). The model of profile
+``offline`` has none, so tags are null there.
 
 Speech over music counts as speech. Steady tones, alarms and engines count as noise. Quiet rooms recorded with gain
 count as noise, not silence.
