@@ -6,7 +6,9 @@ signal number if a signal ended it. A wrong setting raises an error, for which t
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
@@ -34,6 +36,7 @@ from vid_assets.runs.execute import execute
 from vid_assets.runs.home import dagster_home
 from vid_assets.runs.home import instance as dagster_instance
 from vid_assets.runs.signals import run_stoppable
+from vid_assets.sql.progress import unanswered
 from vid_assets.sql.publish import publish
 
 FINE, FAILED = 0, 1
@@ -41,6 +44,13 @@ SETTLE_S = 30.0
 ROOM_POLL_S = 5.0
 TOLD = 20
 Tell = Callable[[str], None]
+Advance = Callable[[int, int], None]
+# How often a run is looked at for the progress bar.
+LOOK_S = 1.0
+
+
+def _nowhere(_done: int, _all: int) -> None:
+    """Show no progress."""
 
 
 @dataclass(slots=True)
@@ -53,6 +63,7 @@ class Backfill:
         dry_run: Whether only to print what would run; files are registered anyway.
         retry: Whether to retry what was given up.
         wait: Whether to wait for another running backfill, and for room on a full disk.
+        advance: Receives how many answers have been given, and how many the runs will give.
         stop: What may end it; set by `run`.
     """
 
@@ -61,6 +72,7 @@ class Backfill:
     dry_run: bool = False
     retry: bool = False
     wait: bool = False
+    advance: Advance = _nowhere
     stop: Stop = field(default_factory=Stop)
     _told_of: str = ""
 
@@ -139,9 +151,23 @@ class Backfill:
         failed = _Runs(self, warehouse, instance).run(made)
         left = hopeless(instance, warehouse)
         self._tell_given_up(left, warehouse)
+        if made and not self.dry_run:
+            self._tell_unanswered(warehouse)
         if not made:
             self.tell(f"Nothing {'else ' if left else ''}is missing, failed or out of date.")
         return FAILED if failed or refused else FINE
+
+    def _tell_unanswered(self, warehouse: Warehouse) -> None:
+        """Tell what the archive has no answer to, and what would mend it; failures are told beside it."""
+        with closing(warehouse.connect()) as connection:
+            found = [item for item in unanswered(connection, 10 * TOLD) if item.status == "undefined"]
+        if not found:
+            return
+        self.tell("Without an answer in this archive:")
+        for item in found[:TOLD]:
+            self.tell(f"  {item.analyzer}, {_count(item.videos, 'video')}: {shown(item.reason)}")
+        if len(found) > TOLD:
+            self.tell(f"  and {len(found) - TOLD} more: FROM unanswered")
 
     def _tell_given_up(self, left: Sequence[GivenUp], warehouse: Warehouse) -> None:
         if not left:
@@ -238,7 +264,8 @@ class _Runs:
         """
         order = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
         places = {key: place for place, key in enumerate(order)}
-        done = 0
+        done, answered = 0, 0
+        whole = sum(batch.videos * len(batch.assets) for batch in made)
         try:
             for place, batch in enumerate(made):
                 if self.backfill.stop.soon.is_set():
@@ -251,15 +278,22 @@ class _Runs:
                 self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
                 if not self.backfill.dry_run:
                     self.backfill.await_room()
-                    self._run(batch, order[places[batch.first] : places[batch.last] + 1])
+                    keys = order[places[batch.first] : places[batch.last] + 1]
+                    self._run(batch, keys, lambda now, before=answered: self.backfill.advance(before + now, whole))
                     done += batch.videos
+                    answered += batch.videos * len(batch.assets)
+                    self.backfill.advance(answered, whole)
         finally:
             self._tell(done)
         return len(self.failed)
 
-    def _run(self, batch: Batch, keys: Sequence[str]) -> None:
+    def _run(self, batch: Batch, keys: Sequence[str], advance: Callable[[int], None]) -> None:
         began = datetime.now(UTC)
-        result = execute(self.instance, tags_of(batch), selection_of(batch), self.backfill.stop)
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(execute, self.instance, tags_of(batch), selection_of(batch), self.backfill.stop)
+            while not wait([running], LOOK_S).done:
+                advance(_answered(self.warehouse, keys, batch.assets, began))
+        result = running.result()
         found = failures(self.warehouse, keys, began)
         self.failed.update((title(key, self.warehouse), reason) for key, reason in found.items())
         if not result.success and not found and not self.backfill.stop.soon.is_set():
@@ -288,6 +322,12 @@ def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict
         if causes:
             found[key] = "; ".join(f"{name}: {records[name]['reason']}" for name in causes)
     return found
+
+
+def _answered(warehouse: Warehouse, keys: Sequence[str], assets: Collection[str], since: datetime) -> int:
+    """Return how many answers of these assets for these videos have been given since then."""
+    records = (record for key in keys for record in read_records(key, warehouse).values())
+    return sum(record["analyzer"] in assets and record["ended_at"] >= since for record in records)
 
 
 def title(video_id: str, warehouse: Warehouse) -> str:
