@@ -28,11 +28,11 @@ def compared(capsys, *options):
     return {row["video_id"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
 
 
-def test_two_versions_side_by_side(places, archive, capsys):
-    answer(archive, OLD, dogs=3)
+def test_two_versions_side_by_side(places, own_archive, capsys):
+    answer(own_archive, OLD, dogs=3)
     assert main(["compare", "object_detection"]) == 0
     assert "kept 2 answers of object_detection" in capsys.readouterr().out
-    answer(archive, NEW, dogs=1, silent="undefined", config='{"min_score": 0.9}')
+    answer(own_archive, NEW, dogs=1, silent="undefined", config='{"min_score": 0.9}')
     rows = compared(capsys)
     assert {name: rows[SPEECH][name] for name in ("rows_a", "rows_b", "same_rows", "compute_s_b")} == {
         "rows_a": 3, "rows_b": 1, "same_rows": 1, "compute_s_b": 2.0,
@@ -45,34 +45,34 @@ def test_two_versions_side_by_side(places, archive, capsys):
     assert "min_score" in page
 
 
-def test_versions_are_chosen_by_their_start(archive, capsys):
+def test_versions_are_chosen_by_their_start(own_archive, capsys):
     for version, dogs in ((OLD, 3), (NEW, 2), ("cccc3333", 1)):
-        answer(archive, version, dogs)
+        answer(own_archive, version, dogs)
         main(["compare", "object_detection"])
     rows = compared(capsys, "--a", "bb", "--b", "aa")
     assert (rows[SPEECH]["rows_a"], rows[SPEECH]["rows_b"]) == (2, 3)
-    with archive.connect() as connection:
+    with own_archive.connect() as connection:
         sql = "SELECT rows_a, rows_b FROM compare('object_detection', 'cccc', 'aaaa') WHERE video_id = ?"
         assert connection.execute(sql, [SPEECH]).fetchall() == [(1, 3)]
 
 
-def test_the_same_answer_is_kept_once(archive, capsys):
-    answer(archive, OLD, dogs=3)
+def test_the_same_answer_is_kept_once(own_archive, capsys):
+    answer(own_archive, OLD, dogs=3)
     for _ in range(2):
         main(["compare", "object_detection"])
-    assert archive.read_table(KEPT_ANSWERS.name).collect().height == 2
-    (row,) = kept_answers(archive, "object_detection").filter(pl.col("video_id") == SPEECH)["answer"].to_list()
+    assert own_archive.read_table(KEPT_ANSWERS.name).collect().height == 2
+    (row,) = kept_answers(own_archive, "object_detection").filter(pl.col("video_id") == SPEECH)["answer"].to_list()
     schema = {name: dtype for name, dtype in sightings().schema.items() if name != "video_id"}
     assert table_of(row, schema).equals(sightings().drop("video_id"))
 
 
-def test_what_is_kept_can_be_forgotten(archive, capsys):
-    answer(archive, OLD, dogs=3)
+def test_what_is_kept_can_be_forgotten(own_archive, capsys):
+    answer(own_archive, OLD, dogs=3)
     main(["compare", "object_detection"])
     main(["compare", "cut_analysis"])
     assert main(["compare", "object_detection", "--forget"]) == 0
-    assert kept_answers(archive, "object_detection").is_empty()
-    assert archive.read_partition("object_detection", SPEECH).height == 3
+    assert kept_answers(own_archive, "object_detection").is_empty()
+    assert own_archive.read_partition("object_detection", SPEECH).height == 3
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_what_is_kept_can_be_forgotten(archive, capsys):
         (["object_detection", "--b", ""], ""),
     ],
 )
-def test_a_wrong_name_is_one_line(archive, capsys, options, problem):
+def test_a_wrong_name_is_one_line(own_archive, capsys, options, problem):
     for version in (OLD, NEW):
-        answer(archive, version, dogs=1)
+        answer(own_archive, version, dogs=1)
         main(["compare", "object_detection"])
     capsys.readouterr()
     code = main(["compare", *options])

@@ -21,21 +21,21 @@ def fill(archive, **answers):
         archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame(rows))
 
 
-def test_nothing_is_left(archive, capsys):
-    fill(archive)
+def test_nothing_is_left(own_archive, capsys):
+    fill(own_archive)
     assert main(["status"]) == 0
     assert "left to do: nothing" in capsys.readouterr().out
 
 
-def test_what_is_left_takes_as_long_as_before(archive):
-    fill(archive)
+def test_what_is_left_takes_as_long_as_before(own_archive):
+    fill(own_archive)
     # two more files: one as long, one not decoded but twice as large
     for name, size in (("third", 100), ("fourth", 200)):
         key = f"{name}-00000000000{size // 100}"
-        archive.replace_partition(SOURCES.name, key, SOURCES.frame([{"video_id": key, "size_bytes": size}]))
+        own_archive.replace_partition(SOURCES.name, key, SOURCES.frame([{"video_id": key, "size_bytes": size}]))
     third = {"video_id": "third-000000000001", "duration_s": 20.0, "size_bytes": 100}
-    archive.replace_partition(VIDEOS.name, third["video_id"], VIDEOS.frame([third]))
-    with archive.connect() as connection:
+    own_archive.replace_partition(VIDEOS.name, third["video_id"], VIDEOS.frame([third]))
+    with own_archive.connect() as connection:
         found = remaining(connection)
         busy_s = connection.execute("SELECT sum(busy_s), max(videos) FROM remaining").fetchone()
         wall_s = connection.execute("SELECT sum(wall_s) / sum(video_s) FROM realtime_factor").fetchone()
@@ -45,31 +45,31 @@ def test_what_is_left_takes_as_long_as_before(archive):
     assert found.wall_s == pytest.approx(60.0 * wall_s[0])
 
 
-def test_without_any_answer_nothing_is_guessed(places, archive, capsys):
+def test_without_any_answer_nothing_is_guessed(places, own_archive, capsys):
     for video_id in (SPEECH, SILENT):
-        archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame([]))
+        own_archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame([]))
     assert main(["status"]) == 0
     assert "left to do: 2 videos, 40 s of video; how long it takes is known after the first video" in (
         capsys.readouterr().out
     )
 
 
-def test_reasons_of_one_kind_are_one(archive, capsys):
-    fill(archive, depth_estimation=("undefined", NO_MODEL), cut_analysis=("failed", "the disk is full"))
+def test_reasons_of_one_kind_are_one(own_archive, capsys):
+    fill(own_archive, depth_estimation=("undefined", NO_MODEL), cut_analysis=("failed", "the disk is full"))
     reasons = [f"only {count} of /films/{name} pictures are like it" for count, name in ((3, "a.mp4"), (12, "b c.mp4"))]
     for video_id, reason in zip((SPEECH, SILENT), reasons, strict=True):
         rows = [record(video_id, "blip2", "undefined", reason.replace("b c", "b"))]
         rows.append(record(video_id, "depth_estimation", "undefined", NO_MODEL))
-        archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame(rows))
-    with archive.connect() as connection:
+        own_archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame(rows))
+    with own_archive.connect() as connection:
         found = {item.analyzer: (item.videos, item.status) for item in unanswered(connection, 10)}
     assert found == {"blip2": (2, "undefined"), "depth_estimation": (2, "undefined")}
     assert main(["status"]) == 0
     assert f"not answered by depth_estimation for 2: {NO_MODEL}" in capsys.readouterr().out
 
 
-def test_the_page_says_the_same_and_escapes_it(places, archive, capsys):
-    fill(archive, cut_analysis=("failed", "<script>alert(1)</script> of a.mp4"))
+def test_the_page_says_the_same_and_escapes_it(places, own_archive, capsys):
+    fill(own_archive, cut_analysis=("failed", "<script>alert(1)</script> of a.mp4"))
     assert main(["status", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["videos"]["with_failures"] == 2

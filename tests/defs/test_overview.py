@@ -54,7 +54,8 @@ def test_its_numbers(drawn):
     assert (found["videos"], found["complete"], found["failed"]) == (3, 2, 2)
     assert found["realtime_factor"] == pytest.approx(0.5)
     assert found["reconstruction_score"] == pytest.approx((3 - 2 / count) / 3, abs=1e-4)
-    assert found["over_the_days"].startswith("![The last days](data:image/webp;base64,")
+    text = "From 2026-05-01 to 2026-05-02:\n\n![The last days](data:image/webp;base64,"
+    assert found["over_the_days"].startswith(text)
     assert found["left"].startswith("1 videos")
     assert len(found["over_the_days"]) < 60_000
 

@@ -5,6 +5,7 @@ Its numbers are metadata, so that the UI plots them over the materializations as
 
 import base64
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import dagster as dg
 import numpy as np
@@ -55,7 +56,9 @@ def archive_overview(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
     metadata: dict[str, float | str | dg.MetadataValue] = {name: round(float(v), 4) for name, v in totals.items()}
     metadata["left"] = f"{left.videos} videos" + ("" if left.wall_s is None else f", about {lasting(left.wall_s)}")
     if days:
-        metadata["over_the_days"] = dg.MetadataValue.md(_shown("The last days", plot(days)))
+        first, last = (date(1970, 1, 1) + timedelta(days=day[0]) for day in (days[0], days[-1]))
+        picture = _shown("The last days", plot(days))
+        metadata["over_the_days"] = dg.MetadataValue.md(f"From {first} to {last}:\n\n{picture}")
     if failures:
         bars = {f"{item.analyzer}: {item.reason}": float(item.videos) for item in failures[:REASONS]}
         table = "\n".join(_lines(bars))
