@@ -10,6 +10,7 @@ import urllib.request
 from contextlib import closing
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from tests.kit.report_archive import SHOWN, make_archive
@@ -294,6 +295,35 @@ def test_pages_are_accessible(home, visit, name, scheme):
     assert found.response["violations"] == [], found.generate_report()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_the_archive_are_accessible(visit, tmp_path, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingImports]
+
+    from tests.kit.report_archive import HOSTILE, THINGS
+    from vid_assets.report.compare import write_comparison
+    from vid_assets.report.status import write_status
+
+    unanswered = {"analyzer": "blip2", "status": "undefined", "videos": 2, "reason": HOSTILE}
+    failed = {"video_id": "clip-0123456789ab", "analyzer": "blip2", "reason": HOSTILE}
+    answers = {"analyzer": "blip2", "value": 3, "not_applicable": 1, "undefined": 2, "failed": 1, "disabled": 0}
+    facts = {"videos": {"registered": 7}, "answers": [answers], "failed": [failed], "unanswered": [unanswered]}
+    state = write_status(tmp_path, facts | {"running": [HOSTILE]}, "left to do: nothing", [], "vid-assets backfill")
+    rows = [{"status_a": "value", "status_b": "failed", "rows_a": 1, "rows_b": None, "same_rows": 0}]
+    rows = [
+        rows[0] | {"video_id": "clip", "reason_a": None, "reason_b": HOSTILE, "compute_s_a": 1.0, "compute_s_b": None}
+    ]
+    version = {"code_version": "1-aa", "videos": 1, "model": HOSTILE, "profile": "cpu", "config": None}
+    row = '{"time_s":1.0,"track":1,"label":"dog","x0":0.0,"y0":0.0,"x1":1.0,"y1":1.0}'
+    kept = pl.DataFrame({"video_id": "clip", "code_version": "1-aa", "answer": [[row]]})
+    versions = (version, version | {"code_version": "1-bb"})
+    comparison = write_comparison(tmp_path, THINGS, versions, rows, kept, {"clip": 9.0})
+    for path in (state, comparison):
+        page = visit(path, 1280, scheme)
+        assert fits(page)
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
+        assert found.response["violations"] == [], found.generate_report()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_reports_without_much_to_see(home, visit, width):
     _, archive = home
@@ -370,16 +400,11 @@ def test_a_report_from_a_server_plays(home, chromium):
     import threading
 
     import uvicorn
-    from starlette.applications import Starlette
-    from starlette.routing import Mount, Route
-    from starlette.staticfiles import StaticFiles
 
-    from vid_assets.report.media import media
+    from vid_assets.serve.app import app
 
     _, archive = home
-    films = Route("/reports/media/{video_id}", lambda request: media(request, warehouse=archive.warehouse))
-    pages = Mount("/reports", StaticFiles(directory=archive.reports))
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=[films, pages]), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app(archive.warehouse, archive.reports), log_level="error"))
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
