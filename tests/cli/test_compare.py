@@ -1,6 +1,7 @@
 """``vid-assets compare``: earlier answers are kept when asked for, and two of them lie side by side."""
 
 import json
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -15,7 +16,9 @@ OLD, NEW = "aaaa1111", "bbbb2222"
 
 def answer(archive, version, dogs, silent="not_applicable", config=None):
     """Let object_detection answer: `dogs` of the sightings for one video, no value for the other."""
-    known = {"code_version": version, "config": config, "compute_s": 2.0}
+    # later versions answer later
+    ended_at = datetime(2026, 5, ord(version[0]) - ord("a") + 2, tzinfo=UTC)
+    known = {"code_version": version, "config": config, "compute_s": 2.0, "ended_at": ended_at}
     rows = {SPEECH: record(SPEECH, "object_detection", "value"), SILENT: record(SILENT, "object_detection", silent)}
     for video_id, row in rows.items():
         archive.replace_partition(ANALYZER_RUNS.name, video_id, ANALYZER_RUNS.frame([row | known]))

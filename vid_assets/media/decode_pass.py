@@ -156,8 +156,8 @@ class Pass:
             return False
         picture = self.streams[self.picture].codec_context if self.picture is not None else None
         sound = self.streams[self.order[0]].codec_context if self.order else None
-        names = (context and context.codec.name for context in (picture, sound))
-        return bool(obstacle(self.container.format.name, *names, picture and picture.pix_fmt))
+        seen, heard = (context and context.codec.name for context in (picture, sound))
+        return bool(obstacle(self.container.format.name, seen, heard, picture and picture.pix_fmt))
 
     def _of(self, kind: str) -> list[Track]:
         return [track for track in self.tracks if track.kind == kind]
