@@ -9,6 +9,7 @@ from vid_assets.cli.analyze import analyze
 from vid_assets.cli.backfill import backfill
 from vid_assets.cli.bench import bench
 from vid_assets.cli.compact import compact
+from vid_assets.cli.compare import compare
 from vid_assets.cli.demo import demo
 from vid_assets.cli.export import export
 from vid_assets.cli.models import models
@@ -28,7 +29,7 @@ _EPILOG = (
 )
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
-    "Results": (status, search, similar, serve, export, ui),
+    "Results": (status, search, similar, serve, export, compare, ui),
     "Housekeeping": (prune, compact, settings, bench),
 }
 
