@@ -46,7 +46,6 @@ ROOM_POLL_S = 5.0
 TOLD = 20
 Tell = Callable[[str], None]
 Advance = Callable[[int, int], None]
-# How often a run is looked at for the progress bar.
 
 
 def _nowhere(_done: int, _all: int) -> None:
