@@ -31,7 +31,8 @@ INTRODUCTION = """\
 The inputs are generated pictures, sound and tables. The script that makes them knows their exact truth, and draws them
 from the seed. A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number
 of cases. These figures say nothing about what a generated clip cannot show, such as the faces and voices of real
-people. The docstring of each analyzer says what it cannot do.
+people. Rows that begin with `footage:` are of real clips, labelled by hand in `evaluation/real/`; pip fetches the
+clips, and the programs to compare with. The docstring of each analyzer says what it cannot do.
 
 ```console
 $ make accuracy SEED={seed}

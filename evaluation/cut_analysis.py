@@ -1,5 +1,8 @@
-"""Shot boundaries of random clips, with flashes, fast pans, crossing shapes, freezes and changes of pace."""
+"""Shot boundaries of random clips, with flashes, fast pans, crossing shapes, freezes and changes of pace; and of
+footage.
+"""
 
+from evaluation import _boundaries
 from evaluation.figure import Figure
 from tests.kit.scene_streams import of_clip
 from vid_assets.analyzers.cut_analysis import run
@@ -15,7 +18,7 @@ def overlap(one: tuple[int, int], two: tuple[int, int]) -> bool:
 
 
 def measure(seed: int) -> list[Figure]:
-    """F1 of hard cuts to the frame, and of gradual transitions that overlap."""
+    """F1 of hard cuts to the frame, of gradual transitions that overlap, and of all boundaries of footage."""
     cuts, gradual = Count(), Count()
     for number in range(CLIPS):
         made, known = of_clip(random_clip(1000 * seed + number, duration_s=10, width=192, height=108, features=SEEN))
@@ -33,6 +36,7 @@ def measure(seed: int) -> list[Figure]:
             analyzer="cut_analysis", what="F1 of gradual transitions that overlap", value=gradual.f1, unit="1",
             cases=gradual.cases, at_least=0.8,
         ),
+        *_boundaries.measure(),
     ]  # fmt: skip
 
 

@@ -189,8 +189,9 @@ def _rounded(value: Any) -> Any:
 
 def _age(root: Path) -> None:
     """Let a day go by for all temporary files."""
+    before = time.time() - AGED_S
     for file in _temporary(root):
-        os.utime(file, (time.time() - AGED_S,) * 2)
+        os.utime(file, (before, before))
 
 
 def _temporary(root: Path) -> Iterator[Path]:

@@ -94,9 +94,9 @@ def encode(
             rate = SOUND_RATE if "opus" not in recipe.sound else 48_000
             sound = container.add_stream(recipe.sound, rate=rate, layout="mono")
             sound.bit_rate = 64_000
-        for index in range(pictures if film is not None else 0):
-            container.mux(film.encode(_picture(index, size, recipe, still=still)))
         if film is not None:
+            for index in range(pictures):
+                container.mux(film.encode(_picture(index, size, recipe, still=still)))
             container.mux(film.encode(None))
         if recipe.sound:
             for frame in _tone(sound, pictures / recipe.rate):

@@ -84,7 +84,8 @@ class World:
             )
             path = self.root / f".clip_{number:04}.mp4"
             render(Clip(shots=shots, width=96, height=54), path)
-            os.utime(path, (time.time() - age_s,) * 2)
+            settled = time.time() - age_s
+            os.utime(path, (settled, settled))
             path.rename(self.root / "videos" / path.name.lstrip("."))
 
     def start(self, arguments: Sequence[str], log: str) -> subprocess.Popen[bytes]:

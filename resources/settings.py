@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     )
     disabled: str = Field(default="", description="analyzers to leave out, separated by commas")
     catalog: str = Field(default="", description="TOML files with models of your own, separated by `:`")
+    alert: str = Field(
+        default="",
+        description="where failed runs are told: `https://...` receives JSON, `smtp://host:25/you@example.org` a mail",
+    )
     config: str = Field(default="", description="TOML file with settings of analyzers and models")
     model_idle_s: Annotated[Number, _unit("seconds")] = Field(
         default=900.0, gt=0, description="time without a request after which a model host exits"
@@ -132,6 +136,9 @@ class Settings(BaseSettings):
     )
     decode_stall_s: Annotated[Number, _unit("seconds")] = Field(
         default=60.0, gt=0, description="time without progress after which a decoder counts as hung"
+    )
+    proxy: Literal["off", "on"] = Field(
+        default="off", description="`on`: a decode makes a small copy of what browsers may not play, for the report"
     )
     decode_threads: Annotated[int | None, _unit("threads")] = Field(
         default=None, ge=1, description="decoder threads; default: as many as there are processors, 8 at most"

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vid_assets.defs import analyzers, automation, compaction, jobs, report, resources, videos
+from vid_assets.defs import alerts, analyzers, automation, compaction, jobs, overview, report, resources, videos
 from vid_assets.disk import keep_private
 from vid_assets.executor import warm_executor
 
@@ -13,6 +13,8 @@ defs = dg.Definitions.merge(
     videos.defs,
     analyzers.defs,
     report.defs,
+    overview.defs,
+    alerts.defs(),
     jobs.defs,
     automation.defs,
     compaction.defs,

@@ -94,7 +94,9 @@ def _reported(error: BaseException) -> tuple[int | None, Path | None]:
 def _problems(places: Folders) -> Iterator[FolderError]:
     for name, place in places.items():
         there = _existing(place)
-        if os.statvfs(there).f_flag & os.ST_RDONLY:
+        if not there.is_dir():
+            yield _shut(name, place, f"{there} is not a folder")
+        elif os.statvfs(there).f_flag & os.ST_RDONLY:
             yield _shut(name, place, "the file system is read-only")
         elif not os.access(there, os.W_OK | os.X_OK):
             yield _shut(name, place, f"user id {os.getuid()} has no right to")

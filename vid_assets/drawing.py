@@ -91,6 +91,7 @@ def line_plot(
     series: Mapping[str, NDArray[np.float64]],
     duration_s: float,
     spans: Sequence[tuple[float, float]] = (),
+    unit: str = "s",
 ) -> Picture:
     """Draw one curve above the other over a common time axis, each scaled to its own range; NaN leaves a gap.
 
@@ -99,11 +100,12 @@ def line_plot(
         series: Name to values, shape [n] each.
         duration_s: Length of the time axis.
         spans: Start and end of time spans to shade.
+        unit: Unit of all of these times, for the axis.
     """
     import cv2
 
     tall = 64
-    picture = _canvas(len(series) * (tall + _MARGIN), duration_s)
+    picture = _canvas(len(series) * (tall + _MARGIN), duration_s, unit)
     for place, (name, values) in enumerate(series.items()):
         top = _MARGIN + place * (tall + _MARGIN)
         picture[top + tall + _MARGIN // 2, _LABEL_WIDTH:] = FAINT
@@ -240,14 +242,14 @@ def bar_chart(values: Mapping[str, float]) -> Picture:
     return picture
 
 
-def _canvas(height: int, duration_s: float) -> Picture:
+def _canvas(height: int, duration_s: float, unit: str = "s") -> Picture:
     """Return a white canvas with a time axis at the bottom, with a tick about every eighth of its length."""
     picture = np.full((height + _MARGIN + 24, WIDTH, 3), 255, np.uint8)
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800) if duration_s / s <= 12), 3600)
     for tick in np.arange(0, duration_s + 1e-9, step):
         x = _x(float(tick), duration_s)
         picture[:height, x] = FAINT
-        _write(picture, f"{tick:g} s", min(x + 2, WIDTH - 40), height + 22, 80)
+        _write(picture, f"{tick:g} {unit}", min(x + 2, WIDTH - 40), height + 22, 80)
     return picture
 
 

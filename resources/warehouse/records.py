@@ -204,7 +204,25 @@ MODEL_LOADS = TableSpec(
     ),
 )
 
-FIXED_TABLES = (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS, MODEL_LOADS)
+KEPT_ANSWERS = TableSpec(
+    "kept_answers",
+    "One row per video, analyzer and code version: an answer that vid-assets compare keeps",
+    _columns(
+        _VIDEO_ID,
+        ("analyzer", pl.String, "text", "Name of the analyzer"),
+        ("code_version", pl.String, "text", "Version of analyzer, settings, model, host code and schema together"),
+        ("status", pl.String, "text", f"Its answer: {', '.join(STATUSES)}"),
+        ("reason", pl.String, "text", "Why there is no value, or the error; null with status value"),
+        ("compute_s", pl.Float64, "s", "Computing, calls to model hosts included"),
+        ("model", pl.String, "text", "Model used, as the catalogue names it; null without one"),
+        ("profile", pl.String, "text", "Model profile: gpu, cpu or offline"),
+        ("config", pl.String, "JSON", "Settings of the analyzer that differ from their defaults; null for none"),
+        ("ended_at", UTC, "UTC", "When it was given"),
+        ("answer", pl.List(pl.String), "JSON", "The rows of its table, without the key"),
+    ),
+)
+
+FIXED_TABLES = (SOURCES, VIDEOS, TRACKS, CUES, ANALYZER_RUNS, MODEL_LOADS, KEPT_ANSWERS)
 _KEYS = {spec.name: spec.key for spec in FIXED_TABLES}
 
 

@@ -12,7 +12,7 @@ from resources.hosting.host import Request
 from resources.models.sounds import SCHEMA, AstTaggerHost
 from resources.tasks.sounds import SOUNDS
 from tests.kit.makers import make_video
-from vid_assets.analyzers.audio_environment import ALL_KINDS, ANALYZER, KINDS, levels, preview, run, smoothed
+from vid_assets.analyzers.audio_environment import ALL_KINDS, ANALYZER, KINDS, levels, preview, run, smoothed, steady
 from vid_assets.contract import Audio
 from vid_assets.demo import SPEECH
 from vid_assets.pipeline.checks import check_table
@@ -63,6 +63,41 @@ def test_kinds_follow_the_model_and_silence_the_level():
     assert table["confidence"].to_list()[:3] == pytest.approx([0.9, 0.8, 1.0])
     assert all(check.passed for check in check_table(ANALYZER, table, make_video(duration_s=5.0)))
     assert preview(table, audio).std() > 10
+
+
+@pytest.mark.parametrize("frequencies", [(440,), (50, 100, 150, 200), (700, 1180)])
+@pytest.mark.parametrize("seconds", [3, 20])
+def test_steady_tones_are_no_music(frequencies, seconds):
+    times = np.arange(seconds * RATE) / RATE
+    tones = 0.1 * np.sum([np.sin(2 * np.pi * frequency * times) for frequency in frequencies], axis=0)
+    model = Tags(*[{"music": 0.9, "singing": 0.7}] * seconds)
+    assert spans(run(sound(tones), model)) == [(0.0, float(seconds), "noise")]
+
+
+def test_notes_that_change_stay_music():
+    times = np.arange(RATE) / RATE
+    notes = [0.1 * np.sin(2 * np.pi * frequency * times) for frequency in (262, 330, 392, 523, 392, 330)]
+    assert spans(run(sound(*notes), Tags(*[{"music": 0.9}] * 6))) == [(0.0, 6.0, "music")]
+
+
+def test_a_tone_in_ten_minutes_of_noise_is_found_at_the_edge_of_a_block():
+    times = np.arange(8 * RATE) / RATE
+    audio = sound(noise(596), 0.1 * np.sin(2 * np.pi * 440 * times), noise(6))
+    constant = steady(audio, levels(audio))
+    assert np.flatnonzero(constant)[[0, -1]].tolist() == [5960, 6039]
+    assert constant[5960:6040].all()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_short_loud_sound_is_no_silence(count):
+    audio = sound(np.zeros(RATE), noise(count / 10), np.zeros(RATE))
+    table = run(audio, Tags({}, {}, {}))
+    assert spans(table) == [
+        (0.0, 1.0, "silence"),
+        (1.0, 1 + count / 10, "noise"),
+        (1 + count / 10, 2 + count / 10, "silence"),
+    ]
+    assert (table.filter(pl.col("kind") == "silence")["level_db"] < -60).all()
 
 
 def test_speech_over_music_is_speech():

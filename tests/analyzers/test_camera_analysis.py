@@ -164,3 +164,18 @@ def test_the_noise_of_a_plain_wall_is_nothing_to_hold_on_to(seed):
     shapes = random_shapes(np.random.default_rng(seed), 2, seconds=2.0)
     made, _ = of_clip(Clip((Shot(2.0, seed=seed, shapes=shapes),), **SIZE))
     assert set(answered(ANALYZER, made)["kind"]) <= {"static", "unclear"}
+
+
+@pytest.mark.parametrize("period_s", [0.9, 1.4])
+def test_swings_of_a_hand_are_no_pans(period_s):
+    import cv2
+
+    world = np.random.default_rng(4).integers(0, 256, (40, 70, 3)).astype(np.uint8)
+    world = cv2.resize(world, (560, 320), interpolation=cv2.INTER_CUBIC)
+    places = 120 + 16 * np.sin(2 * np.pi * np.arange(150) / 25 / period_s)
+    pictures = [cv2.getRectSubPix(world, (384, 216), (float(192 + x - 30), 160.0)) for x in places]
+    made = streams(pictures)
+    table = run(made.video, made.thumbs, made.cuts)
+    assert table.height == 1
+    assert abs(table["pan_rate"].item()) < 0.05
+    assert table["shake"].item() > 0.05

@@ -117,12 +117,87 @@ def test_a_fade_at_either_end_bounds_nothing():
 
 def test_two_seconds_of_darkness_part_two_transitions():
     ramps = [Ramp("fade_out", 10, 20, 0.9, 50.0, "black"), Ramp("fade_in", 90, 100, 0.8, 50.0, "black")]
-    rows = boundaries([], ramps, 200, 25.0)
+    plain, level = np.zeros(200, bool), np.full(200, 90, np.float32)
+    plain[20:91], level[20:91] = True, 0
+    rows = boundaries([], ramps, plain, level, 25.0)
     assert [tuple(row) for row in rows] == [("gradual", 10, 20, 0.9), ("gradual", 90, 100, 0.8)]
-    rows = boundaries(
-        [Found(5, 0.7)], [Ramp("fade_out", 10, 20, 0.9, 50.0), Ramp("fade_in", 60, 70, 0.8, 50.0)], 200, 25
-    )
-    assert [tuple(row) for row in rows] == [("cut", 5, 6, 0.7), ("gradual", 10, 70, 0.8)]
+    ramps = [Ramp("fade_out", 10, 20, 0.9, 50.0), Ramp("fade_in", 60, 70, 0.8, 50.0)]
+    rows = boundaries([Found(2, 3, 0.7)], ramps, plain, level, 25)
+    assert [tuple(row) for row in rows] == [("cut", 2, 3, 0.7), ("gradual", 10, 70, 0.8)]
+    assert [tuple(row) for row in rows] == [("cut", 2, 3, 0.7), ("gradual", 10, 70, 0.8)]
+
+
+def scene(seed):
+    """A picture of even structure, uint8 [108, 192, 3]."""
+    import cv2
+
+    small = np.random.default_rng(seed).integers(0, 256, (6, 9, 3)).astype(np.uint8)
+    return cv2.resize(small, (192, 108), interpolation=cv2.INTER_CUBIC)
+
+
+def spans(pictures):
+    return run(streams(pictures).thumbs).select("kind", "last_frame", "first_frame").rows()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("frames_long", [2, 6, 14, 30])
+def test_a_thing_that_passes_or_leaves_a_standing_shot_bounds_nothing(seed, frames_long):
+    colour = np.random.default_rng(seed).integers(0, 256, 3)
+    pictures = [scene(seed) for _ in range(50 + frames_long)]
+    for number, picture in enumerate(pictures):
+        edge = round(192 * (number - 25) / frames_long)
+        picture[30:90, max(edge, 0) : max(edge + 110, 0)] = colour
+    assert spans(pictures) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("gain", [0.3, 0.6, 1.6])
+def test_an_exposure_that_adapts_bounds_nothing(seed, gain):
+    gains = np.concatenate([np.ones(25), np.linspace(1, gain, 20), np.full(25, gain)])
+    assert spans([(scene(seed) / 2.0 * g + 10).clip(0, 255).astype(np.uint8) for g in gains]) == []
+
+
+@pytest.mark.parametrize("step", [2, 4, 7])
+def test_a_fade_in_by_steps_bounds_nothing(step):
+    gains = [0.0] * 12 + [number // step * step / 40 for number in range(41)] + [1.0] * 20
+    assert spans([(scene(3) * gain).astype(np.uint8) for gain in gains]) == []
+
+
+@pytest.mark.parametrize("shares", [(0.5,), (0.3,), (0.3, 0.7)])
+def test_a_cut_with_blended_frames_is_one(shares):
+    mixed = [(scene(1) * (1 - share) + scene(2) * share).astype(np.uint8) for share in shares]
+    pictures = [scene(1)] * 30 + mixed + [scene(2)] * 30
+    assert [row[1:] for row in spans(pictures)] == [(29, 30 + len(shares))]
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_cut_with_a_plain_frame_is_one(level):
+    pictures = [scene(1)] * 30 + [np.full((108, 192, 3), level, np.uint8)] + [scene(2)] * 30
+    assert spans(pictures) == [("cut", 29, 31)]
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("count", [1, 10])
+def test_plain_frames_at_either_end_bound_nothing(level, count):
+    plain = [np.full((108, 192, 3), level, np.uint8)] * count
+    assert spans([*plain, *[scene(1)] * 30, *plain]) == []
+
+
+@pytest.mark.parametrize("frames_long", [3, 4, 6])
+def test_shots_of_a_few_frames_are_found(frames_long):
+    pictures = [scene(seed) for seed in range(15) for _ in range(frames_long)]
+    places = range(frames_long - 1, len(pictures) - 1, frames_long)
+    assert spans(pictures) == [("cut", place, place + 1) for place in places]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_dissolve_of_changing_pace_is_one(seed):
+    shares = (1 - np.cos(np.pi * np.arange(31) / 30)) / 2
+    mixed = [(scene(seed) * (1 - share) + scene(seed + 10) * share).astype(np.uint8) for share in shares]
+    (row,) = spans([*[scene(seed)] * 20, *mixed, *[scene(seed + 10)] * 20])
+    assert row[0] == "gradual"
+    assert row[1] == pytest.approx(20, abs=8)
+    assert row[2] == pytest.approx(50, abs=8)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

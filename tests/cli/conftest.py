@@ -1,5 +1,6 @@
 """Folders of the project's own for a test, and an archive with results that the test knows."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,16 @@ def archive(places: Path, two_videos: Warehouse, monkeypatch: pytest.MonkeyPatch
     (places / "videos").mkdir()
     with only_read(two_videos, monkeypatch):
         yield two_videos
+
+
+@pytest.fixture
+def own_archive(places: Path, two_videos: Warehouse) -> Warehouse:
+    """The same warehouse, for a test that writes to it."""
+    (places / "videos").mkdir()
+    shutil.copytree(two_videos.path, places / "warehouse", ignore=shutil.ignore_patterns("results.duckdb*"))
+    warehouse = Warehouse(path=str(places / "warehouse"))
+    publish(warehouse)
+    return warehouse
 
 
 @contextmanager

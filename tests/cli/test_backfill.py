@@ -188,7 +188,7 @@ def test_a_disk_that_cannot_be_written_is_told(home, monkeypatch):
     with monkeypatch.context() as wrong:
         wrong.setenv("VID_WAREHOUSE", str(home / "file" / "warehouse"))
         code, lines = run()
-    assert (code, "Not a directory" in lines[-1]) == (FAILED, True)
+    assert (code, lines[-1].startswith("failed VID_WAREHOUSE "), "is not a folder" in lines[-1]) == (FAILED, True, True)
     with monkeypatch.context() as full:
         error = OSError(errno.ENOSPC, "No space left on device", "/warehouse/x")
         full.setattr(module, "publish", lambda _: (_ for _ in ()).throw(error))

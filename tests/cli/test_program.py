@@ -25,6 +25,7 @@ COMMANDS = [
     "compact",
     "settings",
     "bench",
+    "ui",
     "models",
 ]
 HEAVY = {"dagster", "polars", "duckdb", "numpy", "torch", "cv2", "av", "fsspec"}

@@ -36,8 +36,54 @@ WORDS = make_analyzer(
         "text": Column(pl.String, "text", "What is said"),
     },
 )
+
+
+def _point(video: Video) -> pl.DataFrame:
+    """Return a thing that moves from the left to the right, looked at twice a second."""
+    times = [0.5 * place for place in range(int(video.duration_s * 2))]
+    left = [time_s / (2 * video.duration_s) for time_s in times]
+    places = {"x0": left, "y0": 0.25, "x1": [x0 + 0.25 for x0 in left], "y1": 0.75}
+    return pl.DataFrame({"time_s": times, "track": [1] * len(times), "label": HOSTILE, **places})
+
+
+THINGS = make_analyzer(
+    "things",
+    group="objects_and_scene",
+    inputs=("video",),
+    run=_point,
+    table={
+        "time_s": Column(pl.Float64, "s", "Time"),
+        "track": Column(pl.Int64, "1", "Track"),
+        "label": Column(pl.String, "text", "Label"),
+        **{name: Column(pl.Float64, "width", "Corner") for name in ("x0", "y0", "x1", "y1")},
+    },
+)
+
+
+def _speak(video: Video) -> pl.DataFrame:
+    words = ["one", "two,", "three.", "<b>Four"]
+    starts = [video.duration_s * place / 4 for place in range(4)]
+    ends = [start_s + video.duration_s / 5 for start_s in starts]
+    return pl.DataFrame(
+        {"segment": [0, 0, 0, 1], "word": words, "start_s": starts, "end_s": ends, "language": ["en"] * 4}
+    )
+
+
+SPEECH = make_analyzer(
+    "speech",
+    group="text_and_speech",
+    inputs=("video",),
+    run=_speak,
+    table={
+        "segment": Column(pl.Int64, "1", "Segment"),
+        "word": Column(pl.String, "text", "Word"),
+        "start_s": Column(pl.Float64, "s", "Start"),
+        "end_s": Column(pl.Float64, "s", "End"),
+        "language": Column(pl.String, "text", "Language", nullable=True),
+    },
+)
 NEVER_RUN = make_analyzer("never_run")
-RUN = (cut_analysis.ANALYZER, color_analysis.ANALYZER, temporal_flow.ANALYZER, WORDS)
+RUN = (cut_analysis.ANALYZER, color_analysis.ANALYZER, temporal_flow.ANALYZER, WORDS, THINGS, SPEECH)
 SHOWN: tuple[Analyzer, ...] = (*RUN, NEVER_RUN)
 
 

@@ -10,6 +10,7 @@ import urllib.request
 from contextlib import closing
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from tests.kit.report_archive import SHOWN, make_archive
@@ -48,13 +49,13 @@ def visit(chromium):
     """Opens a file and fails on anything in the console, and on any request but for files and inlined data."""
     pages, problems = [], []
 
-    def opened(path, width, scheme="light", *, touch=False):
+    def opened(path, width, scheme="light", *, touch=False, fragment=""):
         page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch)
         pages.append(page)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: request.url.startswith(("file:", "data:")) or problems.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + (f"#{fragment}" if fragment else ""))
         return page
 
     yield opened
@@ -95,9 +96,9 @@ def test_report_by_keyboard(home, visit):
     assert page.locator("#readout").is_visible()
     assert "0:00.0" in page.locator("#readout").inner_text()
     assert "<script>alert" in page.locator("#readout").inner_text()
-    page.locator(".shots button").nth(1).press("Enter")
-    assert page.locator("#at").evaluate("slider => slider === document.activeElement")
+    page.locator(".shots a").nth(1).press("Enter")
     assert float(page.locator("#at").input_value()) == pytest.approx(2.0, abs=0.05)
+    assert page.url.endswith("#t=2")
 
 
 def test_pointing_at_a_lane_tells_its_text(home, visit):
@@ -120,6 +121,207 @@ def test_tapping_a_lane_tells_its_text(home, visit):
     assert "plain words" in page.locator("#readout .here").inner_text()
     page.locator("#texts").tap()
     assert page.locator("#readout").is_hidden()
+
+
+@pytest.fixture
+def player(home, visit):
+    """The page of the clip of two shots at a moment, as soon as the video can be played."""
+    _, archive = home
+
+    def opened(moment="", width=1280):
+        page = visit(archive.reports / f"{archive.two_shots}.html", width, fragment=moment)
+        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        page.wait_for_function("!document.querySelector('video').seeking")
+        return page
+
+    return opened
+
+
+def time_of(page):
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+def box_of(page):
+    """Left edge and width of the only box over the picture, as shares of the picture."""
+    return page.evaluate("""() => {
+        const box = document.querySelector('#boxes i').getBoundingClientRect();
+        const area = document.getElementById('boxes').getBoundingClientRect();
+        return [(box.left - area.left) / area.width, box.width / area.width];
+    }""")
+
+
+def test_the_address_names_the_moment(player):
+    page = player("t=2.5")
+    assert time_of(page) == pytest.approx(2.5, abs=0.01)
+    page.evaluate("location.hash = 't=0:01.5'")
+    page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 1.5) < 0.01")
+    assert page.evaluate("document.querySelector('video').paused")
+
+
+@pytest.mark.parametrize(
+    ("place", "moment"),
+    [
+        (".shots a >> nth=1", 2.0),
+        ("[data-texts=words] a >> nth=1", 2.0),
+        ("[data-texts=speech] a >> nth=1", 3.0),
+    ],
+)
+def test_a_click_plays_the_moment(player, place, moment):
+    page = player()
+    address = page.locator(place).get_attribute("href")
+    page.locator(place).click()
+    page.wait_for_function(f"document.querySelector('video').currentTime > {moment + 0.05}")
+    assert not page.evaluate("document.querySelector('video').paused")
+    assert page.url.endswith(address)
+    assert page.locator("#playhead").is_visible()
+
+
+def test_a_click_on_the_timeline_plays_it(player):
+    page = player()
+    track = page.locator("[data-analyzer=words] .track")
+    track.scroll_into_view_if_needed()
+    track.click(position={"x": track.bounding_box()["width"] * 0.75, "y": 8})
+    page.wait_for_function("document.querySelector('video').currentTime > 3")
+    page.wait_for_function("document.getElementById('stage').classList.contains('docked')")
+    page.get_by_role("button", name="Close").click()
+    assert page.evaluate("document.querySelector('video').paused")
+
+
+def test_a_click_on_a_word_plays_it(player):
+    page = player()
+    line = page.locator("[data-words]").first
+    assert line.text_content() == "one two, three."
+    line.scroll_into_view_if_needed()
+    middle = line.evaluate("""line => {
+        const range = document.createRange(), start = line.firstChild.data.indexOf('three');
+        range.setStart(line.firstChild, start + 2);
+        range.setEnd(line.firstChild, start + 3);
+        const letter = range.getBoundingClientRect();
+        return [letter.left + letter.width / 2, letter.top + letter.height / 2];
+    }""")
+    page.mouse.click(*middle)
+    assert float(page.url.rpartition("#t=")[2]) == pytest.approx(2.0, abs=0.05)
+
+
+def test_captions_show_words_as_they_are(player):
+    page = player("t=3.2")
+    assert page.locator("#captions").evaluate("picker => picker.selectedOptions[0].text") == "speech"
+    shown = "[...document.querySelector('video').textTracks].filter(t => t.mode === 'showing').map(t => t.activeCues[0]"
+    page.wait_for_function(f"{shown}).length === 1")
+    assert page.evaluate(f"{shown}.getCueAsHTML().textContent)") == ["<b>Four"]
+    page.locator("#captions").select_option("words")
+    assert "plain words" in page.evaluate(f"{shown}.getCueAsHTML().textContent)")
+    page.locator("#captions").select_option("off")
+    assert page.evaluate(f"{shown})") == []
+
+
+def test_boxes_follow_what_moves_and_can_be_switched_off(player):
+    page = player("t=1.25")
+    length = page.evaluate("JSON.parse(document.getElementById('watched').textContent).duration")
+    assert page.locator("#boxes b").inner_text().startswith("<script>alert")
+    assert box_of(page) == pytest.approx([1.25 / (2 * length), 0.25], abs=0.005)
+    page.get_by_role("checkbox", name="things").uncheck()
+    assert page.locator("#boxes i").count() == 0
+    page.locator("video").focus()
+    page.keyboard.press("b")
+    assert page.locator("#boxes i").count() == 1
+
+
+def test_keys(player):
+    page = player("t=2")
+
+    def press(key):
+        page.keyboard.press(key)
+        page.wait_for_function("!document.querySelector('video').seeking")
+        return time_of(page)
+
+    assert press("j") == 0
+    assert press("5") == pytest.approx(2.0, abs=0.05)
+    assert press(".") == pytest.approx(2.04, abs=0.05)
+    assert press("ArrowRight") == pytest.approx(4.0, abs=0.1)
+    assert press("ArrowLeft") == 0
+    press("m")
+    assert page.evaluate("document.querySelector('video').muted")
+    press("c")
+    assert page.locator("#captions").input_value() == "-1"
+    press(" ")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+    press("k")
+    assert page.evaluate("document.querySelector('video').paused")
+    press("f")
+    page.wait_for_function("document.fullscreenElement?.id === 'stage'")
+    press("f")
+    page.wait_for_function("!document.fullscreenElement")
+
+
+def test_keys_leave_fields_and_controls_alone(player):
+    page = player("t=2")
+    page.locator("#at").focus()
+    page.keyboard.press("j")
+    assert time_of(page) == pytest.approx(2, abs=0.01)
+    summary = page.locator("summary", has_text="Keys")
+    summary.focus()
+    page.keyboard.press(" ")
+    assert page.locator("dl.keys").is_visible()
+    page.locator("#everywhere").uncheck()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    assert time_of(page) == pytest.approx(2, abs=0.01)
+
+
+def test_a_video_that_is_gone_says_what_helps(home, chromium, tmp_path):
+    _, archive = home
+    page = chromium.new_page()
+    copy = tmp_path / "elsewhere" / "page.html"
+    copy.parent.mkdir()
+    shutil.copyfile(archive.reports / f"{archive.two_shots}.html", copy)
+    page.goto(copy.as_uri())
+    page.locator("#wrong").wait_for()
+    assert "The file may have been moved or removed." in page.locator("#wrong").inner_text()
+    page.locator(".shots a").nth(1).click()
+    assert page.url.endswith("#t=2"), "the timeline goes on without the video"
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["two_shots", "dark", "broken", "index"])
+def test_pages_are_accessible(home, visit, name, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingImports]
+
+    _, archive = home
+    page = visit(archive.reports / f"{getattr(archive, name, name)}.html", 1280, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((closed) => { closed.open = true; })")
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
+    assert found.response["violations"] == [], found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_the_archive_are_accessible(visit, tmp_path, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingImports]
+
+    from tests.kit.report_archive import HOSTILE, THINGS
+    from vid_assets.report.compare import write_comparison
+    from vid_assets.report.status import write_status
+
+    unanswered = {"analyzer": "blip2", "status": "undefined", "videos": 2, "reason": HOSTILE}
+    failed = {"video_id": "clip-0123456789ab", "analyzer": "blip2", "reason": HOSTILE}
+    answers = {"analyzer": "blip2", "value": 3, "not_applicable": 1, "undefined": 2, "failed": 1, "disabled": 0}
+    facts = {"videos": {"registered": 7}, "answers": [answers], "failed": [failed], "unanswered": [unanswered]}
+    state = write_status(tmp_path, facts | {"running": [HOSTILE]}, "left to do: nothing", [], "vid-assets backfill")
+    rows = [{"status_a": "value", "status_b": "failed", "rows_a": 1, "rows_b": None, "same_rows": 0}]
+    rows = [
+        rows[0] | {"video_id": "clip", "reason_a": None, "reason_b": HOSTILE, "compute_s_a": 1.0, "compute_s_b": None}
+    ]
+    version = {"code_version": "1-aa", "videos": 1, "model": HOSTILE, "profile": "cpu", "config": None}
+    row = '{"time_s":1.0,"track":1,"label":"dog","x0":0.0,"y0":0.0,"x1":1.0,"y1":1.0}'
+    kept = pl.DataFrame({"video_id": "clip", "code_version": "1-aa", "answer": [[row]]})
+    versions = (version, version | {"code_version": "1-bb"})
+    comparison = write_comparison(tmp_path, THINGS, versions, rows, kept, {"clip": 9.0})
+    for path in (state, comparison):
+        page = visit(path, 1280, scheme)
+        assert fits(page)
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
+        assert found.response["violations"] == [], found.generate_report()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -192,6 +394,27 @@ def test_the_page_shows_pictures_of_results(home, visit):
     picture = page.locator('img[alt="Result of color analysis"]')
     picture.wait_for(timeout=10_000)
     assert picture.evaluate("shown => shown.naturalWidth") > 300
+
+
+def test_a_report_from_a_server_plays(home, chromium):
+    import threading
+
+    import uvicorn
+
+    from vid_assets.serve.app import app
+
+    _, archive = home
+    server = uvicorn.Server(uvicorn.Config(app(archive.warehouse, archive.reports), log_level="error"))
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}/reports/{archive.two_shots}.html#t=3")
+        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        assert time_of(page) == pytest.approx(3, abs=0.01)
+        page.close()
+        server.should_exit = True
+        thread.join()
 
 
 def test_the_ui_says_what_a_check_found(webserver, chromium):

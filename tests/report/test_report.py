@@ -83,7 +83,8 @@ def test_the_page_holds_every_analyzer_and_escapes_words(archive):
     assert lanes == {analyzer.name for analyzer in SHOWN}
     assert HOSTILE in page.text
     assert HOSTILE not in path.read_text()
-    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    scripts = [attributes for tag, attributes in page.tags if tag == "script"]
+    assert [script.get("type") for script in scripts] == ["application/json", None]
     assert not any("onerror" in attributes for _, attributes in page.tags)
     assert "did not run" in page.text
     cuts = [attributes for _, attributes in page.tags if attributes.get("class") == "cut"]
@@ -117,7 +118,7 @@ def test_a_file_that_is_cut_off_says_so(archive):
 def test_figures(archive):
     facts = collect(archive.warehouse, archive.two_shots, SHOWN)
     assert facts.missing == ["never_run"]
-    assert facts.reconstruction_score == pytest.approx(4 / 5)
+    assert facts.reconstruction_score == pytest.approx(6 / 7)
     assert facts.duration_s == pytest.approx(4.0, abs=0.1)
     assert facts.wall_s is not None
     assert facts.realtime_factor == pytest.approx(facts.wall_s / facts.duration_s)

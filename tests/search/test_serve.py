@@ -63,6 +63,12 @@ def test_a_spoken_word_is_found_marked_in_its_passage_and_linked_to_the_report(s
     assert b"the report" in report
 
 
+def test_the_player_of_a_report_gets_registered_files_only(server):
+    for name in (SPEECH, "..%2f..%2fetc%2fpasswd", "nobody-000000000000"):
+        answer, body = get(server, f"/reports/media/{name}")
+        assert (answer.status, body) in [(404, b"there is no such file on this machine"), (404, b"Not Found")]
+
+
 def test_sound_has_no_picture_and_a_video_without_a_report_no_link(server):
     _, page = asked(server, q="country")
     assert [(title, link) for title, link, _ in moments(page)] == [

@@ -2,10 +2,11 @@
 
 A model returns the probabilities of speech, singing and music. Silence is a level below -60 dB against full scale.
 Noise is every other sound. If several kinds occur at once, the first of speech, singing and music with a probability of
-at least 0.5 counts. Singing and music use the mean over a second. Stretches shorter than 0.3 s take the kind of the
-likelier neighbour. The level is the root mean square, in dB against a full-scale square wave. Tags are the model's own
-words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``). The model of profile ``offline`` has none,
-so tags are null there.
+at least 0.5 counts. Singing and music use the mean over a second. A sound whose spectrum and level stay the same for
+2 s is neither: music and singing change their notes. Stretches shorter than 0.3 s take the kind of the likelier
+neighbour, but no sound becomes silence. The level is the root mean square, in dB against a full-scale square wave. Tags
+are the model's own words for a stretch (AudioSet classes in the profiles ``cpu`` and ``gpu``). The model of profile
+``offline`` has none, so tags are null there.
 
 Speech over music counts as speech. Steady tones, alarms and engines count as noise. Quiet rooms recorded with gain
 count as noise, not silence.
@@ -31,6 +32,8 @@ LEAST = 0.5
 SILENCE_DBFS = -60.0
 SHORTEST_S = 0.3
 FLOOR_DBFS = -120.0
+STEADY_S, STEADY_DB, SAME_SPECTRUM = 2.0, 1.0, 0.98
+BLOCK = 6000  # steps
 
 
 def levels(audio: Audio) -> Array:
@@ -57,6 +60,30 @@ def on_grid(tags: pl.DataFrame, count: int) -> dict[str, Array]:
         if kind in SLOW:
             ones = np.ones(min(round(SLOW_S / STEP_S), count))
             found[kind] = np.convolve(found[kind], ones, "same") / np.convolve(np.ones(count), ones, "same")
+    return found
+
+
+def steady(audio: Audio, level: Array) -> NDArray[np.bool_]:
+    """Whether a step lies in `STEADY_S` or more of one spectrum and level, such as a tone or a hum, bool [n].
+
+    Args:
+        audio: The sound.
+        level: As `levels` returns it.
+    """
+    found = np.zeros(len(level), bool)
+    span, step = round(STEADY_S / STEP_S), round(STEP_S * audio.sample_rate)
+    # Ten minutes at a time: the spectra of a whole day would not fit into memory.
+    for start in range(0, len(level) - span + 1, BLOCK):
+        end = min(start + BLOCK + span, len(level))
+        samples = audio.samples[start * step : end * step]
+        steps = np.pad(samples, (0, (end - start) * step - len(samples))).reshape(-1, step)
+        spectra = np.abs(np.fft.rfft(steps * np.hanning(step), axis=1)).astype(np.float32)
+        spectra /= np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-9)
+        for first in range(end - start - span + 1):
+            same = spectra[first : first + span] @ spectra[first + span // 2]
+            inside = slice(start + first, start + first + span)
+            if same.min() > SAME_SPECTRUM and np.ptp(level[inside]) < STEADY_DB:
+                found[inside] = True
     return found
 
 
@@ -88,10 +115,13 @@ def smoothed(kinds: list[str], scores: dict[str, Array]) -> list[str]:
     """The stretches without those shorter than `SHORTEST_S`; each joins the likelier neighbour."""
     runs, result = runs_of(kinds), list(kinds)
     shortest = round(SHORTEST_S / STEP_S)
-    for place, (_, first, end) in enumerate(runs):
+    for place, (kind, first, end) in enumerate(runs):
         if end - first >= shortest or len(runs) == 1:
             continue
         near = ([result[first - 1]] if first else []) + ([runs[place + 1][0]] if end < len(kinds) else [])
+        near = [name for name in near if name != "silence" or kind == "silence"]
+        if not near:
+            continue
         best = max(near, key=lambda name: float(scores[name][first:end].sum()) if name in scores else 0.0)
         result[first:end] = [best] * (end - first)
     return result
@@ -107,6 +137,9 @@ def run(audio: Audio, model: SoundModel) -> Answer:
     lengths[-1] = duration_s - STEP_S * (len(level) - 1)
     tags = model.tag(audio)
     scores = on_grid(tags, len(level))
+    constant = steady(audio, level)
+    for kind in SLOW:
+        scores[kind] = np.where(constant, 0.0, scores[kind])
     kinds, sure = choose(scores, level)
     own = tags.filter(~pl.col("label").is_in(KINDS))
     rows: list[dict[str, object]] = []
@@ -147,7 +180,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="audio_environment",
-    version="2",
+    version="3",
     group="sound",
     inputs=("audio",),
     run=run,

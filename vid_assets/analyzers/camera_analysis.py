@@ -2,7 +2,8 @@
 
 For each shot, shift and scale of the picture are measured from frame to frame (`measures.camera`). The curve is cut
 into stretches of steady rates (`measures.changepoints`). Each stretch is then measured again over several px, because
-shifts far below one px are biased in pictures of 48 x 27 px.
+shifts far below one px are biased in pictures of 48 x 27 px. Four or more short stretches that turn back each time are
+the swings of a hand: they become one stretch with its mean rate and more shake.
 
 Rates: pan in screen widths per second, positive to the right; tilt in screen heights per second, positive downwards;
 zoom as the natural logarithm of the scale per second, positive inwards. In generated clips, 98 of 100 rates are within
@@ -37,6 +38,7 @@ DISTANCE_PX = 4.0
 SUPPORT = 0.55  # share of the grid that must follow the camera
 LEAST_SUPPORT = 0.3
 STILL = 0.02  # rates below this are noise
+SWINGS, SWING_S = 4, 1.0  # stretches that turn back each time, and the longest of them: an unsteady hand
 
 
 def rates(motion: Motion, gap_s: Array, width: int, height: int) -> Array:
@@ -110,6 +112,44 @@ def _merged(stretches: list[_Stretch]) -> list[_Stretch]:
     return merged
 
 
+def _steadied(stretches: list[_Stretch], longest: int) -> list[_Stretch]:
+    """The stretches, with the back and forth of an unsteady hand joined.
+
+    Args:
+        stretches: Of one shot, in order.
+        longest: Samples of the longest stretch that can be a swing of the hand.
+    """
+    joined: list[_Stretch] = []
+    group: list[_Stretch] = []
+    for stretch in [*stretches, None]:
+        swings = stretch is not None and stretch.rate is not None and stretch.end - stretch.start <= longest
+        if swings and (not group or _turns(group[-1], stretch)):
+            group.append(stretch)
+            continue
+        joined += [_one(group)] if len(group) >= SWINGS else group
+        group = [stretch] if swings else []
+        if stretch is not None and not swings:
+            joined.append(stretch)
+    return joined
+
+
+def _turns(one: _Stretch, two: _Stretch) -> bool:
+    """Whether the second stretch goes back against the first, or one of them stands still."""
+    assert one.rate is not None
+    assert two.rate is not None
+    return _kind(one.rate) == "static" or _kind(two.rate) == "static" or float(one.rate[:2] @ two.rate[:2]) < 0
+
+
+def _one(group: list[_Stretch]) -> _Stretch:
+    """One stretch of the mean rate; what the swings deviate from it is shake."""
+    weights = np.array([stretch.end - stretch.start for stretch in group], np.float64)
+    every: Array = np.array([stretch.rate for stretch in group])
+    rate = np.average(every, axis=0, weights=weights)
+    shakes = np.array([stretch.shake for stretch in group]) ** 2 + ((every - rate)[:, :2] ** 2).sum(axis=1)
+    support = float(np.average([stretch.support for stretch in group], weights=weights))
+    return _Stretch(group[0].start, group[-1].end, rate, float(np.sqrt(np.average(shakes, weights=weights))), support)
+
+
 class _Shot:
     """A shot of at least two frames and its stretches of camera work."""
 
@@ -146,7 +186,7 @@ class _Shot:
             starts = changepoints.stretches(changepoints.median_of_three(curve), shortest)
             for a, b in pairwise([*starts, len(curve)]):
                 found.append(self._measure(start + a, start + b, curve[a:b]))
-        return _merged(found)
+        return _merged(_steadied(_merged(found), round(SWING_S * self.fps / self.lag)))
 
     def _measure(self, start: int, end: int, curve: Array) -> _Stretch:
         """Measure the samples `start` to `end` again, over a distance that is large compared to the bias."""
@@ -234,7 +274,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="camera_analysis",
-    version="3",
+    version="4",
     group="picture",
     inputs=("video", "thumbs", "cut_analysis"),
     run=run,

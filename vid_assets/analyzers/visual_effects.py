@@ -254,7 +254,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="visual_effects",
-    version="1",
+    version="2",
     group="objects_and_scene",
     inputs=("video", "thumbs", "frames", "cut_analysis", "camera_analysis"),
     run=run,

@@ -20,6 +20,7 @@ from vid_assets.archive.history import forget_checks, give_back_space, old_runs
 from vid_assets.archive.partitions import NAME, places
 from vid_assets.media.remote import unused_copies
 from vid_assets.media.scratch import last_opened, remove_streams, trim_scratch
+from vid_assets.report.player import forget_proxy
 from vid_assets.report.previews import forget_previews
 
 # No write takes that long.
@@ -137,3 +138,4 @@ def _remove_results(
     for video_id in video_ids:
         remove_streams(scratch, video_id)
         forget_previews(reports, video_id)
+        forget_proxy(reports, video_id)

@@ -9,6 +9,7 @@ from vid_assets.cli.analyze import analyze
 from vid_assets.cli.backfill import backfill
 from vid_assets.cli.bench import bench
 from vid_assets.cli.compact import compact
+from vid_assets.cli.compare import compare
 from vid_assets.cli.demo import demo
 from vid_assets.cli.export import export
 from vid_assets.cli.models import models
@@ -28,7 +29,7 @@ _EPILOG = (
 )
 _PANELS = {
     "Analyse": (demo, analyze, backfill),
-    "Results": (status, search, similar, serve, export, ui),
+    "Results": (status, search, similar, serve, export, compare, ui),
     "Housekeeping": (prune, compact, settings, bench),
 }
 
@@ -47,6 +48,14 @@ for _panel, _commands in _PANELS.items():
 app.add_typer(models, rich_help_panel="Housekeeping")
 
 
+@app.callback()
+def _before_a_command() -> None:
+    """Let the command write for those only whom ``VID_ACCESS`` names."""
+    from vid_assets.disk import keep_private
+
+    keep_private()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -56,11 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as `vid_assets.cli` lists them.
     """
-    from vid_assets.disk import explained, keep_private
-
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        keep_private()
         return app(given, prog_name=PROGRAM, standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(_explained(error.format_message()), WRONG if error.exit_code == WRONG else FAILED)
@@ -69,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         code = _code_of(error)
         if code is None:
+            from vid_assets.disk import explained
+
             if folder := explained(error):
                 return _complain(str(folder), FAILED)
             raise

@@ -17,8 +17,17 @@ def backfill(dry_run: DryRun = False, retry: Retry = False, wait: Wait = False) 
 
     Ctrl-C stops after the steps that run; a second one stops at once.
     """
-    from vid_assets.cli.console import complain, console, say
+    from vid_assets.cli.console import complain, console, progress, say
     from vid_assets.runs.backfill import Backfill
 
     screen = console()
-    return Backfill(lambda line: say(line, screen), lambda line: complain(line, screen), dry_run, retry, wait).run()
+    with progress(screen) as bar:
+        task = bar.add_task("answers", total=None, visible=False)
+        return Backfill(
+            lambda line: say(line, screen),
+            lambda line: complain(line, screen),
+            dry_run,
+            retry,
+            wait,
+            lambda done, whole: bar.update(task, completed=done, total=whole, visible=True),
+        ).run()

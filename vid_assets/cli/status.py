@@ -2,11 +2,15 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     from rich.console import Console
 
@@ -17,6 +21,7 @@ Video = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, without the model hosts.")]
 SHOWN = 10
+RETRY = "vid-assets backfill --retry"
 _VIDEOS = """
 SELECT count(*) AS registered, count(*) FILTER (missing = 0 AND failed = 0) AS complete,
     count(*) FILTER (failed > 0) AS with_failures, count(*) FILTER (missing > 0) AS with_missing,
@@ -45,6 +50,7 @@ def status(video: Video = "", as_json: AsJson = False) -> int:
     if video:
         return _show_video(video, warehouse, console())
     facts = collect(warehouse)
+    facts["page"] = str(write_page(facts))
     if as_json:
         sys.stdout.write(json.dumps(facts, default=str, ensure_ascii=False) + "\n")
         return 0
@@ -78,13 +84,15 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
 
     Returns:
         ``videos`` (counts by state), ``answers`` (one row per analyzer that has run), ``failed`` (at most `SHOWN` rows,
-        latest first), ``running`` (partition keys of the unfinished runs), ``decoder`` (what confines it),
-        ``compaction`` (why it fails, or null).
+        latest first), ``unanswered`` (at most `SHOWN` kinds of reasons), ``remaining`` (what the rest will take),
+        ``running`` (partition keys of the unfinished runs), ``decoder`` (what confines it), ``compaction`` (why it
+        fails, or null).
     """
     from resources.warehouse.compaction import problem
     from vid_assets.archive.partitions import partition_keys
     from vid_assets.defs.automation import under_way
     from vid_assets.runs.home import instance
+    from vid_assets.sql.progress import remaining, unanswered
 
     with warehouse.connect() as connection:
         facts: dict[str, Any] = {
@@ -92,6 +100,8 @@ def collect(warehouse: "Warehouse") -> dict[str, Any]:
             "answers": _rows(connection, _ANSWERS),
             "failed": _rows(connection, _FAILED, SHOWN),
             "compaction": problem(warehouse.root),
+            "unanswered": [asdict(item) for item in unanswered(connection, SHOWN)],
+            "remaining": asdict(remaining(connection)),
         }
     with instance() as dagster:
         facts["running"] = sorted(under_way(dagster, partition_keys(dagster)))
@@ -110,6 +120,16 @@ def _decoder() -> str:
         return str(error)
 
 
+def write_page(facts: Mapping[str, Any]) -> "Path":
+    """Write the page of the archive's state into the reports folder, and return its path."""
+    from resources.hosting.local.hosts import LocalHosts
+    from resources.settings import settings
+    from vid_assets.report.status import write_status
+
+    hosts = LocalHosts(settings().scratch.absolute()).standing()
+    return write_status(settings().reports.absolute(), facts, left_to_do(facts["remaining"]), hosts, RETRY)
+
+
 def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) -> list[dict[str, Any]]:
     answer = connection.execute(query, list(values))
     names = [column[0] for column in answer.description or ()]
@@ -117,7 +137,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", query: str, *values: object) 
 
 
 def _show(facts: dict[str, Any], console: "Console") -> None:
-    from vid_assets.cli.console import complain, say, table
+    from vid_assets.cli.console import complain, one_line, say, table
     from vid_assets.cli.models import show_hosts
     from vid_assets.disk import open_to_others
 
@@ -128,12 +148,35 @@ def _show(facts: dict[str, Any], console: "Console") -> None:
         complain(f"{row['video_id']} {row['analyzer']}: {row['reason']}", console)
     if facts["compaction"]:
         complain(f"compaction fails: {facts['compaction']}; `vid-assets compact` tries it again", console)
+    if facts["failed"]:
+        say(f"Try again with: {RETRY}", console)
+    kinds = [item for item in facts["unanswered"] if item["status"] == "undefined"]
+    for item in kinds:
+        say(f"not answered by {item['analyzer']} for {item['videos']}: {one_line(item['reason'])}", console)
     running = facts["running"]
     for line in open_to_others():
         complain(line, console)
     say(f"running: {', '.join(running[:SHOWN]) or 'nothing'}{' ...' if len(running) > SHOWN else ''}", console)
     say(f"decoder: {facts['decoder']}", console)
+    say(left_to_do(facts["remaining"]), console)
     show_hosts(console)
+    say(f"As a page: {facts['page']}", console)
+
+
+def left_to_do(remaining: Mapping[str, Any]) -> str:
+    """Return what is left to do, and what it will take, as a sentence."""
+    from vid_assets.sql.progress import lasting
+
+    if not remaining["videos"]:
+        return "left to do: nothing"
+    length = "" if remaining["video_s"] is None else f", {lasting(remaining['video_s'])} of video"
+    if remaining["wall_s"] is None:
+        took = "how long it takes is known after the first video"
+    else:
+        took = f"about {lasting(remaining['wall_s'])} at the pace so far"
+    never = remaining["unknown"]
+    rest = f", without {never} analyzers that have never run" if never and remaining["wall_s"] is not None else ""
+    return f"left to do: {remaining['videos']} videos{length}; {took}{rest}"
 
 
 def _show_video(video: str, warehouse: "Warehouse", console: "Console") -> int:

@@ -14,6 +14,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +24,28 @@ Array = NDArray[np.float64]
 CELL = 3
 NEIGHBOURS = 6  # frames on each side from which a step must differ
 CUT_STEP, CUT_RATIO = 3.5, 1.45
+CUT_SPREAD = 0.35  # share of the lit blocks
+PEAK_STEP = 12.0  # step of a cut that does not count as unrest around another one
+BLENDED = 2  # plain or mixed frames that one cut may have between its shots
 STEADY = 4  # frames of a steady level before and after a ramp
 DARK, BRIGHT = 24.0, 231.0
 FADE_SCORE = 5.0
 DISSOLVE_SCORE, DISSOLVE_CHANGE, SAG = 3.0, 18.0, (0.5, 1.6)
 DETOUR = 2.2
+OTHER_STEP, CHANGED, SPREAD = 8.0, 10.0, 0.65  # levels, levels, share of the lit blocks
+MIXED = 0.7  # of the difference between two shots: misfit of their mix
+EVEN = 4.0  # levels of spread of a plain frame
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A hard cut between frame `last` and the next; `confidence` is 0.5 at the threshold."""
+    """A hard cut from frame `last` to frame `first`; `confidence` is 0.5 at the threshold.
+
+    One or two frames between them are plain, or a mix of both.
+    """
 
     last: int
+    first: int
     confidence: float
 
 
@@ -64,8 +75,10 @@ def frame_rate(times_s: Array) -> float:
 def cells(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Mean colour of blocks of 3 x 3 px, float32 [n, 9, 16, 3], for pictures of 27 x 48 px."""
     n, height, width = thumbs.shape[:3]
-    blocks = thumbs.reshape(n, height // CELL, CELL, width // CELL, CELL, 3)
-    return blocks.sum(axis=(2, 4), dtype=np.uint16).astype(np.float32) / CELL**2
+    total = np.zeros((n, height // CELL, width // CELL, 3), np.uint16)
+    for row, column in product(range(CELL), repeat=2):
+        total += thumbs[:, row::CELL, column::CELL]
+    return total.astype(np.float32) / CELL**2
 
 
 def steps(a: NDArray[np.float32], b: NDArray[np.float32], reach: int = 2) -> Array:
@@ -79,7 +92,12 @@ def steps(a: NDArray[np.float32], b: NDArray[np.float32], reach: int = 2) -> Arr
         b: The same shape.
         reach: Allowed motion, in blocks.
     """
-    result = np.empty(len(a))
+    return both_steps(a, b, reach).max(axis=1)
+
+
+def both_steps(a: NDArray[np.float32], b: NDArray[np.float32], reach: int = 2) -> Array:
+    """As `steps`, in each direction, float64 [n, 2]: what of `a` is not in `b`, and what of `b` is not in `a`."""
+    result = np.empty((len(a), 2))
     for start in range(0, len(a), 256):
         part = slice(start, start + 256)
         result[part] = _steps(np.rint(a[part]).astype(np.int16), np.rint(b[part]).astype(np.int16), reach)
@@ -100,7 +118,7 @@ def _steps(a: NDArray[np.int16], b: NDArray[np.int16], reach: int) -> Array:
                 difference += np.abs(planes_a[channel, :, ya, xa] - planes_b[channel, :, yb, xb])
             np.minimum(best_a[:, ya, xa], difference, out=best_a[:, ya, xa])
             np.minimum(best_b[:, yb, xb], difference, out=best_b[:, yb, xb])
-    return np.maximum(best_a.mean(axis=(1, 2)), best_b.mean(axis=(1, 2))) / 3
+    return np.stack([best_a.mean(axis=(1, 2)), best_b.mean(axis=(1, 2))], axis=1) / 3
 
 
 def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float, sensitivity: float = 1.0) -> list[Cut]:
@@ -115,25 +133,129 @@ def find_cuts(blocks: NDArray[np.float32], step: Array, fps: float, sensitivity:
     n = len(blocks)
     if n < 2:
         return []
-    padded = np.pad(step, NEIGHBOURS)
-    around = np.stack([padded[i : i + n - 1] for i in range(2 * NEIGHBOURS + 1) if i != NEIGHBOURS])
-    # The second largest: one neighbouring cut or the other edge of a flash must not hide this one.
-    unrest = 1 + np.sort(around, axis=0)[-2]
+    unrest = 1 + _unrest(step)
     least, least_ratio = CUT_STEP / sensitivity, 1 + (CUT_RATIO - 1) / sensitivity
-    found = np.flatnonzero((step > least) & (step > least_ratio * unrest))
-    apart = step[found].copy()
+    needed = np.maximum(least, least_ratio * unrest)
+    found = np.flatnonzero(step > needed)
+    # A large thing that comes or leaves at once changes a part of the picture.
+    found = found[spread_changes(blocks[found], blocks[found + 1]) > CUT_SPREAD]
+    apart = np.minimum(step[found], other_shot(blocks[found], blocks[found + 1]))
     reach = max(4, round(0.12 * fps))
-    for back in range(reach):
-        for ahead in range(reach):
-            if back or ahead:
-                before, after = np.maximum(found - back, 0), np.minimum(found + 1 + ahead, n - 1)
-                apart = np.minimum(apart, steps(blocks[before], blocks[after]))
-    ratio = apart / unrest[found]
-    kept = (apart > least) & (ratio > least_ratio)
-    return [
-        Cut(int(last), _confidence(float(value), least_ratio, 4))
-        for last, value in zip(found[kept], ratio[kept], strict=True)
+    for back, ahead in product(range(reach), repeat=2):
+        kept = apart > needed[found]
+        found, apart = found[kept], apart[kept]
+        before, after = np.maximum(found - back, 0), np.minimum(found + 1 + ahead, n - 1)
+        if back or ahead:
+            apart = np.minimum(apart, steps(blocks[before], blocks[after]))
+    kept = apart > needed[found]
+    ratio = apart[kept] / unrest[found[kept]]
+    cuts = [
+        Cut(int(last), int(last) + 1, _confidence(float(value), least_ratio, 4))
+        for last, value in zip(found[kept], ratio, strict=True)
     ]
+    return _joined(cuts, blocks)
+
+
+def _joined(cuts: Sequence[Cut], blocks: NDArray[np.float32]) -> list[Cut]:
+    """The cuts; two with only mixed or plain frames between them are one."""
+    joined: list[Cut] = []
+    for cut in cuts:
+        before = joined[-1] if joined else None
+        if before and cut.last - before.last <= BLENDED and _is_between(blocks, before.last, cut.first):
+            joined[-1] = Cut(before.last, cut.first, max(before.confidence, cut.confidence))
+        else:
+            joined.append(cut)
+    return joined
+
+
+def _is_between(blocks: NDArray[np.float32], last: int, first: int) -> bool:
+    """Whether the frames between two frames are plain, or mixes of the two."""
+    inside = blocks[last + 1 : first]
+    if (inside.reshape(len(inside), -1, 3).std(axis=1).max(axis=1) < EVEN).all():
+        return True
+    whole = float(steps(blocks[last, None], blocks[first, None])[0])
+    return max(unmixed(blocks, last, first, frame) for frame in range(last + 1, first)) < MIXED * whole
+
+
+def unmixed(blocks: NDArray[np.float32], last: int, first: int, frame: int) -> float:
+    """Difference of a frame from the most similar mix of two others, in levels.
+
+    Args:
+        blocks: Blocks from `cells`.
+        last: One of the mixed frames.
+        first: The other one.
+        frame: The frame to explain.
+    """
+    old, change = blocks[last], blocks[first] - blocks[last]
+    share = float(((blocks[frame] - old) * change).sum() / max(float((change**2).sum()), 1.0))
+    mix = old + min(max(share, 0.0), 1.0) * change
+    return float(steps(blocks[frame, None], mix[None], reach=1)[0])
+
+
+def _unrest(step: Array) -> Array:
+    """Second largest of the steps around each step, without those that are clearly cuts, [n - 1]."""
+    count = len(step)
+    near, around = (np.pad(step, reach) for reach in (2, NEIGHBOURS))
+    beside = np.sort(np.stack([near[i : i + count] for i in (0, 1, 3, 4)]), axis=0)[-2]
+    # Without this, the cuts on both sides of a short shot hide each other.
+    around[NEIGHBOURS : NEIGHBOURS + count][(step > PEAK_STEP) & (step > 2 * CUT_RATIO * (1 + beside))] = 0
+    calm = np.stack([around[i : i + count] for i in range(2 * NEIGHBOURS + 1) if i != NEIGHBOURS])
+    # The second largest: the other edge of a flash must not hide a cut.
+    return np.maximum(np.sort(calm, axis=0)[-2], beside)
+
+
+def other_shot(a: NDArray[np.float32], b: NDArray[np.float32]) -> Array:
+    """Difference of the pictures apart from motion, brightness and contrast, float64 [n], in levels.
+
+    An exposure that adapts, a fade and a flash change brightness and contrast only.
+
+    Args:
+        a: Blocks from `cells`, [n, rows, columns, 3].
+        b: The same shape.
+    """
+    return np.maximum(steps(_lit_like(a, b), b), steps(_lit_like(b, a), a))
+
+
+def _lit_like(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pictures `a` with the gain and offset that fit `b` best."""
+    x, y = (blocks.mean(axis=3).reshape(len(a), a.shape[1] * a.shape[2]) for blocks in (a, b))
+    mean_x, mean_y = x.mean(axis=1, keepdims=True), y.mean(axis=1, keepdims=True)
+    spread = ((x - mean_x) ** 2).sum(axis=1, keepdims=True)
+    gain = ((x - mean_x) * (y - mean_y)).sum(axis=1, keepdims=True) / np.maximum(spread, 1)
+    gain = np.maximum(gain, 0)
+    lit = np.clip(a * gain[..., None, None] + (mean_y - gain * mean_x)[..., None, None], 0, 255)
+    # Any two plain pictures are alike but for their brightness.
+    plain = np.maximum(x.std(axis=1), y.std(axis=1)) < EVEN
+    lit[plain] = a[plain]
+    return lit
+
+
+def spread_changes(a: NDArray[np.float32], b: NDArray[np.float32]) -> Array:
+    """Share of the blocks that change, of those that are not dark in both pictures, float64 [n].
+
+    A thing that passes, comes or leaves changes a part of the picture; another shot changes most of it.
+
+    Args:
+        a: Blocks from `cells`, [n, rows, columns, 3].
+        b: The same shape.
+    """
+    lit = np.maximum(a, b).max(axis=3) > DARK
+    changed = (np.abs(a - b).mean(axis=3) > CHANGED) & lit
+    return changed.sum(axis=(1, 2)) / np.maximum(lit.sum(axis=(1, 2)), 1)
+
+
+def is_other_shot(old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether most of the picture differs by more than motion, brightness and contrast, bool [n].
+
+    Args:
+        old: Blocks from `cells`, [n, rows, columns, 3].
+        new: The same shape.
+    """
+    found = spread_changes(old, new) > SPREAD
+    a, b = old[found], new[found]
+    spread = np.maximum(spread_changes(_lit_like(a, b), b), spread_changes(_lit_like(b, a), a))
+    found[found] = (spread > SPREAD) & (other_shot(a, b) > OTHER_STEP)
+    return found
 
 
 def coarse(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -190,12 +312,8 @@ def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> 
         return []
     # Bars, logos and most titles are in the margins, and stay while the rest fades.
     inner = blocks[:, 2:7, 2:14].mean(axis=3).reshape(n, -1)
-    low, quarter, three_quarters, high = np.percentile(inner, [0, 25, 75, 100], axis=1)
-    even = high - low < 14
-    plain = {
-        "black": ((three_quarters < DARK) & even | (three_quarters < 10), inner.mean(axis=1)),
-        "white": ((quarter > BRIGHT) & even | (quarter > 245), -inner.mean(axis=1)),
-    }
+    black, white = plain_frames(blocks)
+    plain = {"black": (black, inner.mean(axis=1)), "white": (white, -inner.mean(axis=1))}
     levels, lasts = coarse(blocks), np.array([cut.last for cut in cuts], np.int64)
     found: list[Ramp] = []
     for colour, (mask, distance) in plain.items():
@@ -209,6 +327,19 @@ def find_fades(blocks: NDArray[np.float32], cuts: Sequence[Cut], fps: float) -> 
                 last, first_new, confidence, strength = back
                 found.append(Ramp("fade_in", n - 1 - first_new, n - 1 - last, confidence, strength, colour))
     return sorted(found, key=lambda ramp: ramp.last)
+
+
+def plain_frames(blocks: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which frames are black, and which are white, apart from their margins, bool [n].
+
+    Args:
+        blocks: Blocks from `cells`, [n, 9, 16, 3].
+    """
+    inner = blocks[:, 2:7, 2:14].mean(axis=3).reshape(len(blocks), -1)
+    low, quarter, three_quarters, high = np.percentile(inner, [0, 25, 75, 100], axis=1)
+    even = high - low < 14
+    black, white = (three_quarters < DARK) & even | (three_quarters < 10), (quarter > BRIGHT) & even | (quarter > 245)
+    return black, white
 
 
 def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -248,7 +379,7 @@ def find_dissolves(
     fps: float,
     sensitivity: float = 1.0,
 ) -> list[Ramp]:
-    """Dissolves of 4 frames to 2 s, ascending.
+    """Dissolves of 3 frames to 2 s, ascending.
 
     Args:
         thumbs: uint8 RGB [n, 27, 48, 3].
@@ -264,7 +395,7 @@ def find_dissolves(
     if n < 2 * STEADY + 3:
         return []
     pixels = thumbs.reshape(n, -1, 3)
-    variance = np.array([picture.var(axis=0, dtype=np.float32).sum() for picture in pixels], np.float64)
+    variance = _variance(pixels)
     path = np.concatenate([[0.0], np.cumsum(step)])
     jumps, barrier = _jumps(levels), np.zeros(n, np.int64)
     barrier[[cut.last for cut in cuts]] = 1
@@ -272,7 +403,7 @@ def find_dissolves(
         barrier[fade.last + 1 : fade.first - 1] = 1
     barriers = np.concatenate([[0], np.cumsum(barrier)])
     found: list[Ramp] = []
-    for length in np.unique(np.rint(np.geomspace(4, max(5.0, 2 * fps), 16)).astype(np.int64)).tolist():
+    for length in np.unique(np.rint(np.geomspace(3, max(5.0, 2 * fps), 17)).astype(np.int64)).tolist():
         last = np.arange(STEADY - 1, n - length - STEADY + 1)
         free = barriers[last + length + STEADY - 1] == barriers[last - STEADY + 1]
         apart = np.sqrt(((levels[last + length] - levels[last]) ** 2).mean(axis=1))
@@ -281,14 +412,35 @@ def find_dissolves(
         good = (change > DISSOLVE_CHANGE) & (score > least)
         last, change, score = last[good], change[good], score[good]
         # Mixing goes straight from the old picture to the new one; motion, especially a zoom, takes a longer path.
-        straight = path[last + length] - path[last] < DETOUR * steps(blocks[last], blocks[last + length])
-        for place in np.flatnonzero(straight):
+        old, new = blocks[last], blocks[last + length]
+        apart = both_steps(old, new)
+        straight = path[last + length] - path[last] < DETOUR * apart.max(axis=1)
+        # A thing that comes or leaves hides or shows a background: one picture holds nothing that the other does not.
+        straight = np.flatnonzero(straight & (apart.min(axis=1) > CUT_STEP))
+        for place in straight[is_other_shot(old[straight], new[straight])]:
             start, end = int(last[place]), int(last[place]) + length
             smooth = jumps[start:end].max() <= change[place] / 2
-            if smooth and SAG[0] < _sag(pixels, variance, start, end) < SAG[1]:
+            if smooth and SAG[0] < _sag(pixels, variance, start, end) < SAG[1] and _is_mixed(blocks, start, end):
                 confidence = _confidence(float(score[place]), least, 2)
                 found.append(Ramp("dissolve", start, end, confidence, float(change[place])))
     return _strongest(found)
+
+
+def _variance(pixels: NDArray[np.uint8]) -> Array:
+    """Spatial variance of each picture, summed over the channels, float64 [n], of pixels [n, k, 3]."""
+    variance = np.empty(len(pixels))
+    for start in range(0, len(pixels), 256):
+        part = pixels[start : start + 256].astype(np.float32)
+        squares = np.einsum("nkc,nkc->nc", part, part) / pixels.shape[1]
+        variance[start : start + 256] = (squares - part.mean(axis=1) ** 2).sum(axis=1)
+    return variance
+
+
+def _is_mixed(blocks: NDArray[np.float32], last: int, first: int) -> bool:
+    """Whether the frames at a quarter, half and three quarters of the way are mixes of the two."""
+    inside = {last + max(1, round(share * (first - last))) for share in (0.25, 0.5, 0.75)}
+    whole = float(both_steps(blocks[last, None], blocks[first, None]).min())
+    return max(unmixed(blocks, last, first, frame) for frame in inside) < MIXED * whole
 
 
 def _strongest(ramps: list[Ramp]) -> list[Ramp]:

@@ -7,9 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from vid_assets.media.allowed import CODECS, FORMATS, SUBTITLES, refusal
 from vid_assets.media.cues import Cues
 from vid_assets.media.pictures import Pictures
+from vid_assets.media.playable import obstacle
+from vid_assets.media.proxy import write_proxy
 from vid_assets.media.settings import SHORTEST_S, MediaSettings, variable
 from vid_assets.media.sound import RATE, Sound
 from vid_assets.media.tracks import (
@@ -136,9 +140,24 @@ class Pass:
             self.sounds[track.index] = Sound(self.folder, self.streams[track.index], self.limits.duration_s)
         if self.pictures is None and not self.sounds:
             raise self._nothing()
+        if self._wants_proxy() and self.pictures:
+            self.pictures.make_proxy(self._threads)
         for stream, packet in self.packets:
             self._take(stream, packet)
         return self._report()
+
+    @property
+    def _threads(self) -> int:
+        return self.limits.threads or min(8, cores())
+
+    def _wants_proxy(self) -> bool:
+        """Whether the settings ask for a proxy, and browsers may not play the file."""
+        if not self.settings.proxy:
+            return False
+        picture = self.streams[self.picture].codec_context if self.picture is not None else None
+        sound = self.streams[self.order[0]].codec_context if self.order else None
+        seen, heard = (context and context.codec.name for context in (picture, sound))
+        return bool(obstacle(self.container.format.name, seen, heard, picture and picture.pix_fmt))
 
     def _of(self, kind: str) -> list[Track]:
         return [track for track in self.tracks if track.kind == kind]
@@ -191,7 +210,7 @@ class Pass:
             Refused: A picture is over the limit.
         """
         context = self.streams[track.index].codec_context
-        context.thread_count = self.limits.threads or min(8, cores())
+        context.thread_count = self._threads
         context.thread_type = "AUTO"
         if track.kind == "video":
             self._check_size(context.width, context.height)
@@ -342,6 +361,9 @@ class Pass:
             raise self._too_long()
         files = pictures.finish(offset) if pictures else {}
         files |= sound.finish(late) if sound else {}
+        if self._wants_proxy():
+            times = pictures.timeline.times + offset if pictures else np.empty(0)
+            files |= write_proxy(self.folder, pictures and pictures.proxy, times, end)
         duration = max(end, sound_end)
         self.cues.chapters(self.container)
         timecode = self._timecode()
@@ -378,6 +400,7 @@ class Pass:
             "tracks": [track.row() for track in self.tracks],
             "warnings": self.warnings,
             "files": files,
+            "proxy": self.settings.proxy,
         }
 
     def _finished_pictures(self, sound: Sound | None) -> Pictures | None:

@@ -14,6 +14,7 @@ from vid_assets.media.colour import HLG, PQ, TRANSFERS, ToneMapper, has_alpha, m
 from vid_assets.media.deinterlace import FIELD_ORDERS, Deinterlacer
 from vid_assets.media.geometry import TURNS, Box, displayed, inner_box, orientation, shrunk
 from vid_assets.media.npy import NpyWriter
+from vid_assets.media.proxy import ProxyPictures, proxy_size
 from vid_assets.media.settings import MediaSettings
 
 THUMB_WIDTH, THUMB_HEIGHT = 48, 27
@@ -49,6 +50,12 @@ class Pictures:
         self._rows = array("q")
         self._last_length: int | None = None
         self._mapper: ToneMapper | None = None
+        self.proxy: ProxyPictures | None = None
+        self._proxy_threads = 0
+
+    def make_proxy(self, threads: int) -> None:
+        """Also encode a small copy of the pictures; call it before the first one."""
+        self._proxy_threads = threads
 
     @property
     def elapsed_s(self) -> float:
@@ -73,6 +80,8 @@ class Pictures:
         if chosen:
             self._frames.append(self._scaled(self._frame_scaler, frame, self._frame_box, self._frame_size))
             self._rows.append(self.count)
+        if self.proxy is not None:
+            self.proxy.add(self._scaled(self._proxy_scaler, frame, self._proxy_box, self._proxy_size))
         self.count += 1
 
     def _prepare(self, frame: Any) -> None:
@@ -94,12 +103,16 @@ class Pictures:
         self.aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         self.width, self.height = self._shown(frame)
         self._frame_size = width, height = shrunk(self.width, self.height, self._settings.long_side)
+        self._proxy_size = proxy_size(self.width, self.height)
         self._fit(frame)
         self.pixel_format = frame.format.name
         self.transfer = frame.color_trc
         if self.transfer in (PQ, HLG):
             self._mapper = ToneMapper(self.transfer, frame.color_primaries)
         self._thumb_scaler, self._frame_scaler = VideoReformatter(), VideoReformatter()
+        if self._proxy_threads:
+            self._proxy_scaler = VideoReformatter()
+            self.proxy = ProxyPictures(self._folder, self._proxy_size, self._proxy_threads)
         self._open_files(width, height)
 
     def _open_files(self, width: int, height: int) -> None:
@@ -118,6 +131,7 @@ class Pictures:
         canvas = self.width, self.height
         self._thumb_box = inner_box(self._shown(frame), canvas, (THUMB_WIDTH, THUMB_HEIGHT))
         self._frame_box = inner_box(self._shown(frame), canvas, self._frame_size)
+        self._proxy_box = inner_box(self._shown(frame), canvas, self._proxy_size)
 
     def _scaled(self, scaler: Any, frame: Any, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Return one picture, upright, uint8 RGB [height, width, 3] of `size`, black outside `box`."""

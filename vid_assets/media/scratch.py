@@ -123,7 +123,7 @@ def trim_scratch(scratch: Path, max_bytes: float, keep: Collection[str] = ()) ->
     for _, size, folder in videos:
         if excess <= 0:
             break
-        if _video_of(folder) not in keep and _remove_unused(scratch, folder):
+        if _video_of(folder) not in keep and remove_unused(scratch, folder):
             excess -= size
             removed.append(_video_of(folder))
     return list(dict.fromkeys(removed))
@@ -142,7 +142,7 @@ def remove_streams(scratch: Path, video_id: str) -> None:
     """Remove the streams of one video; those that a process has open stay."""
     for _, _, folder in _opened_and_size(scratch, f"{video_id}*"):
         if _video_of(folder) == video_id:
-            _remove_unused(scratch, folder)
+            remove_unused(scratch, folder)
 
 
 def _video_of(folder: Path) -> str:
@@ -158,7 +158,7 @@ def _opened_and_size(scratch: Path, names: str = "[!.]*") -> Iterator[tuple[int,
             yield meta.stat().st_mtime_ns, size, meta.parent
 
 
-def _remove_unused(scratch: Path, folder: Path) -> bool:
+def remove_unused(scratch: Path, folder: Path) -> bool:
     """Remove one video unless a process has it open."""
     with decoding(scratch, folder.name, wait=False) as lock:
         descriptor = lock and _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB, os.O_RDONLY | os.O_DIRECTORY)

@@ -76,6 +76,17 @@ def limits_from_environment() -> Limits:
     return Limits(**{**values, **whole})  # pyright: ignore[reportArgumentType] - whole numbers where they must be
 
 
+def proxy_from_environment() -> bool:
+    """Return whether the settings ask for proxies.
+
+    Raises:
+        InvalidSetting: The variable has an invalid value.
+    """
+    from resources.settings import settings
+
+    return settings().proxy == "on"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettings:
     """How the streams of a video are made. Other settings give other streams, in another folder.
@@ -88,6 +99,7 @@ class MediaSettings:
         sound_track: Index of the sound track to use, as in the table ``tracks``; None to apply the rule.
         picture_track: The same for the picture.
         limits: Limits on the cost of decoding; from the environment by default.
+        proxy: Whether to make a small copy of files that browsers may not play; ``VID_PROXY``. It changes no stream.
 
     Raises:
         SettingsError: A value is out of range.
@@ -100,6 +112,7 @@ class MediaSettings:
     sound_track: int | None = None
     picture_track: int | None = None
     limits: Limits = field(default_factory=limits_from_environment)
+    proxy: bool = field(default_factory=proxy_from_environment)
 
     def __post_init__(self) -> None:
         """Refuse values that no decode can satisfy."""

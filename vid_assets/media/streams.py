@@ -3,7 +3,7 @@
 import os
 import time
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,20 @@ import numpy as np
 from vid_assets.errors import MediaError, OutsideError
 from vid_assets.media.cues import read_cues
 from vid_assets.media.paths import shown
+from vid_assets.media.playable import obstacle
+from vid_assets.media.proxy import PROXY
 from vid_assets.media.sandbox import decode
-from vid_assets.media.scratch import META, count_pass, decoding, discard, read_meta, shared, temporary, write_meta
+from vid_assets.media.scratch import (
+    META,
+    count_pass,
+    decoding,
+    discard,
+    read_meta,
+    remove_unused,
+    shared,
+    temporary,
+    write_meta,
+)
 from vid_assets.media.settings import MediaSettings
 from vid_assets.media.source import DIGEST_LENGTH, VIDEO_ID, identify, open_regular
 
@@ -45,6 +57,8 @@ class Media:
             decoded twice.
         decode_s: Wall-clock seconds of the pass, whichever process made it.
         reused: Whether the arrays already existed when this call looked.
+        proxy: A small copy that every browser plays: H.264 and AAC in MP4; None without one.
+        looked_for_proxy: Whether the decode made one, or none is needed.
     """
 
     video: "Video"
@@ -57,6 +71,8 @@ class Media:
     decode_passes: int
     decode_s: float
     reused: bool
+    proxy: Path | None
+    looked_for_proxy: bool
     _folder: Path
     _close: list[Any] = field(default_factory=list, repr=False, compare=False)
 
@@ -102,7 +118,13 @@ def open_media(path: Path, video_id: str, scratch: Path, settings: MediaSettings
     for _ in range(ATTEMPTS):
         media = _map(path, video_id, scratch / key, reused=reused)
         if media is not None:
-            return media
+            if media.looked_for_proxy or not settings.proxy:
+                return media
+            # decoded before proxies were asked for: decode again, as soon as nobody uses the streams
+            media.close()
+            if not remove_unused(scratch, scratch / key):
+                settings = replace(settings, proxy=False)
+            continue
         with decoding(scratch, key) as lock:
             assert lock is not None
             folder = scratch / key
@@ -185,6 +207,8 @@ def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | No
             decode_passes=meta["decode_passes"],
             decode_s=meta["decode_s"],
             reused=reused,
+            proxy=folder / PROXY if PROXY in files else None,
+            looked_for_proxy=meta["report"].get("proxy", False) or not _obstacle(meta["report"]["facts"]),
             _folder=folder,
         )
     except BaseException:
@@ -192,6 +216,10 @@ def _map(path: Path, video_id: str, folder: Path, *, reused: bool) -> Media | No
         raise
     media._close.append(weakref.finalize(media, os.close, descriptor))
     return media
+
+
+def _obstacle(facts: dict[str, Any]) -> str:
+    return obstacle(facts["container"], *map(facts.get, ("video_codec", "audio_codec", "pixel_format")))
 
 
 def _same_content(path: Path, video_id: str, folder: Path, meta: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
+from resources.warehouse.records import ANALYZER_RUNS, CUES, SOURCES, VIDEOS
 from resources.warehouse.stage import Tables
 from vid_assets.contract import GROUPS, Analyzer
 from vid_assets.media.paths import name_of, shown
@@ -28,6 +28,8 @@ class Facts:
         tables: Their tables by name, without ``video_id``; analyzers without a table are left out.
         file_name: Name of the file, even if it could not be decoded; empty if unknown.
         shared_wall_s: Its share of the wall time of its runs, in seconds; None if unknown.
+        cues: Subtitles, captions, chapters and timecodes of the file itself; None if unknown.
+        path: Stored path or URL of the file; empty if unknown.
     """
 
     video_id: str
@@ -37,6 +39,8 @@ class Facts:
     tables: Mapping[str, pl.DataFrame]
     file_name: str = ""
     shared_wall_s: float | None = None
+    cues: pl.DataFrame | None = None
+    path: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -118,6 +122,8 @@ def collect(warehouse: Tables, video_id: str, analyzers: Sequence[Analyzer]) -> 
         tables={name: table.drop("video_id") for name, table in tables.items() if table is not None},
         file_name="" if source is None else name_of(source["path"].item()),
         shared_wall_s=shared_wall_s(warehouse, video_id),
+        cues=warehouse.read_partition(CUES.name, video_id),
+        path="" if source is None else source["path"].item(),
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from resources.fs import write_atomically
 from vid_assets.report.page import environment
 
-CARDS, THUMBS, INDEX = "cards", "thumbs", "index.html"
+CARDS, THUMBS, INDEX, STATUS = "cards", "thumbs", "index.html", "status.html"
 SHOWN = 1000
 
 
@@ -66,7 +66,11 @@ def write_index(reports: Path) -> Path:
     """
     files = sorted((reports / CARDS).glob("*.json"), key=lambda file: (-file.stat().st_mtime_ns, file.name))
     cards = [Card(**json.loads(file.read_bytes())) for file in files[:SHOWN]]
-    html = environment().get_template("archive.html").render(cards=cards, total=len(files))
+    html = (
+        environment()
+        .get_template("archive.html")
+        .render(cards=cards, total=len(files), state=STATUS if (reports / STATUS).exists() else "")
+    )
     reports.mkdir(parents=True, exist_ok=True)
     write_atomically(reports / INDEX, html)
     return reports / INDEX

@@ -23,7 +23,7 @@ from vid_assets.contract import TIME_COLUMNS, Analyzer, Column
 # The first of these columns in a table names what a row is about, and separates rows that last at the same time.
 NAMES = ("kind", "label", "prompt", "emotion", "word", "text")
 IDENTITIES = ("scene", "track", "shot", "product")
-ROWS, BARS, CURVES, POINTS, FACTS = 6, 400, 3, 400, 12
+ROWS, BARS, CURVES, POINTS, FACTS = 6, 300, 3, 400, 12
 _PLACES = {"x0", "y0", "x1", "y1", "confidence", "score", "support"}
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -130,7 +130,7 @@ def _named_bars(
         bar = Bar(row[start], row[start] if end_s is None else end_s, describe(analyzer.table, told) or name)
         named.setdefault(name, []).append((row[identity] if identity else row[naming] if one_row else None, bar))
     if "end_s" not in table.columns:
-        step_s = _step(table[start])
+        step_s = usual_step(table[start])
         named = {name: list(_joined(rows, step_s)) for name, rows in named.items()}
     largest = [name for name, _ in Counter({name: len(rows) for name, rows in named.items()}).most_common(ROWS)]
     if len(named) > ROWS:
@@ -269,7 +269,7 @@ def _suffix(column: Column) -> str:
     return "" if column.unit in ("1", "text", "levels", "by kind", "frame", "width", "height") else f" {column.unit}"
 
 
-def _step(times: pl.Series) -> float:
+def usual_step(times: pl.Series) -> float:
     """Return the usual distance between the pictures, in seconds."""
     moments = times.unique().sort().to_list()
     return median(after - before for before, after in pairwise(moments)) if len(moments) > 1 else 0.0

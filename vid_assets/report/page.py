@@ -16,12 +16,13 @@ from vid_assets.measures.shots import shot_spans
 from vid_assets.report.facts import Facts
 from vid_assets.report.lanes import Curve, Lane, describe, lane, number, spoken
 from vid_assets.report.pictures import inlined, shot_pictures, strip
+from vid_assets.report.player import Playback, captions, layers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 WIDE, NARROW = 1600, 800  # px of the film strip on wide and narrow screens
-LINES = 400
+SPOKEN, LINES, CUTS = 4_000, 1_200, 400  # most lines of speech, lines of another table, marks of cuts
 _HEIGHT = 36.0
 _SPENT = ("queue_s", "load_s", "decode_s", "compute_s", "write_s")
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
@@ -29,23 +30,41 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of speech, text or description, with its time in words and in seconds."""
+    """A line of speech, text or description.
+
+    Attributes:
+        time: Its start in words.
+        start_s: Its start in seconds.
+        text: The line.
+        note: What else is known.
+        end_s: Its end in seconds; None without one.
+        words_s: The start of each of its words in seconds, with spaces between; empty if unknown.
+    """
 
     time: str
     start_s: float
     text: str
     note: str = ""
+    end_s: float | None = None
+    words_s: str = ""
 
 
-def video_page(facts: Facts, frames: Frames | None, previews: Mapping[str, str] = MappingProxyType({})) -> str:
+def video_page(
+    facts: Facts,
+    frames: Frames | None,
+    previews: Mapping[str, str] = MappingProxyType({}),
+    plays: Playback | None = None,
+) -> str:
     """Return the whole HTML page of one video.
 
     Args:
         facts: What is known about the video.
         frames: Sampled pictures; None without any.
         previews: Pictures of results as data URLs, by analyzer.
+        plays: Where the player finds the video; None for a page without a player.
     """
     duration_s = facts.duration_s
+    plays = plays if duration_s > 0 else None
     shown = frames if frames is not None and len(frames) and duration_s > 0 else None
     cuts = facts.tables.get("cut_analysis")
     shots = [] if cuts is None else shot_spans(cuts, duration_s)
@@ -58,9 +77,15 @@ def video_page(facts: Facts, frames: Frames | None, previews: Mapping[str, str] 
         shots=[(number, span, inlined(picture) if picture is not None else "") for number, span, picture in pictures],
         shot_count=len(shots),
         previews=[(item.name, previews[item.name]) for item in facts.analyzers if item.name in previews],
-        cuts=[start_s for start_s, _ in shots[1:]][:LINES],
+        cuts=[start_s for start_s, _ in shots[1:]][:CUTS],
         groups=_groups(facts),
-        texts=[(name, lines) for name, lines in _texts(facts).items() if lines],
+        texts=[
+            (name, lines[: SPOKEN if lines[0].words_s else LINES], len(lines))
+            for name, lines in _texts(facts).items()
+            if lines
+        ],
+        plays=plays,
+        watched=_watched(facts, plays) if plays else {},
         rows=_rows(facts),
         answers=_answers(facts),
         spent=_SPENT,
@@ -80,7 +105,8 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"clock": clock, "number": number, "spoken": spoken}
+    made.filters |= {"clock": clock, "moment": moment, "number": number, "spoken": spoken}
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
     made.globals |= {"share": share, "points": points}
     return made
 
@@ -91,6 +117,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(tenths, 600)
     text = f"{rest / 10:04.1f}"
     return f"{minutes // 60}:{minutes % 60:02d}:{text}" if minutes >= 60 else f"{minutes}:{text}"
+
+
+def moment(seconds: float) -> str:
+    """Return the address of a moment within a page, as a media fragment."""
+    return f"#t={round(seconds, 2):g}" if seconds < 1000 else f"#t={seconds:.2f}"
 
 
 def share(seconds: float, duration_s: float) -> float:
@@ -165,21 +196,45 @@ def _texts(facts: Facts) -> dict[str, list[Line]]:
             found[analyzer.name] = _spoken(table)
         elif "text" in table.columns:
             rows = table.sort("start_s", maintain_order=True, nulls_last=False).iter_rows(named=True)
-            found[analyzer.name] = [_line(analyzer, row) for row in rows if row["text"]][:LINES]
+            found[analyzer.name] = [_line(analyzer, row) for row in rows if row["text"]]
     return dict(sorted(found.items(), key=lambda item: item[0] != "speech_transcription"))
+
+
+def _watched(facts: Facts, plays: Playback) -> dict[str, Any]:
+    """Return what the player's script reads."""
+    return {
+        "video": facts.video_id,
+        "sources": plays.sources,
+        "duration": facts.duration_s,
+        "fps": facts.video["fps"] or 25,
+        "picture": facts.video["has_picture"],
+        "captions": captions(facts),
+        "layers": layers(facts),
+    }
 
 
 def _line(analyzer: Analyzer, row: Mapping[str, Any]) -> Line:
     start_s = row["start_s"]
     rest = {name: value for name, value in row.items() if name != "text"}
     note = describe({name: analyzer.table[name] for name in rest}, rest)
-    return Line("whole video" if start_s is None else clock(start_s), start_s or 0.0, row["text"], note)
+    return Line(
+        "whole video" if start_s is None else clock(start_s), start_s or 0.0, row["text"], note, row.get("end_s")
+    )
 
 
 def _spoken(table: pl.DataFrame) -> list[Line]:
-    said = table.group_by("segment", maintain_order=True).agg(pl.col("start_s").min(), pl.col("word"))
-    rows = said.sort("start_s").head(LINES).iter_rows()
-    return [Line(clock(start), start, " ".join(word.strip() for word in words)) for _, start, words in rows]
+    said = table.group_by("segment", maintain_order=True).agg(pl.col("start_s"), pl.col("word"))
+    found = [(min(starts), starts, words) for _, starts, words in said.iter_rows()]
+    return [
+        Line(
+            clock(start),
+            start,
+            # a word is what stands between two spaces: the page finds the clicked one by counting them
+            " ".join("\N{NO-BREAK SPACE}".join(word.split()) or "\N{NO-BREAK SPACE}" for word in words),
+            words_s=" ".join(f"{second:.2f}" for second in starts),
+        )
+        for start, starts, words in sorted(found, key=lambda item: item[0])
+    ]
 
 
 def _rows(facts: Facts) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """Write a video's page, its thumbnail and its card for the archive page into the reports folder.
 
-Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``; see
-`previews` for ``previews``. A rename creates each file, complete or not at all.
+Folder layout: ``<video_id>.html``, ``thumbs/<video_id>.webp``, ``cards/<video_id>.json``, and ``index.html``;
+``previews`` as in `previews`; ``proxies/<video_id>.mp4`` if a decode made one. A rename creates each file, complete or
+not at all.
 """
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from vid_assets.report.facts import Facts, collect
 from vid_assets.report.index import CARDS, THUMBS, Card
 from vid_assets.report.page import video_page
 from vid_assets.report.pictures import inlined_file, thumbnail, webp
+from vid_assets.report.player import PROXIES, playback
 from vid_assets.report.previews import previews_of
 
 
@@ -67,7 +70,7 @@ def write_report(
     """
     facts = collect(warehouse, video_id, analyzers)
     previews = {name: inlined_file(file) for name, file in previews_of(reports, video_id).items()}
-    html, middle = _with_pictures(facts, previews, warehouse, scratch, media)
+    html, middle = _with_pictures(facts, previews, reports, scratch, media)
     page = reports / f"{video_id}.html"
     for folder in (CARDS, THUMBS):
         (reports / folder).mkdir(parents=True, exist_ok=True)
@@ -92,22 +95,36 @@ def write_report(
 
 
 def _with_pictures(
-    facts: Facts, previews: Mapping[str, str], warehouse: Tables, scratch: Path, settings: MediaSettings | None
+    facts: Facts, previews: Mapping[str, str], reports: Path, scratch: Path, settings: MediaSettings | None
 ) -> tuple[str, Picture | None]:
-    """Return the page and the thumbnail."""
-    source = warehouse.read_partition("sources", facts.video_id)
-    if facts.video.get("has_picture") and source is not None:
+    """Return the page and the thumbnail; put the proxy beside the page."""
+    if facts.video and facts.path:
         # the file may be gone while its results are not; then the page has no pictures
         with suppress(MediaError):
-            path = local_path(source["path"].item(), source["content_hash"].item(), scratch)
+            path = local_path(facts.path, facts.video["content_hash"], scratch)
             media = open_media(path, facts.video_id, scratch, settings)
             try:
-                frames = media.frames
-                if frames is not None and len(frames):
-                    return video_page(facts, frames, previews), thumbnail(frames)
+                if media.proxy is not None:
+                    _keep_proxy(media.proxy, reports / PROXIES / f"{facts.video_id}.mp4")
+                frames, plays = media.frames, playback(facts, reports, facts.path)
+                small = thumbnail(frames) if frames is not None and len(frames) else None
+                return video_page(facts, frames, previews, plays), small
             finally:
                 media.close()
-    return video_page(facts, None, previews), None
+    return video_page(facts, None, previews, playback(facts, reports, facts.path) if facts.path else None), None
+
+
+def _keep_proxy(made: Path, kept: Path) -> None:
+    """Put a proxy beside the pages; the streams that it lies with are removed when scratch is full."""
+    if kept.exists() and kept.stat().st_size == made.stat().st_size:
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_name(f".{os.getpid()}.{kept.name}.part")
+    try:
+        shutil.copyfile(made, part)
+        part.replace(kept)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def is_stale(warehouse: Tables, reports: Path, video_id: str, analyzers: tuple[Analyzer, ...]) -> bool:

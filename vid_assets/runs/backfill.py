@@ -7,6 +7,7 @@ signal number if a signal ended it. A wrong setting raises an error, for which t
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
@@ -36,6 +37,7 @@ from vid_assets.runs.execute import execute
 from vid_assets.runs.home import dagster_home
 from vid_assets.runs.home import instance as dagster_instance
 from vid_assets.runs.signals import run_stoppable
+from vid_assets.sql.progress import unanswered
 from vid_assets.sql.publish import publish
 
 FINE, FAILED = 0, 1
@@ -43,6 +45,11 @@ SETTLE_S = 30.0
 ROOM_POLL_S = 5.0
 TOLD = 20
 Tell = Callable[[str], None]
+Advance = Callable[[int, int], None]
+
+
+def _nowhere(_done: int, _all: int) -> None:
+    """Show no progress."""
 
 
 @dataclass(slots=True)
@@ -55,6 +62,7 @@ class Backfill:
         dry_run: Whether only to print what would run; files are registered anyway.
         retry: Whether to retry what was given up.
         wait: Whether to wait for another running backfill, and for room on a full disk.
+        advance: Receives how many answers have been given, and how many the runs will give.
         stop: What may end it; set by `run`.
     """
 
@@ -63,6 +71,7 @@ class Backfill:
     dry_run: bool = False
     retry: bool = False
     wait: bool = False
+    advance: Advance = _nowhere
     stop: Stop = field(default_factory=Stop)
     _told_of: str = ""
 
@@ -141,9 +150,23 @@ class Backfill:
         failed = _Runs(self, warehouse, instance).run(made)
         left = hopeless(instance, warehouse)
         self._tell_given_up(left, warehouse)
+        if made and not self.dry_run:
+            self._tell_unanswered(warehouse)
         if not made:
             self.tell(f"Nothing {'else ' if left else ''}is missing, failed or out of date.")
         return FAILED if failed or refused else FINE
+
+    def _tell_unanswered(self, warehouse: Warehouse) -> None:
+        """Tell what the archive has no answer to, and what would mend it; failures are told beside it."""
+        with closing(warehouse.connect()) as connection:
+            found = [item for item in unanswered(connection, 10 * TOLD) if item.status == "undefined"]
+        if not found:
+            return
+        self.tell("Without an answer in this archive:")
+        for item in found[:TOLD]:
+            self.tell(f"  {item.analyzer}, {_count(item.videos, 'video')}: {shown(item.reason)}")
+        if len(found) > TOLD:
+            self.tell(f"  and {len(found) - TOLD} more: FROM unanswered")
 
     def _tell_given_up(self, left: Sequence[GivenUp], warehouse: Warehouse) -> None:
         if not left:
@@ -240,7 +263,8 @@ class _Runs:
         """
         order = partition_keys(self.instance)
         places = {key: place for place, key in enumerate(order)}
-        done = 0
+        done, answered = 0, 0
+        whole = sum(batch.videos * len(batch.assets) for batch in made)
         try:
             for place, batch in enumerate(made):
                 if self.backfill.stop.soon.is_set():
@@ -253,8 +277,11 @@ class _Runs:
                 self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
                 if not self.backfill.dry_run:
                     self.backfill.await_room()
-                    self._run(batch, order[places[batch.first] : places[batch.last] + 1])
+                    keys = order[places[batch.first] : places[batch.last] + 1]
+                    self._run(batch, keys)
                     done += batch.videos
+                    answered += batch.videos * len(batch.assets)
+                    self.backfill.advance(answered, whole)
         finally:
             self._tell(done)
         return len(self.failed)

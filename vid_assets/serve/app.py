@@ -26,6 +26,7 @@ from resources.warehouse.resource import Warehouse
 from vid_assets import report
 from vid_assets.errors import SettingsError, VidAssetsError
 from vid_assets.report.index import THUMBS
+from vid_assets.report.media import MEDIA, media
 from vid_assets.report.page import clock
 from vid_assets.search.facets import Facets
 from vid_assets.search.find import KINDS, WORDS, Question, find
@@ -79,6 +80,7 @@ def app(warehouse: Warehouse, reports: Path) -> Starlette:
         Route("/", partial(search_page, warehouse=warehouse, reports=reports)),
         Route("/picture", partial(picture, warehouse=warehouse, reports=reports)),
         Route("/search.css", style),
+        Route(f"{REPORTS}/{MEDIA}/{{video_id}}", partial(media, warehouse=warehouse)),
         Mount(REPORTS, StaticFiles(directory=reports, html=True, check_dir=False)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, reports=REPORTS)])

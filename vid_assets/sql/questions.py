@@ -53,9 +53,43 @@ SELECT day, profile, device, count(*) AS videos, quantile_cont(realtime_factor, 
 FROM realtime_factor JOIN spent USING (video_id) WHERE realtime_factor IS NOT NULL
 GROUP BY day, profile, device ORDER BY day, profile, device"""
 
+# Reasons name files, sizes and times; without their numbers and quoted parts, those of one kind are one group.
+_UNANSWERED = """
+SELECT analyzer, status, count(*) AS videos, any_value(reason ORDER BY ended_at DESC) AS reason,
+    list(video_id ORDER BY video_id)[:20] AS video_ids
+FROM analyzer_runs WHERE status IN ('undefined', 'failed')
+GROUP BY analyzer, status, regexp_replace(replace(coalesce(reason, ''), video_id, ''), '[0-9]+|\\S*/\\S*', '', 'g')
+ORDER BY videos DESC, analyzer, status, reason"""
+
+_REMAINING = """
+WITH lengths AS (
+    SELECT video_id, coalesce(videos.duration_s, sources.size_bytes
+        * (SELECT sum(duration_s) / sum(size_bytes) FROM videos WHERE size_bytes > 0)) AS video_s
+    FROM sources LEFT JOIN videos USING (video_id) WHERE vanished_at IS NULL
+)
+SELECT analyzers.name AS analyzer, count(*) AS videos, sum(lengths.video_s) AS video_s,
+    sum(lengths.video_s) * any_value(pace.realtime_factor) AS busy_s
+FROM lengths CROSS JOIN analyzers
+LEFT JOIN (SELECT video_id, analyzer, status FROM analyzer_runs) AS run
+    ON run.video_id = lengths.video_id AND run.analyzer = analyzers.name
+LEFT JOIN realtime_factor_by_analyzer AS pace ON pace.analyzer = analyzers.name
+WHERE run.status IS NULL OR run.status = 'failed' GROUP BY analyzers.name ORDER BY analyzers.name"""
+
 MACROS = (
     "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
     "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
+    # a number that only tells things apart may be another one without the thing being another
+    """CREATE MACRO compare(which, digest_a, digest_b) AS TABLE
+WITH kept AS (
+    SELECT * REPLACE (list_transform(answer, lambda row:
+        regexp_replace(row, '"(track|product|shot|scene)":[0-9]+,', '', 'g')) AS answer)
+    FROM kept_answers WHERE analyzer = which
+), a AS (SELECT * FROM kept WHERE starts_with(code_version, digest_a)),
+    b AS (SELECT * FROM kept WHERE starts_with(code_version, digest_b))
+SELECT video_id, a.status AS status_a, b.status AS status_b, len(a.answer) AS rows_a, len(b.answer) AS rows_b,
+    coalesce(len(list_intersect(a.answer, b.answer)), 0) AS same_rows, a.compute_s AS compute_s_a,
+    b.compute_s AS compute_s_b, a.reason AS reason_a, b.reason AS reason_b
+FROM a FULL JOIN b USING (video_id) ORDER BY video_id""",
     """CREATE MACRO clips(what, source := '', gap_s := 1.0) AS TABLE
 WITH hits AS (
     SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
@@ -112,6 +146,8 @@ def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
     return [
         _events(analyzers),
         _texts(analyzers),
+        _unanswered(),
+        _remaining(),
         *([_trends()] if "trend_analysis" in names else []),
         ViewSpec(
             "realtime_percentiles",
@@ -128,6 +164,35 @@ def views(analyzers: Sequence[Analyzer]) -> list[ViewSpec]:
             },
         ),
     ]
+
+
+def _unanswered() -> ViewSpec:
+    return ViewSpec(
+        "unanswered",
+        "One row per analyzer, status and kind of reason: what could not be answered, the most frequent first",
+        _UNANSWERED,
+        {
+            "analyzer": ("text", "Analyzer"),
+            "status": ("text", "undefined or failed"),
+            "videos": ("1", "Videos with this answer"),
+            "reason": ("text", "The latest of these reasons; it says what would mend it"),
+            "video_ids": ("text", "Up to 20 of the videos"),
+        },
+    )
+
+
+def _remaining() -> ViewSpec:
+    return ViewSpec(
+        "remaining",
+        "One row per analyzer: the videos that it has not answered or has failed for, and what they will take",
+        _REMAINING,
+        {
+            "analyzer": ("text", "Analyzer"),
+            "videos": ("1", "Videos without an answer"),
+            "video_s": ("s", "Their length; of files that are not decoded yet, estimated from their size"),
+            "busy_s": ("s", "Seconds of its steps that they will take, at its pace so far; null if it has never run"),
+        },
+    )
 
 
 def _events(analyzers: Sequence[Analyzer]) -> ViewSpec:
