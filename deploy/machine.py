@@ -31,6 +31,7 @@ class Cluster:
 
     folder: Path
     environment: dict[str, str]
+    _daemon: subprocess.Popen | None = None
 
     @property
     def archive(self) -> Path:
@@ -69,15 +70,18 @@ class Cluster:
 
     def start_daemon(self) -> None:
         """Start Dagster's daemon, which looks at the archive and asks for runs."""
-        subprocess.Popen(
-            [PROGRAMS / "dagster-daemon", "run", "-m", "vid_assets.definitions"],
-            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "daemon.log").open("ab"), stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        with (self.folder / "daemon.log").open("ab") as sink:
+            self._daemon = subprocess.Popen(
+                [PROGRAMS / "dagster-daemon", "run", "-m", "vid_assets.definitions"],
+                env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=sink,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Kill everything."""
         self._kill(self.folder)
+        if self._daemon is not None:
+            self._daemon.wait()
 
     def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None) -> None:
         """Start processes of Ray, which stay."""

@@ -20,7 +20,11 @@ from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from vid_assets.registry import discover
 
-pytestmark = pytest.mark.slow
+# the clients of Ray and Postgres leave sockets to the garbage collector
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 # one without a model, one with a model host
 USED = ("color_analysis", "object_detection")
@@ -103,6 +107,7 @@ def test_only_who_has_the_token_sees_the_dashboard(two_nodes: Cluster) -> None:
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(asked, timeout=60)
     assert error.value.code == 401
+    error.value.close()
     asked.add_header("Authorization", f"Bearer {two_nodes.environment['RAY_AUTH_TOKEN']}")
     with urllib.request.urlopen(asked, timeout=60) as answer:
         assert answer.status == 200

@@ -73,7 +73,7 @@ def show_next_steps(warehouse: Warehouse, console: Console) -> None:
     """Print where the results are, and what to run next."""
     database = warehouse.root / "results.duckdb"
     lines = [
-        f"Results: {database}",
+        "Results: in the DuckLake of VID_WAREHOUSE" if warehouse.is_shared else f"Results: {database}",
         f"Reports: {settings().reports.absolute() / INDEX}",
         "Next:",
         "  vid-assets analyze clip.mp4     # a video of your own",
@@ -81,8 +81,9 @@ def show_next_steps(warehouse: Warehouse, console: Console) -> None:
         "  vid-assets serve                # the same as a page, over the whole archive",
         "  vid-assets models               # what the model hosts hold; vid-assets models down stops them",
         "  vid-assets ui                   # assets, runs and pictures in the browser",
-        f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB",
     ]
+    if not warehouse.is_shared:
+        lines.append(f"  duckdb {database} 'FROM realtime_factor'   # any client of DuckDB")
     say("\n".join(lines), console)
 
 

@@ -59,7 +59,7 @@ def connect(address: Address, data: str, *, read_only: bool = False, make: bool 
                 _sessions[key] = _attached(address, data, read_only=read_only, make=make)
             made = _sessions[key].cursor()
             made.execute(f"USE {LAKE}; SET TimeZone = 'UTC'")
-        except (duckdb.IOException, duckdb.HTTPException, duckdb.ConnectionException) as error:
+        except duckdb.Error as error:
             _sessions.pop(key, None)
             raise _lost(address, error) from error
         return made
@@ -88,6 +88,7 @@ def engine(data: str) -> "duckdb.DuckDBPyConnection":
 
     # nothing is fetched without being asked for
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection.execute("SET enable_progress_bar = false")
     objects = data.startswith("s3://")
     for extension in ("ducklake", "postgres_scanner", *(("httpfs", "aws") if objects else ())):
         _load(connection, extension)
