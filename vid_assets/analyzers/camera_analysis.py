@@ -121,16 +121,22 @@ def _steadied(stretches: list[_Stretch], longest: int) -> list[_Stretch]:
     """
     joined: list[_Stretch] = []
     group: list[_Stretch] = []
-    for stretch in [*stretches, None]:
-        swings = stretch is not None and stretch.rate is not None and stretch.end - stretch.start <= longest
+    for stretch in stretches:
+        swings = stretch.rate is not None and stretch.end - stretch.start <= longest
         if swings and (not group or _turns(group[-1], stretch)):
             group.append(stretch)
             continue
-        joined += [_one(group)] if len(group) >= SWINGS else group
+        joined += _joined(group)
         group = [stretch] if swings else []
-        if stretch is not None and not swings:
+        if not swings:
             joined.append(stretch)
+    joined += _joined(group)
     return joined
+
+
+def _joined(group: list[_Stretch]) -> list[_Stretch]:
+    """The swings as one stretch, if they are enough to be an unsteady hand."""
+    return [_one(group)] if len(group) >= SWINGS else group
 
 
 def _turns(one: _Stretch, two: _Stretch) -> bool:

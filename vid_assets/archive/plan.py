@@ -209,7 +209,7 @@ def _complete(warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wa
         for upstream in want.upstream:
             if upstream != VIDEOS.name:
                 done &= ended[:, places[upstream]] <= began[:, places[name]]
-    return {keys[place] for place in np.flatnonzero(done)}
+    return {keys[place] for place in np.flatnonzero(done).tolist()}
 
 
 def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:

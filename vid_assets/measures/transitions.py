@@ -78,7 +78,7 @@ def cells(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     total = np.zeros((n, height // CELL, width // CELL, 3), np.uint16)
     for row, column in product(range(CELL), repeat=2):
         total += thumbs[:, row::CELL, column::CELL]
-    return total.astype(np.float32) / CELL**2
+    return total.astype(np.float32) / np.float32(CELL**2)
 
 
 def steps(a: NDArray[np.float32], b: NDArray[np.float32], reach: int = 2) -> Array:

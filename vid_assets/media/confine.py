@@ -16,6 +16,7 @@ import errno
 import os
 import platform
 import struct
+import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -147,6 +148,8 @@ def _code_folders() -> set[Path]:
     """Return the folders with the code of Python, its packages, and this project."""
     here = Path(__file__).parents[2]
     places = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    # those of other environments, which `.pth` files and --system-site-packages add
+    places |= {Path(place) for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
     return {place.resolve() for place in (*places, here / "vid_assets", here / "resources") if place.is_dir()}
 
 
