@@ -11,7 +11,7 @@ SOURCES = sorted(path for folder in ("vid_assets", "resources", "examples") for 
 CODE_FROM_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # Calls that decode a file or bytes of a picture, a film or sound, and who may make them.
 DECODERS = {"VideoCapture", "imread", "imreadmulti", "imdecode", "imdecodemulti", "createVideoCapture"}
-IN_THE_SANDBOX = {"vid_assets/media/decode_pass.py", "vid_assets/media/cut.py"}
+IN_THE_SANDBOX = {"vid_assets/media/decode_pass.py", "vid_assets/media/cut.py", "vid_assets/media/proxy.py"}
 # Write what this project renders; the one that reads opens what the project contains.
 OF_OUR_OWN = {"vid_assets/synthetic/render.py", "vid_assets/synthetic/sound.py"}
 
@@ -56,7 +56,10 @@ def test_nothing_loads_code_or_decodes_outside_the_sandbox(path):
             assert given.get("weights_only") == "True", place
         if name == "av.open":
             assert place in IN_THE_SANDBOX | OF_OUR_OWN, place
-        if name in {"Image.open", "wave.open", "soundfile.read", "sf.read", "torchaudio.load", "scipy.io.wavfile.read"}:
+        if name == "Image.open":
+            # a still that the sandbox has made, as a JPEG and nothing else
+            assert (place, given.get("formats")) == ("vid_assets/api.py", "['JPEG']")
+        if name in {"wave.open", "soundfile.read", "sf.read", "torchaudio.load", "scipy.io.wavfile.read"}:
             raise AssertionError(f"{name} in {place}")
 
 
@@ -101,4 +104,21 @@ def test_a_pickle_in_place_of_weights_runs_nothing(tmp_path):
     torch.save({"x": Planted(marker)}, tmp_path / "pytorch_model.bin")
     with pytest.raises(Exception, match=r"safetensors|cannot be loaded"):
         load_checkpoint(ViTModel, tmp_path, precision="fp32", device="cpu", cache=tmp_path, name="planted")
+    assert not marker.exists()
+
+
+def test_old_weights_are_tensors_or_refused(tmp_path):
+    import torch
+    from transformers import ViTConfig, ViTImageProcessor, ViTModel
+
+    from resources.catalog.rows import find
+    from resources.models.emotions import EmotionHost
+
+    marker = tmp_path / "ran"
+    ViTConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, image_size=16
+    ).save_pretrained(tmp_path)
+    torch.save({"x": Planted(marker)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
+        EmotionHost(find("emotions", "cpu"), tmp_path, {}).open(ViTModel, ViTImageProcessor)
     assert not marker.exists()

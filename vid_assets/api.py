@@ -199,7 +199,8 @@ class Archive:
             name = f"{number}.jpg"
             if name not in report["files"]:
                 raise MediaError(subject.video_id, f"picture {number} cannot be decoded", "ask for another time")
-            return np.asarray(Image.open(io.BytesIO((part / name).read_bytes())).convert("RGB"))
+            still = io.BytesIO((part / name).read_bytes())
+            return np.asarray(Image.open(still, formats=["JPEG"]).convert("RGB"))
 
     def _connected(self) -> "duckdb.DuckDBPyConnection":
         if self._connection is None:

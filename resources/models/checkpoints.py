@@ -21,7 +21,18 @@ PRECISIONS = ("int8", "nf4", "bf16", "fp16", "fp32")
 QUANTIZED = ("int8", "nf4")
 # A checkpoint is data: no pickles, no code of its own, no network.
 ONLY_DATA = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+OLD_WEIGHTS = "pytorch_model.bin"
 LIBRARIES = ("bitsandbytes", "torch", "transformers")
+
+
+def form_of(folder: Path) -> dict[str, bool]:
+    """Return how to read the weights of a checkpoint, for ``from_pretrained``.
+
+    Some published checkpoints have no safetensors, only `OLD_WEIGHTS`, which is a pickle. PyTorch's restricted
+    unpickler takes tensors from it, and refuses everything else.
+    """
+    is_old = (folder / OLD_WEIGHTS).exists() and not any(folder.glob("*.safetensors"))
+    return {"use_safetensors": False, "weights_only": True} if is_old else {}
 
 
 def prefetch(folder: Path) -> None:

@@ -32,10 +32,11 @@ class TransformersHost(Host):
         """
         import torch
 
-        from resources.models.checkpoints import ONLY_DATA, pick_device
+        from resources.models.checkpoints import ONLY_DATA, form_of, pick_device
 
         torch.set_num_threads(self.threads)
         self.device = pick_device("auto") if self.spec.gpu_share else "cpu"
-        model = model_class.from_pretrained(str(self.folder), dtype=torch.float32, **ONLY_DATA)
+        options = form_of(Path(self.folder))
+        model = model_class.from_pretrained(str(self.folder), dtype=torch.float32, **ONLY_DATA | options)
         processor = processor_class.from_pretrained(str(self.folder), local_files_only=True, trust_remote_code=False)
         return model.eval().to(self.device), processor

@@ -101,7 +101,8 @@ def test_ranks_are_balanced(values):
         assert [rank is None for rank in found] == [value is None for value in values]
 
 
-def test_the_classifier_is_asked_as_its_library_would(tmp_path):
+@pytest.mark.parametrize("form", ["safetensors", "pytorch_model.bin"])
+def test_the_classifier_is_asked_as_its_library_would(tmp_path, form):
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     torch.manual_seed(1)
     names = ["neu", "hap", "ang", "sad"]
@@ -115,6 +116,9 @@ def test_the_classifier_is_asked_as_its_library_would(tmp_path):
     extractor = transformers.Wav2Vec2FeatureExtractor()
     reference.save_pretrained(tmp_path)
     extractor.save_pretrained(tmp_path)
+    if form == "pytorch_model.bin":
+        torch.save(reference.state_dict(), tmp_path / form)
+        (tmp_path / "model.safetensors").unlink()
     host = EmotionHost(find("emotions", "cpu"), tmp_path, {})
     host.load()
     samples = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
