@@ -14,7 +14,7 @@ from vid_assets.analyzers import audio_environment, color_analysis, object_detec
 from vid_assets.analyzers.trend_analysis import ANALYZER, FUNCTION_WORDS, preview, run, words_of
 from vid_assets.contract import Undefined
 from vid_assets.pipeline.checks import check_table
-from vid_assets.registry import discover
+from vid_assets.registry import computed, discover
 from vid_assets.sql.publish import table_spec, texts
 from vid_assets.sql.questions import MACROS, views
 
@@ -67,7 +67,7 @@ def test_words_are_lower_case_and_no_function_words(texts):
 def warehouse(tmp_path):
     """Two videos of March and one of May, in a warehouse with the project's views and macros."""
     made = Warehouse(path=str(tmp_path))
-    made.publish([table_spec(analyzer) for analyzer in discover()], (), views(discover()), MACROS, texts(discover()))
+    made.publish([table_spec(item) for item in computed()], (), views(discover()), MACROS, texts(discover()))
     items = {"a": (3, [("word", "harbour", 4.0)]), "b": (3, [("word", "cold", 1.0)]), "c": (5, [("word", "cold", 3.0)])}
     for video_id, (month, rows) in items.items():
         source = {"video_id": video_id, "modified_at": datetime(2026, month, 9, tzinfo=UTC), "path": f"/{video_id}.mp4"}

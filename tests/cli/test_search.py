@@ -1,6 +1,7 @@
 """``vid-assets search`` and ``vid-assets status``."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_status_of_an_archive(archive, capsys):
     assert "speech_transcription\t1\t1\t0\t0\t0\n" in output
     assert f"failed {SILENT} cut_analysis: the disk\N{REPLACEMENT CHARACTER}is full\n" in output
     assert "running: nothing\n" in output
-    assert output.endswith("no model is loaded\n")
+    assert "no model is loaded\n" in output
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_status_needs_no_archive(archive, monkeypatch):
 def test_status_tells_of_compactions_that_fail(archive, capsys, tmp_path):
     from resources.settings import settings
 
-    log = settings().warehouse / ".locks" / "compaction.log"
+    log = Path(settings().warehouse) / ".locks" / "compaction.log"
     log.write_text("Traceback\nOSError: no space left\n")
     try:
         assert main(["status"]) == 0

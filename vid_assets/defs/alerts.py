@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import urllib.error
 import urllib.request
 from email.message import EmailMessage
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -82,6 +83,8 @@ def send(address: str, facts: dict[str, str]) -> None:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310  # http or https: see check
                 pass
     except (OSError, smtplib.SMTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise OutsideError(f"the alert to {parts.hostname}", f"not delivered: {error}", "check VID_ALERT") from None
 
 

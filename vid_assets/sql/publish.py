@@ -53,9 +53,14 @@ def _publish(path: str, *, replace: bool) -> None:
         views(analyzers),
         MACROS,
         texts(analyzers),
-        {"sources": _sources(), "profile": resolve_profile(""), "settings": _own_settings()},
+        _code() if is_lake(path) else None,
         replace=replace,
     )
+
+
+def _code() -> dict[str, str]:
+    """Return what all machines of a cluster must have in common."""
+    return {"sources": _sources(), "profile": resolve_profile(""), "settings": _own_settings()}
 
 
 @cache
