@@ -17,8 +17,7 @@ from vid_assets.archive.register import register
 from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.outcome import Run, Status
 from vid_assets.registry import discover
-from vid_assets.sql.publish import publish, texts
-from vid_assets.sql.questions import MACROS, views
+from vid_assets.sql.publish import publish
 
 FILM = VideoTrack(pictures=noise_pictures(100))
 
@@ -55,7 +54,7 @@ def test_what_the_file_says_is_found_in_sql(tmp_path: Path):
     text = TextTrack(lines=[(0.5, 1.5, "Ask not what your country")], codec="subrip", metadata={"language": "eng"})
     path = mux(tmp_path / "a.mkv", FILM, text, chapters=[(0, 4, "Inaugural address")])
     warehouse = Warehouse(path=str(tmp_path / "warehouse"))
-    warehouse.publish([], [], views([]), MACROS, texts([]))
+    publish(warehouse)
     with dg.DagsterInstance.ephemeral() as instance:
         video_id = register(path, warehouse, instance).video_id
     run = run_of(tmp_path, warehouse)
@@ -83,7 +82,7 @@ def test_what_the_file_says_is_found_in_sql(tmp_path: Path):
 
 def test_old_warehouses_read_as_null_and_empty(tmp_path: Path):
     warehouse = Warehouse(path=str(tmp_path / "warehouse"))
-    warehouse.publish([], [], views([]), MACROS, texts([]))
+    publish(warehouse)
     old = pl.DataFrame({"video_id": ["old-0123456789ab"], "file_name": ["old.mp4"], "duration_s": [3.0]})
     warehouse.replace_partition("videos", "old-0123456789ab", old)
     assert ask(warehouse, "SELECT duration_s, picture_start_s, field_order, audio_channel FROM videos") == [
