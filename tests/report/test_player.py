@@ -84,6 +84,13 @@ def test_of_too_many_boxes_whole_pictures_are_left_out(a_picture, excess):
     assert layer["step"] == 50 * layer["every"]
 
 
+def test_a_box_without_neighbours_does_not_stay():
+    seen = [(1.0, 0, "dog", 0, 0, 1, 1), (9.0, 1, "cat", 0, 0, 1, 1)]
+    (layer,) = layers(facts_of((THINGS, things(*seen))))
+    assert layer["step"] == 100
+    assert layer["boxes"][1] == 100
+
+
 def test_an_empty_table_of_boxes_is_an_empty_layer():
     assert layers(facts_of((THINGS, things())))[0]["boxes"] == []
 

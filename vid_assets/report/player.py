@@ -27,8 +27,8 @@ CORNERS = ("x0", "y0", "x1", "y1")
 _IDENTITIES = ("track", "product")
 # Positions are written in thousandths of the picture, times in hundredths of a second.
 _PLACES, _TICKS = 1000, 100
-# How long the boxes of a single picture are shown.
-_ALONE_S = 0.5
+# How long the boxes of a single picture are shown, and those of any picture at most.
+_ALONE_S, _LONGEST_S = 0.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ def _layer(analyzer: Analyzer, table: pl.DataFrame, most: int) -> dict[str, Any]
     step = 0
     if start == "time_s":
         table = table.filter((pl.col(start).rank("dense") - 1) % every == 0)
-        step = max(1, round((usual_step(table[start]) or _ALONE_S) * _TICKS))
+        # where little is found, the pictures that were looked at are closer than those with boxes
+        step_s = min(usual_step(table[start]) or _ALONE_S, _LONGEST_S * every)
+        step = max(1, round(step_s * _TICKS))
     else:
         table = table.gather_every(every)
     naming = next((name for name in NAMES if name in analyzer.table), None)
