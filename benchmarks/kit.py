@@ -49,6 +49,7 @@ class Home:
             "DAGSTER_HOME": str(self.root / "dagster"),
             "VID_WAREHOUSE": str(self.root / warehouse),
             "VID_SCRATCH": str(self.scratch),
+            "VID_REPORTS": str(self.root / "reports"),
             "VID_MODELS": str(self.models),
             "VID_PROFILE": "offline",
             "VID_MODEL_IDLE_S": "3600",

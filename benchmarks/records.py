@@ -40,8 +40,7 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
         for place, size in enumerate(sizes):
             plan.note(f"a run of {size} videos with every analyzer, {place + 1} of {len(sizes)}")
             done = sum(sizes[:place])
-            reports = {"VID_REPORTS": str(own.root / "reports")}
-            runs.append(child("records", {"files": files[done : done + size]}, own.variables(**reports)))
+            runs.append(child("records", {"files": files[done : done + size]}, own.variables()))
     finally:
         own.stop_hosts()
     _, tens, ones = runs

@@ -33,8 +33,7 @@ def measure(home: Home, plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
     runs = 1 if plan.rehearse else 4
     clips = make_clips(home.root / "clips-archive", (runs + 1) * TEN, 1.0 if plan.rehearse else 10.0, first_seed=1000)
     plan.note(f"{runs} runs of ten clips")
-    own = Home(home.root, home.models).variables("warehouse-archive", VID_REPORTS=str(home.root / "reports"))
-    done = child("throughput", {"files": clips}, own)
+    done = child("throughput", {"files": clips}, home.variables("warehouse-archive"))
     home.forget()
     beyond = done["wall_s"] - done["compute_s"] / len(os.sched_getaffinity(0))
     return {"archive_beyond_compute_s": beyond}, done
