@@ -13,7 +13,7 @@ from resources.warehouse.resource import Warehouse
 from vid_assets.analyzers import audio_environment, color_analysis, object_detection, temporal_flow, text_overlay
 from vid_assets.analyzers.trend_analysis import ANALYZER, run
 from vid_assets.contract import Video
-from vid_assets.registry import discover
+from vid_assets.registry import computed, discover
 from vid_assets.sql.publish import table_spec
 from vid_assets.sql.questions import MACROS, views
 
@@ -74,7 +74,7 @@ def months_right(rng: np.random.Generator) -> tuple[int, int]:
             planted[at] = WORDS[(WORDS.index(planted[at]) + 1) % len(WORDS)]
     with tempfile.TemporaryDirectory() as folder:
         made = Warehouse(path=folder)
-        made.publish([table_spec(analyzer) for analyzer in discover()], (), views(discover()), MACROS)
+        made.publish([table_spec(item) for item in computed()], (), views(discover()), MACROS)
         for month in range(MONTHS):
             for number in range(A_MONTH):
                 video = f"v{month}-{number}"
