@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from vid_assets.ui.guard import LOOPBACK, SameOrigin
+from vid_assets.loopback import NAMES
+from vid_assets.ui.guard import SameOrigin
 from vid_assets.ui.webserver import names
 
 OWN, EVIL = "http://127.0.0.1:3000", "http://evil.example"
@@ -85,6 +86,6 @@ def test_sockets_of_other_origins_are_closed(headers):
 
 
 def test_the_address_that_it_listens_on_is_a_name():
-    assert names(["-m", "x", "-h", "10.0.0.5", "-p", "3000"]) == {*LOOPBACK, "10.0.0.5"}
-    assert names(["--host", "vid.internal"]) == {*LOOPBACK, "vid.internal"}
-    assert names([]) == {*LOOPBACK}
+    assert names(["-m", "x", "-h", "10.0.0.5", "-p", "3000"]) == {*NAMES, "10.0.0.5"}
+    assert names(["--host", "vid.internal"]) == {*NAMES, "vid.internal"}
+    assert names([]) == {*NAMES}

@@ -11,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
+from vid_assets.loopback import is_named, is_own
+
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -60,12 +61,11 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     if method not in ("GET", "HEAD"):
         return "only reading is possible here"
     host = headers.get("host", "")
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if name not in HOSTS:
+    if not is_named(host):
         return "open the page by the address that vid-assets serve prints"
     # a link to the page is fine; a page inside a page, or a picture, is not
     if headers.get("sec-fetch-site", "none") not in _OWN_SITE and headers.get("sec-fetch-dest") != "document":
         return "another site asks"
-    if (origin := headers.get("origin")) is not None and origin != f"http://{host}":
+    if not is_own(headers.get("origin"), host):
         return "another site asks"
     return ""

@@ -7,9 +7,9 @@ which a page cannot change. ``Host`` must be a name of this server: otherwise, a
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from vid_assets.loopback import NAMES, is_named, is_own
+
 _SAFE = ("GET", "HEAD")
 _OWN = ("same-origin", "none")
 Message = MutableMapping[str, Any]
@@ -26,7 +26,7 @@ class SameOrigin:
         names: Names and addresses of this server, without port.
     """
 
-    def __init__(self, app: App, names: Collection[str] = LOOPBACK) -> None:
+    def __init__(self, app: App, names: Collection[str] = NAMES) -> None:
         self._app, self._names = app, names
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -46,7 +46,7 @@ class SameOrigin:
         """Return why a request is refused; empty if it is not."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in self._names:
+        if not is_named(host, self._names):
             return f"{host!r} is no name of this server"
         asks = scope["type"] == "http" and scope["path"].rstrip("/").endswith("/graphql")
         if asks and scope["method"] in _SAFE and scope["query_string"]:
@@ -54,6 +54,6 @@ class SameOrigin:
         if scope["type"] == "http" and scope["method"] in _SAFE and not asks:
             return ""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if site not in _OWN or (origin is not None and urlsplit(origin).netloc != host):
+        if site not in _OWN or not is_own(origin, host):
             return f"a page of another origin ({origin or site}) asks for a change"
         return ""

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from vid_assets.ui.guard import LOOPBACK, SameOrigin
+from vid_assets.loopback import NAMES
+from vid_assets.ui.guard import SameOrigin
 
 
 def names(arguments: Sequence[str]) -> set[str]:
     """Return the names of the server: those of this machine alone, and the address that it listens on."""
     given = {value for option, value in pairwise(arguments) if option in ("-h", "--host")}
-    return {*LOOPBACK, *given}
+    return {*NAMES, *given}
 
 
 def main() -> None:
