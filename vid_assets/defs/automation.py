@@ -29,7 +29,7 @@ from vid_assets.archive.register import take_in
 from vid_assets.archive.scan import Archive
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
-from vid_assets.defs.wanted import wanted_answers
+from vid_assets.defs.wanted import wanted_answers, wanted_assets
 from vid_assets.disk import check
 from vid_assets.errors import FolderError, MediaError
 from vid_assets.executor import end_orphans
@@ -99,7 +99,7 @@ def archive_sensor(
         waiting = taken.settling + taken.left
         opened = f"; {len(taken.new)} new videos wait for their bucket to be closed" if taken.new else ""
         return dg.SkipReason(f"nothing new to run{opened}; {waiting} files are still being written or read")
-    everything = frozenset(wanted_answers())
+    everything = frozenset(wanted_assets())
     new = [DuePartition(key, everything, "new", videos) for key, videos in taken.partitions.items()]
     made = batches(new, partition_keys(context.instance))
     return dg.SensorResult(run_requests=[request(batch) for batch in made])
@@ -195,7 +195,7 @@ def tags_of(batch: Batch) -> dict[str, str]:
 
 def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
     """Return the assets of a run, including the report page; None selects the whole job."""
-    if batch.assets >= set(wanted_answers()):
+    if batch.assets >= set(wanted_assets()):
         return None
     return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
 

@@ -17,10 +17,15 @@ def dependencies() -> dict[str, tuple[str, ...]]:
     return {VIDEOS.name: (), **{analyzer.name: (VIDEOS.name, *analyzer.upstream) for analyzer in computed()}}
 
 
-def wanted_answers() -> dict[str, Wanted]:
-    """Return the wanted answer of each enabled asset. Each asset comes after the assets it depends on."""
-    profile = resolve_profile("")
+def wanted_assets() -> list[str]:
+    """Return the names of the enabled assets. Each comes after the assets it depends on."""
     off = with_dependants(analyzers_named(settings().disabled))
+    return [VIDEOS.name, *(item.name for item in computed() if item.name not in off)]
+
+
+def wanted_answers() -> dict[str, Wanted]:
+    """Return the wanted answer of each of `wanted_assets`. It digests code and settings: ask once for many videos."""
+    profile, enabled = resolve_profile(""), frozenset(wanted_assets())
     videos = videos_version(VIDEOS_VERSION, configuration().media.settings())
     # Streams from the release 0.1 decoder are kept; they are decoded again only when an analyzer needs them.
     return {VIDEOS.name: Wanted(videos, frozenset({"1"}) if videos == VIDEOS_VERSION else frozenset())} | {
@@ -30,5 +35,5 @@ def wanted_answers() -> dict[str, Wanted]:
             (VIDEOS.name, *item.upstream),
         )
         for item in computed()
-        if item.name not in off
+        if item.name in enabled
     }
