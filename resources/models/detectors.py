@@ -6,7 +6,7 @@ al., "RT-DETRv2", 2024) from the transformers library.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ import polars as pl
 
 from resources.hosting.host import Request, served
 from resources.models.boxes import Found, strongest, table_of
+from resources.models.looking import View, closely
 from resources.models.runtimes import OnnxHost, TransformersHost
 from resources.tasks.objects import OBJECTS
 
@@ -22,7 +23,6 @@ LEAST_SCORE = 0.2
 SIDE = 512  # px, of CenterNet's input
 STRIDE = 32  # px; the sides of its input are multiples
 SURE = 0.35  # score from which an object counts by itself
-CELL, NOISE = 16, 4  # px, and levels of 256: the mean change of a cell from which it has changed
 WIDE = 1.3  # aspect ratio from which the halves are used
 OVERLAP = 0.5  # between boxes of one class, from which they are one object
 EDGE = 0.01  # share of a half; an object whose box is this close to the inner edge is cut off
@@ -36,21 +36,6 @@ COCO = (
     "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
     "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-
-
-class View:
-    """A part of a video's pictures. It is looked at again only when it has changed."""
-
-    def __init__(self, look: Callable[[np.ndarray], list[Found]]) -> None:
-        self._look = look
-        self._seen: np.ndarray | None = None
-        self._found: list[Found] = []
-
-    def see(self, picture: np.ndarray) -> list[Found]:
-        """Return the objects in the picture, uint8 [height, width, 3], or in the last one that looked the same."""
-        if self._seen is None or has_changed(self._seen, picture):
-            self._seen, self._found = picture, self._look(picture)
-        return self._found
 
 
 class CenterNetHost(OnnxHost):
@@ -67,18 +52,15 @@ class CenterNetHost(OnnxHost):
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Request) -> pl.DataFrame:
-        """Look at all pictures as a whole, at the halves of every second one, and of others beside one that needed it.
-
-        Small objects at the sides are seen in the halves only, and they rarely leave with the next picture.
-        """
+        """Look at all pictures as a whole, at the halves of every second one, and beside those that need it."""
         rows = request.rows("frames")
         pictures = {row: np.asarray(request.arrays["frames"][row]) for row in sorted(set(rows))}
         whole = View(self._whole)
         found = {row: whole.see(picture) for row, picture in pictures.items()}
-        closely = [row for row in pictures if row % 2 == 0 or not {row - 1, row + 1} <= pictures.keys()]
-        needed = self._add_halves(found, pictures, closely)
+        close = closely(pictures)
+        needed = self._add_halves(found, pictures, close)
         beside = {near for row in needed for near in (row - 1, row + 1)} & pictures.keys()
-        self._add_halves(found, pictures, sorted(beside.difference(closely)))
+        self._add_halves(found, pictures, sorted(beside.difference(close)))
         return pl.DataFrame([(row, *item) for row in rows for item in found[row]], SCHEMA, orient="row")
 
     def _add_halves(
@@ -172,22 +154,6 @@ class RtDetrHost(TransformersHost):
 def without_doubles(found: list[Found], across: bool = False) -> list[Found]:
     """Keep the best of the boxes of one class, or `across` the classes, that overlap."""
     return strongest(found, lambda item: item[1], partial(_same, across=across))
-
-
-def has_changed(before: np.ndarray, now: np.ndarray) -> bool:
-    """Whether a place of the picture has changed by more than the noise of cameras and codecs.
-
-    Args:
-        before: uint8 [height, width, 3].
-        now: The same, of any size.
-    """
-    import cv2
-
-    if before.shape != now.shape:
-        return True
-    difference = cv2.absdiff(np.ascontiguousarray(before), np.ascontiguousarray(now))
-    cells = tuple(max(1, round(side / CELL)) for side in now.shape[1::-1])
-    return bool(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA).max() > NOISE)
 
 
 def _same(one: Found, two: Found, across: bool = False) -> bool:

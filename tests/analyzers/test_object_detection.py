@@ -12,7 +12,8 @@ from evaluation import object_detection as accuracy
 from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
-from resources.models.detectors import COCO, SCHEMA, CenterNetHost, RtDetrHost, has_changed, without_doubles
+from resources.models.detectors import COCO, SCHEMA, CenterNetHost, RtDetrHost, without_doubles
+from resources.models.looking import has_changed
 from tests.kit.makers import make_video
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.object_detection import ANALYZER, BOX, preview, run
