@@ -1,6 +1,6 @@
 """The Dagster side of a model: a cheap, configurable handle without weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from resources.tasks import Task
 
 PROFILE_TAG = "vid/profile"
 SAMPLE_RATE = 16000
+LEAST_PART = 16  # entries of a question in one call, if there are more; hosts compute them in batches
 
 
 class ModelHostsResource(dg.ConfigurableResource):
@@ -126,23 +127,43 @@ class ModelResource(dg.ConfigurableResource):
         bound = self.task.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
-        if self.task.each and not len(given[self.task.each]):
-            return self.task.empty()
+        answers = [self._call(start, part) for start, part in self._parts(given)]
+        return pl.concat(answers) if answers else self.task.empty()
+
+    def _parts(self, given: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the calls of a question, each with the index of its first entry.
+
+        A call takes no longer than its deadline, however long the video is, and the calls of other videos come between.
+        """
+        if self.task.each is None:
+            yield 0, given
+            return
+        size = max(LEAST_PART, int(self.deadline_s // self.task.slowest_s))
+        split = [name for name in (self.task.each, *self.task.beside) if given[name] is not None]
+        for start in range(0, len(given[self.task.each]), size):
+            yield start, given | {name: given[name][start : start + size] for name in split}
+
+    def _call(self, start: int, given: dict[str, Any]) -> pl.DataFrame:
         video_id, seconds = _video_of(given), self._seconds(given)
         streams = _streams(given)
-        answer = self.hosts.engine().call(
-            self.deployment(),
-            self.task.method,
-            streams,
-            given,
-            video_id=video_id,
-            deadline_s=seconds,
-            calls=self._calls,
+        answer = (
+            self.hosts.engine()
+            .call(
+                self.deployment(),
+                self.task.method,
+                streams,
+                given,
+                video_id=video_id,
+                deadline_s=seconds,
+                calls=self._calls,
+            )
+            .drop("video_id", "model_revision")
         )
-        return answer.drop("video_id", "model_revision")
+        counted = next(iter(self.task.answer))
+        return answer if counted == "row" else answer.with_columns(pl.col(counted) + start)
 
     def _seconds(self, given: Mapping[str, Any]) -> float:
-        """Return the time limit of the call, which depends on its length."""
+        """Return the time limit of a call, which depends on its length."""
         size = len(given[self.task.each]) if self.task.each else len(given["audio"].samples) / SAMPLE_RATE
         return max(self.deadline_s, self.task.slowest_s * size)
 

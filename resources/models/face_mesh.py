@@ -6,8 +6,9 @@ Monocular Video on Mobile GPUs", 2019) is read from the face turned upright, and
 "Real-time Pupil Tracking from Monocular Video for Digital Puppetry", 2020) from each eye.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from resources.hosting.host import Request, served
 from resources.models.boxes import intersection_over_union, strongest
+from resources.models.looking import View, closely
 from resources.models.runtimes import OnnxHost
 from resources.tasks.faces import FACES
 
@@ -40,6 +42,22 @@ class Detection:
     eyes: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A part of the pictures, in px. A side of 0 means all of it. Small ones show faces that others do not."""
+
+    left: int
+    top: int
+    side: int
+    is_small: bool
+
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """Return this part of a picture."""
+        if not self.side:
+            return picture
+        return picture[self.top : self.top + self.side, self.left : self.left + self.side]
+
+
 class FaceMeshHost(OnnxHost):
     """The three networks."""
 
@@ -54,21 +72,42 @@ class FaceMeshHost(OnnxHost):
     @served
     def faces(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """Return the faces in each request's rows of ``frames``."""
-        answers = []
-        for request in requests:
-            pictures = request.arrays["frames"]
-            lines = [line for row in request.rows("frames") for line in self._read(row, np.asarray(pictures[row]))]
-            answers.append(pl.DataFrame(lines, SCHEMA, orient="row"))
-        return answers
+        return [self._answer(request) for request in requests]
 
-    def _read(self, row: int, picture: np.ndarray) -> Iterator[tuple]:
+    def _answer(self, request: Request) -> pl.DataFrame:
+        rows = request.rows("frames")
+        pictures = {row: np.asarray(request.arrays["frames"][row]) for row in sorted(set(rows))}
+        found = self._found(pictures)
+        lines = {row: list(self._read(row, picture, found[row])) for row, picture in pictures.items()}
+        return pl.DataFrame([line for row in rows for line in lines[row]], SCHEMA, orient="row")
+
+    def _found(self, pictures: Mapping[int, np.ndarray]) -> dict[int, list[Detection]]:
+        """Return the faces of each picture.
+
+        The network looks at the large squares of all pictures, and at the small ones of every second picture, and
+        where a neighbour has a face.
+        """
+        found: dict[int, list[Detection]] = {row: [] for row in pictures}
+        close = closely(pictures)
+        for square in search_squares(*next(iter(pictures.values())).shape[1::-1]) if pictures else ():
+            view = View(partial(self._look_at, square))
+            looks = close if square.is_small else list(pictures)
+            seen = {row: view.see(square.of(pictures[row])) for row in looks}
+            beside = {near for row, faces in seen.items() if faces for near in (row - 1, row + 1)} & pictures.keys()
+            between = View(partial(self._look_at, square))
+            seen |= {row: between.see(square.of(pictures[row])) for row in sorted(beside - seen.keys())}
+            for row, faces in seen.items():
+                found[row] += faces
+        return {row: without_doubles(faces) for row, faces in found.items()}
+
+    def _look_at(self, square: Square, picture: np.ndarray) -> list[Detection]:
+        """Return the faces in a square, in px of the whole picture."""
+        corner = np.array([square.left, square.top])
+        return [Detection(one.score, one.box + np.tile(corner, 2), one.eyes + corner) for one in self._look(picture)]
+
+    def _read(self, row: int, picture: np.ndarray, faces: Iterable[Detection]) -> Iterator[tuple]:
         height, width = picture.shape[:2]
-        found = [
-            Detection(one.score, one.box + np.array([left, top, left, top]), one.eyes + np.array([left, top]))
-            for left, top, side in search_squares(width, height)
-            for one in self._look(picture[top : top + side, left : left + side] if side else picture)
-        ]
-        for face in without_doubles(found):
+        for face in faces:
             mesh = self._mesh_of(picture, face)
             if mesh is None:
                 continue
@@ -138,15 +177,15 @@ def anchors() -> Array:
     return np.concatenate(found)
 
 
-def search_squares(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Return left, top and side of the squares to look at. A side of 0 means the whole picture."""
-    found = [(0, 0, 0)]
+def search_squares(width: int, height: int) -> list[Square]:
+    """Return the whole picture and the squares to look at."""
+    found = [Square(0, 0, 0, is_small=False)]
     short = min(width, height)
     for side in (short, short // 2):
         if side < SMALLEST_TILE or (side == short and max(width, height) < 1.2 * short):
             continue
         lefts, tops = (_steps(length, side) for length in (width, height))
-        found += [(left, top, side) for top in tops for left in lefts]
+        found += [Square(left, top, side, is_small=side < short) for top in tops for left in lefts]
     return found
 
 

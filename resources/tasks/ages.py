@@ -36,6 +36,7 @@ AGES = Task(
     question="How old do the faces look?",
     model=AgeModel,
     each="rows",
+    beside=("boxes",),
     answer={
         "face": Field(pl.Int64, "1", "Index of the face in `rows` and `boxes`."),
         "ages": Field(pl.List(pl.Float64), "1", f"Probability of each year from 0 to {YEARS - 1}."),

@@ -35,6 +35,9 @@ class Task:
             The parameters are ``frames`` with ``rows``, or ``audio``, or neither, and further arguments of JSON types.
         answer: The columns of the answer, in order.
         each: The parameter with one entry per thing asked about. If it is empty, the answer is empty, without a call.
+            Each thing is answered by itself: a question about many is asked in several calls. The first column of the
+            answer is ``row``, or the index of the thing.
+        beside: Other parameters with one entry per entry of `each`.
         slowest_s: Seconds that a call may take per entry of `each`, or per second of sound.
         resource: Key of the Dagster resource. The default is the task's name; set it if the model has its own resource.
     """
@@ -44,6 +47,7 @@ class Task:
     model: type
     answer: Mapping[str, Field]
     each: str | None = None
+    beside: tuple[str, ...] = ()
     slowest_s: float = 5.0
     resource: str = ""
 

@@ -35,6 +35,7 @@ TEXT = Task(
     question="Which lines of text are in the pictures, and where?",
     model=TextModel,
     each="rows",
+    beside=("boxes",),
     answer={
         "row": ROW,
         "text": Field(pl.String, "text", "The line of text."),

@@ -32,6 +32,7 @@ from resources.warehouse.generations import (
     put_segment,
 )
 from resources.warehouse.migration import remains
+from resources.warehouse.reading import SUMMARIES
 from resources.warehouse.records import key_of
 from resources.warehouse.search import Index, declared, write_index
 
@@ -129,6 +130,9 @@ def _swept(root: Path, keep_s: float) -> int:
     gone += [folder for folder in root.glob(".tmp/*") if folder.is_dir() and _age(folder) > STALE_S]
     if kept and not any((root / GENERATIONS).glob("0-*")) and _age(root / GENERATIONS / "1.json") >= keep_s:
         gone += remains(root)
+    for file in (root / SUMMARIES).glob("*.parquet"):
+        if file.name.partition("-")[0] not in needed:
+            file.unlink(missing_ok=True)
     for folder in gone:
         # first out of sight at once: a query never finds half of it
         away = root / ".tmp" / uuid.uuid4().hex

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +66,13 @@ class FolderStore:
     def table(self, table: str) -> pl.LazyFrame:
         """Return all rows. Missing columns are null; others are left out."""
         return reading.table(self.local, table, key_of(self.local, table), schema_file(self.local, table))
+
+    def summary(
+        self, table: str, name: str, digest: str, compute: Callable[[pl.LazyFrame], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """Compute each segment once, and keep that: a segment never changes."""
+        key, declared = key_of(self.local, table), schema_file(self.local, table)
+        return reading.summary(self.local, table, key, declared, f"{name}-{digest}", compute)
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """Return a connection that shows everything that this process has written so far.

@@ -1,12 +1,16 @@
 """The current rows of a table, read with polars: the segments of the newest generation and the commits after it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
 from resources.warehouse.commits import Commit, commits, current_rows, unmarked
-from resources.warehouse.generations import Generation, current
+from resources.warehouse.files import temporary, write_parquet
+from resources.warehouse.generations import Generation, Segment, current
+
+SUMMARIES = ".summaries"
 
 
 def partitions(root: Path, table: str, key: str, values: Collection[str]) -> dict[str, pl.DataFrame]:
@@ -41,6 +45,56 @@ def table(root: Path, name: str, key: str, schema_file: Path) -> pl.LazyFrame:
         return merged
     newer = _fitted(unmarked(later), schema)
     return pl.concat([merged.join(later.lazy().select(pl.col(key).unique()), on=key, how="anti"), newer])
+
+
+def summary(
+    root: Path, name: str, key: str, schema_file: Path, kind: str, compute: Callable[[pl.LazyFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return what `compute` makes of the current rows of a table, one row per partition.
+
+    Args:
+        root: Folder of the warehouse.
+        name: The table.
+        key: The column that names the partition, in the table and in the summary.
+        schema_file: The declared types of the table.
+        kind: Which summary it is, ``<name>-<digest>``. That of a segment is kept under this name.
+        compute: Receives rows of some partitions.
+    """
+    schema = pl.scan_parquet(schema_file, glob=False).collect_schema()
+    generation, tail = _now(root)
+    later = current_rows(tail, name, key)
+    made = [
+        _kept(root, segment, name, schema, kind, compute) for segment in generation.segments if name in segment.rows
+    ]
+    if later is None:
+        return pl.concat(made) if made else compute(_scan([schema_file], schema))
+    replaced = later.select(pl.col(key).unique())
+    return pl.concat([
+        *(part.join(replaced, on=key, how="anti") for part in made),
+        compute(_fitted(unmarked(later), schema)),
+    ])  # fmt: skip
+
+
+def _kept(
+    root: Path,
+    segment: Segment,
+    table: str,
+    schema: pl.Schema,
+    kind: str,
+    compute: Callable[[pl.LazyFrame], pl.DataFrame],
+) -> pl.DataFrame:
+    file = root / SUMMARIES / f"{segment.name}-{kind}.parquet"
+    with suppress(FileNotFoundError):
+        return pl.read_parquet(file, glob=False)
+    made = compute(_scan([segment.folder(root) / f"{table}.parquet"], schema))
+    file.parent.mkdir(exist_ok=True)
+    with temporary(root) as part:
+        write_parquet(part, made)
+        part.replace(file)
+    for other in file.parent.glob(f"{segment.name}-{kind.rpartition('-')[0]}-*.parquet"):
+        if other != file:
+            other.unlink(missing_ok=True)
+    return made
 
 
 def keys(root: Path, table: str, key: str) -> list[str]:

@@ -13,6 +13,7 @@ nobody::
       segments/<id>/<table>.parquet  merged commits: see `generations`
       .generations/                  which segments count; the same views, for this code: see `database`
       .staged/                       what runs have not published yet: see `stage`
+      .summaries/                    what was made of segments, and can be made again: see `reading.summary`
       .locks/ .tmp/                  files being written
 
 A query through the views sees every table at one moment, `views.SETTLE_S` before its transaction began. The other reads
@@ -21,7 +22,7 @@ of this class see the latest commit.
 
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -205,6 +206,26 @@ class Warehouse(dg.ConfigurableResource):
         """
         self._schema_file(table)
         return self.store.table(table)
+
+    def summary(
+        self, table: str, name: str, digest: str, compute: Callable[[pl.LazyFrame], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """Return what `compute` makes of all rows of a published table: one row per partition, named by its key.
+
+        It is computed of parts of the table that have all rows of their partitions. What was made of parts that do not
+        change may be kept, so a later call costs as much as what is new.
+
+        Args:
+            table: The table.
+            name: What the summary is.
+            digest: Of everything else that it depends on. A summary with another digest replaces it.
+            compute: Receives the rows of some partitions, in the declared types.
+
+        Raises:
+            WarehouseError: No table of this name was published.
+        """
+        self._schema_file(table)
+        return self.store.summary(table, name, digest, compute)
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """Return a read-only connection to the published views, with times in UTC. Close it after use.

@@ -1,6 +1,6 @@
 """What a warehouse needs of the place where its rows are: one folder, or a DuckLake that many machines share."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,12 @@ class Store(Protocol):
 
     def table(self, table: str) -> pl.LazyFrame:
         """Return all rows of a published table in the declared types."""
+        ...
+
+    def summary(
+        self, table: str, name: str, digest: str, compute: Callable[[pl.LazyFrame], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """Return what `compute` makes of the rows of a table: see `Warehouse.summary`."""
         ...
 
     def connect(self) -> "duckdb.DuckDBPyConnection":

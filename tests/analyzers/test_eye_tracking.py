@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
-from resources.models.face_mesh import SCHEMA, FaceMeshHost, anchors, search_squares, upright
+from resources.models.face_mesh import SCHEMA, Detection, FaceMeshHost, Square, anchors, search_squares, upright
 from tests.kit.makers import make_video
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.eye_tracking import (
@@ -117,11 +117,49 @@ def test_nobody_there_gives_a_typed_empty_table():
 def test_anchors_and_search_squares():
     assert anchors().shape == (896, 2)
     assert anchors()[0].tolist() == [1 / 32, 1 / 32]
-    assert search_squares(100, 80) == [(0, 0, 0)]
-    assert search_squares(640, 360)[1:3] == [(0, 0, 360), (140, 0, 360)]
-    for left, top, side in search_squares(640, 360):
-        assert left + side <= 640
-        assert top + side <= 360
+    whole = Square(0, 0, 0, is_small=False)
+    assert search_squares(100, 80) == [whole]
+    squares = search_squares(640, 360)
+    assert squares[:3] == [whole, Square(0, 0, 360, is_small=False), Square(140, 0, 360, is_small=False)]
+    assert {square.side for square in squares if square.is_small} == {180}
+    for square in squares:
+        assert square.left + square.side <= 640
+        assert square.top + square.side <= 360
+
+
+class Squares(FaceMeshHost):
+    """A host that sees a face in the middle of what it looks at, if the px there is bright, in small squares only."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def _look(self, picture):
+        self.looks += 1
+        middle = picture.shape[0] / 2
+        bright = picture.shape[0] == 180 and picture[int(middle), int(middle), 0] > 200
+        return [Detection(0.9, np.array([40.0, 40, 50, 50]), np.zeros((2, 2)))] if bright else []
+
+
+def test_small_squares_are_looked_at_in_every_second_picture_and_where_a_neighbour_has_a_face():
+    squares = search_squares(640, 360)
+    large = sum(not square.is_small for square in squares)
+    # each picture is of another grey, so that all have changed
+    pictures = {row: np.full((360, 640, 3), 20 * row, np.uint8) for row in range(7)}
+    host = Squares()
+    assert host._found(pictures) == {row: [] for row in range(7)}
+    assert host.looks == 7 * large + 4 * (len(squares) - large)
+    for row in (2, 3):
+        pictures[row][90, 90] = 255
+    host = Squares()
+    found = host._found(pictures)
+    assert {row: len(faces) for row, faces in found.items()} == {0: 0, 1: 0, 2: 1, 3: 1, 4: 0, 5: 0, 6: 0}
+    assert host.looks == 7 * large + 4 * (len(squares) - large) + 2
+
+
+def test_pictures_that_stand_still_are_looked_at_once():
+    host = Squares()
+    host._found({row: np.full((360, 640, 3), 90, np.uint8) for row in range(20)})
+    assert host.looks == len(search_squares(640, 360))
 
 
 def test_upright_crops_come_back_to_their_place():

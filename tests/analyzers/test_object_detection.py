@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation import object_detection as accuracy
@@ -13,6 +13,7 @@ from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
 from resources.models.detectors import COCO, SCHEMA, CenterNetHost, RtDetrHost, without_doubles
+from resources.models.looking import has_changed
 from tests.kit.makers import make_video
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.object_detection import ANALYZER, BOX, preview, run
@@ -133,6 +134,93 @@ def test_doubles_are_dropped_within_a_class_only():
     one, same, inner = box(0.1), box(0.12, score=0.5), ("car", 0.4, 0.12, 0.32, 0.2, 0.4)
     other = box(0.12, label="bus", score=0.5)
     assert without_doubles([same, one, inner, other]) == [one, other]
+
+
+class Looks(CenterNetHost):
+    """A host that notes which pictures it looks at; each is of one grey, its row. Halves show what `small` says."""
+
+    def __init__(self, small=()):
+        self.small, self.wholes, self.halves = small, [], []
+
+    def _look(self, picture, tall=512, wide=512):
+        row = int(picture[0, 0, 0]) // 20
+        if picture.shape[1] > picture.shape[0]:
+            self.wholes.append((row, tall, wide))
+            return []
+        self.halves.append(row)
+        return [("cup", 0.5, 0.4, 0.4, 0.5, 0.5)] if row in self.small else []
+
+
+def greys(*levels, width=160):
+    return np.stack([np.full((90, width, 3), level, np.uint8) for level in levels])
+
+
+def detected(host, array, rows=None):
+    picked = {} if rows is None else {"frames": rows}
+    (table,) = host.detect([Request(arrays={"frames": array}, picked=picked)])
+    return table
+
+
+def test_the_halves_of_every_second_picture_are_looked_at():
+    host = Looks()
+    assert detected(host, greys(*range(0, 140, 20))).is_empty()
+    assert host.wholes == [(row, 288, 512) for row in range(7)]
+    assert host.halves == [0, 0, 2, 2, 4, 4, 6, 6]
+
+
+def test_the_halves_beside_a_picture_that_needed_them_are_looked_at_too():
+    host = Looks(small={2, 3})
+    table = detected(host, greys(*range(0, 140, 20)))
+    assert host.halves == [0, 0, 2, 2, 4, 4, 6, 6, 1, 1, 3, 3]
+    assert table["row"].to_list() == [2, 2, 3, 3]
+    assert table["x0"].to_list() == pytest.approx([0.4 * 90 / 160, 1 - 0.6 * 90 / 160] * 2)
+
+
+def test_pictures_without_neighbours_are_looked_at_closely():
+    host = Looks()
+    detected(host, greys(*range(0, 140, 20)), [5, 1, 5])
+    assert [row for row, _, _ in host.wholes] == [1, 5]
+    assert host.halves == [1, 1, 5, 5]
+
+
+def test_standing_pictures_are_looked_at_once_and_each_has_the_objects():
+    host = Looks(small={5})
+    table = detected(host, greys(*[100] * 9))
+    assert host.wholes == [(5, 288, 512)]
+    assert table["row"].to_list() == sorted([*range(9)] * 2)
+    assert len(host.halves) == 4  # the left and the right one, in the pictures that are looked at closely, and between
+
+
+def test_narrow_pictures_have_no_halves():
+    host = Looks()
+    host._look = lambda picture, tall, wide: host.wholes.append((tall, wide)) or []
+    detected(host, greys(0, 100, width=100))
+    assert host.wholes == [(480, 512), (480, 512)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 99), sigma=st.floats(0, 4), place=st.tuples(st.integers(0, 340), st.integers(0, 620)))
+def test_noise_is_no_change_and_a_small_thing_is(seed, sigma, place):
+    rng = np.random.default_rng(seed)
+    scene = rng.integers(40, 200, (18, 32, 3)).repeat(20, axis=0).repeat(20, axis=1)
+
+    def shot(picture):
+        return (picture + rng.normal(0, sigma / 1.5, picture.shape)).round().clip(0, 255).astype(np.uint8)
+
+    with_a_thing = scene.copy()
+    with_a_thing[place[0] : place[0] + 20, place[1] : place[1] + 20] += 40
+    before = shot(scene)
+    assert not has_changed(before, shot(scene))
+    assert has_changed(before, shot(with_a_thing))
+    assert has_changed(before, before[:, 1:])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 640), (640, 3), (33, 31), (360, 640)])
+def test_pictures_of_any_shape_are_looked_at(size):
+    host = CenterNetHost(find("objects", "offline"), WEIGHTS / "centernet", {})
+    host.load()
+    table = detected(host, np.random.default_rng(4).integers(0, 256, (1, *size, 3), dtype=np.uint8))
+    assert table.filter(~pl.all_horizontal(pl.col(*BOX).is_between(0, 1))).is_empty()
 
 
 def test_tracks_of_simulated_walkers():

@@ -1,14 +1,18 @@
 """What a backfill runs: accepted versions, settings of a run's own, and what an answer was computed from."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from resources.warehouse.records import ANALYZER_RUNS
 from resources.warehouse.resource import Warehouse
 from vid_assets.archive import plan
-from vid_assets.archive.plan import ATTEMPTS, Due, Wanted, due
+from vid_assets.archive.plan import ATTEMPTS, Due, Wanted, due, given_up
 from vid_assets.pipeline.provenance import provenance
 from vid_assets.sql.publish import publish
 
@@ -130,19 +134,77 @@ def test_what_is_switched_off_is_not_wanted(warehouse: Warehouse) -> None:
     assert found(warehouse, rows, {name: want for name, want in WANTED.items() if name not in ("b", "d")}) is None
 
 
-def test_videos_that_are_complete_are_not_looked_at_one_by_one(warehouse: Warehouse, monkeypatch) -> None:
+def put(warehouse: Warehouse, videos: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Write the records of several videos."""
+    changes: dict[str, pl.DataFrame | None] = {
+        key: ANALYZER_RUNS.frame([row | {"video_id": key} for row in made.values()]) for key, made in videos.items()
+    }
+    warehouse.commit({ANALYZER_RUNS.name: changes})
+
+
+def test_of_many_videos_one_of_each_kind_is_looked_at(warehouse: Warehouse, monkeypatch) -> None:
     looked: list[str] = []
     real = plan._records
     monkeypatch.setattr(plan, "_FEW", 3)
     monkeypatch.setattr(plan, "_records", lambda made, keys: looked.extend(keys) or real(made, keys))
-    rows = {"done": records(), "stale": records(b={"code_version": "1-old"}), "later": records()}
-    rows["later"]["a"] |= {"started_at": T0 + timedelta(days=1), "ended_at": T0 + timedelta(days=1)}
-    for key, made in rows.items():
-        frame = ANALYZER_RUNS.frame([row | {"video_id": key} for row in made.values()])
-        warehouse.replace_partition(ANALYZER_RUNS.name, key, frame)
-    items = list(due(warehouse, ["done", "stale", "new", "later"], WANTED))
-    assert looked == ["stale", "new", "later"]
+    later = {"started_at": T0 + timedelta(days=1), "ended_at": T0 + timedelta(days=1)}
+    old = {"b": records()["b"] | {"code_version": "1-old"}}
+    put(warehouse, {
+        "done-1": records(), "done-2": records(), "stale-1": records() | old, "stale-2": records() | old,
+        "later": records() | {"a": records()["a"] | later},
+        "own": records(e={"own_settings": True, "code_version": "1-mine"}),
+    })  # fmt: skip
+    items = list(due(warehouse, ["done-1", "stale-1", "new", "later", "stale-2", "own", "done-2"], WANTED))
+    assert looked == ["done-1", "stale-1", "new", "later", "own"]
     assert items == [
-        Due("stale", frozenset({"b", "d"}), "stale"),
+        Due("stale-1", frozenset({"b", "d"}), "stale"),
         Due("new", frozenset(WANTED), "missing"),
+        Due("stale-2", frozenset({"b", "d"}), "stale"),
     ]
+
+
+changes_of_a_record = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["value", "undefined", "failed", "disabled"]),
+        "code_version": st.sampled_from(["1-old", "1-aaa", "1-bbb", "1-mine"]),
+        "failures": st.sampled_from([0, 1, ATTEMPTS, None]),
+        "own_settings": st.booleans(),
+        "started_at": st.sampled_from([T0, T0 + timedelta(days=2), None]),
+        "ended_at": st.sampled_from([T0, T0 + timedelta(days=2), None]),
+    },
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    videos=st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), changes_of_a_record, max_size=3),
+            st.sets(st.sampled_from(["videos", "a", "b", "d"]), max_size=2),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    merged=st.integers(0, 8),
+    attempts=st.sampled_from([1, ATTEMPTS, math.inf]),
+)
+def test_many_videos_are_due_for_what_each_is_due_for_by_itself(tmp_path_factory, videos, merged, attempts) -> None:
+    warehouse = Warehouse(path=str(tmp_path_factory.mktemp("planned")))
+    publish(warehouse)
+    made = {
+        f"v{place}": {name: row for name, row in records(**changed).items() if name not in without}
+        for place, (changed, without) in enumerate(videos)
+    }
+    keys = [*made, "new"]
+    put(warehouse, {key: rows for key, rows in list(made.items())[:merged] if rows})
+    warehouse.compact()
+    list(due(warehouse, keys, WANTED))
+    put(warehouse, {key: rows for key, rows in list(made.items())[merged:] if rows})
+    alone = [item for key in keys for item in due(warehouse, [key], WANTED, attempts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_FEW", 0)
+        together = [list(due(warehouse, keys, WANTED, attempts)) for _ in range(2)]
+    assert together == [alone, alone]
+    given_up_alone = [item for key in keys for item in given_up(warehouse, [key], WANTED)]
+    assert list(given_up(warehouse, keys, WANTED)) == given_up_alone

@@ -10,6 +10,8 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resources import tasks
 from resources.catalog.rows import catalogue, find
@@ -105,7 +107,7 @@ def test_the_protocol_s_only_method_is_the_handle_s(task: Task) -> None:
     assert list(inspect.signature(task.function).parameters)[1:] == list(task.signature.parameters)
     first = next(iter(task.signature.parameters))
     assert first in ("frames", "audio", "texts")
-    assert task.each is None or task.each in task.signature.parameters
+    assert {*task.beside, *([task.each] if task.each else [])} <= set(task.signature.parameters)
     assert handle_of(task) is kind
 
 
@@ -196,14 +198,52 @@ def test_arguments_become_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [call["args"] for call in engine.calls] == [{"prompts": PROMPTS}, {"prompts": {"what": "What?"}}]
 
 
-@pytest.mark.parametrize(("count", "seconds"), [(1, 300.0), (2, 300.0), (5, 300.0), (6, 360.0), (100, 6000.0)])
-def test_the_deadline_grows_with_what_is_asked_about(
-    monkeypatch: pytest.MonkeyPatch, count: int, seconds: float
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(1, [300.0]), (5, [300.0]), (6, [360.0]), (16, [960.0]), (100, [960.0] * 6 + [300.0])]
+)
+def test_many_pictures_are_asked_about_in_several_calls_whose_deadlines_do_not_grow(
+    monkeypatch: pytest.MonkeyPatch, count: int, seconds: list[float]
 ) -> None:
     assert CAPTIONS.slowest_s == 60.0
     handle, engine = asked(monkeypatch, CAPTIONS)
     handle.caption(FRAMES, [0] * count)
-    assert engine.calls[0]["deadline_s"] == seconds
+    assert [call["deadline_s"] for call in engine.calls] == seconds
+
+
+@given(count=st.integers(1, 200), deadline_s=st.floats(1, 500), task=st.sampled_from([AGES, TEXT, OBJECTS, SENTENCES]))
+def test_answers_of_several_calls_are_those_of_one(count: int, deadline_s: float, task: Task) -> None:
+    asked_about: list[Any] = []
+
+    class Echo(Noted):
+        """Answers with what it was asked about, counted as a host counts it."""
+
+        def call(self, *args: Any, **rest: Any) -> pl.DataFrame:
+            super().call(*args, **rest)
+            (_, _, streams, given) = args
+            things = given["texts"] if task is SENTENCES else streams["frames"].rows
+            asked_about.extend(zip(things, given.get("boxes") or things, strict=True))
+            first = next(iter(task.answer))
+            values = things if first == "row" else range(len(things))
+            rest_of = {name: pl.lit(None, kind) for name, kind in task.schema.items() if name != first}
+            return pl.DataFrame({first: values}, {first: pl.Int64}).select(
+                pl.lit("").alias("video_id"), pl.lit("").alias("model_revision"), first, **rest_of
+            )
+
+    things = (
+        [f"text {number}" for number in range(count)] if task is SENTENCES else [(7 * n) % 13 for n in range(count)]
+    )
+    boxes = [(n / 1000, 0.0, 1.0, 1.0) for n in range(count)]
+    with pytest.MonkeyPatch.context() as patch:
+        handle, engine = asked(patch, task, deadline_s=deadline_s)
+        patch.setattr(ModelHostsResource, "engine", lambda _: Echo(task))
+        named = {"texts": things} if task is SENTENCES else {"frames": FRAMES, "rows": things}
+        answer = getattr(handle, task.method)(**named, **({"boxes": boxes} if "boxes" in task.beside else {}))
+    assert engine.calls == []
+    first = next(iter(task.answer))
+    assert answer[first].to_list() == (things if first == "row" else list(range(count)))
+    assert answer.schema == pl.Schema(task.schema)
+    sides = [list(box) for box in boxes] if task.beside else things
+    assert asked_about == list(zip(things, sides, strict=True))
 
 
 def test_the_deadline_grows_with_the_sound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ Boxes that score less than ``min_score`` count only if they continue a track.
 
 The analyzer uses two pictures per second. It misses objects that are visible for less time. Tracks of similar things
 that move fast may be swapped. The small model of profile ``offline`` misses many small, blurred or drawn objects, and
-sometimes confuses cats with dogs.
+sometimes confuses cats with dogs. It looks for small objects at the sides of wide pictures once a second.
 """
 
 import numpy as np

@@ -16,14 +16,14 @@ import polars as pl
 
 from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from resources.warehouse.resource import Warehouse
+from vid_assets.archive.standing import standing
 from vid_assets.pipeline.provenance import provenance
 
 ATTEMPTS = 3
 VIDEOS_A_RUN = 10
 _AT_A_TIME = 5_000
-# So many videos are looked at one by one, before all records of the archive are.
+# So many videos are looked at one by one, instead of all records of the archive.
 _FEW = 1_000
-_NEVER = 2**62
 REASONS = ("new", "missing", "failed", "stale")
 _COLUMNS = (
     "video_id", "analyzer", "status", "code_version", "failures", "content_hash", "own_settings", "provenance",
@@ -125,7 +125,7 @@ class GivenUp:
 
 
 def due(
-    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
+    warehouse: Warehouse, keys: Sequence[str] | pl.Series, wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[Due]:
     """Yield the videos that are due for something, in the order of `keys`.
 
@@ -135,81 +135,81 @@ def due(
         wanted: The wanted answer of each enabled asset. Each asset comes after the assets it depends on.
         attempts: How many times in a row the same code may fail for a video. Infinity also retries what was given up.
     """
-    lengths, complete = _lengths(warehouse, keys), _complete(warehouse, keys, wanted)
-    everything = frozenset(wanted)
-    for key, there in _records(warehouse, [key for key in _present(warehouse, keys) if key not in complete]):
-        hours = (lengths.get(key) or 0.0) / 3600
-        if not there:
-            yield Due(key, everything, "missing", hours)
-            continue
-        hopeless = _hopeless(there, wanted, attempts)
-        reasons = {name: why for name in wanted if name not in hopeless and (why := _why(name, there, wanted[name]))}
-        if VIDEOS.name in hopeless or not reasons:
-            continue
-        assets = set(reasons)
-        for name, want in wanted.items():
-            if assets & set(want.upstream):
-                assets.add(name)
-        first = min(reasons.values(), key=REASONS.index)
-        yield Due(key, frozenset(assets), first, hours)
+    todo = _present(warehouse, keys).join(
+        _standing(warehouse, keys, wanted), on="video_id", how="left", maintain_order="left"
+    )
+    kinds = todo.drop_nulls("kind").unique("kind", keep="first", maintain_order=True).select("video_id", "kind")
+    found = _records(warehouse, kinds["video_id"].to_list())
+    of_kind = {
+        kind: answer
+        for (_, records), kind in zip(found, kinds["kind"], strict=True)
+        if (answer := _needs(records, wanted, attempts, in_order=True))
+    }
+    needy = pl.Series(list(of_kind), dtype=pl.UInt64).implode()
+    todo = todo.filter(pl.col("kind").is_null() | pl.col("kind").is_in(needy))
+    lengths = _lengths(warehouse, todo["video_id"])
+    alone = _records(warehouse, todo.filter(pl.col("kind").is_null())["video_id"].to_list())
+    for key, kind in todo.select("video_id", "kind").iter_rows():
+        answer = of_kind[kind] if kind is not None else _needs(next(alone)[1], wanted, attempts)
+        if answer:
+            yield Due(key, *answer, (lengths.get(key) or 0.0) / 3600)
 
 
 def given_up(
-    warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
+    warehouse: Warehouse, keys: Sequence[str] | pl.Series, wanted: Mapping[str, Wanted], attempts: float = ATTEMPTS
 ) -> Iterator[GivenUp]:
     """Yield the videos that `due` leaves out, fully or in part, because they failed too often. Arguments: see `due`."""
-    runs = warehouse.read_table(ANALYZER_RUNS.name)
-    often = runs.filter(pl.col("status") == "failed", pl.col("failures") >= attempts).select("video_id").collect()
-    failed = set(often["video_id"])
-    for key, there in _records(warehouse, [key for key in _present(warehouse, keys) if key in failed]):
+    often = standing(warehouse, upstream_of(wanted)).filter(pl.col("failures") >= attempts)
+    failed = _present(warehouse, keys).join(often, on="video_id", how="semi", maintain_order="left")
+    for key, there in _records(warehouse, failed["video_id"].to_list()):
         itself = [name for name in _hopeless(there, wanted, attempts) if (there[name]["failures"] or 0) >= attempts]
         if itself:
             yield GivenUp(key, tuple(itself), there[itself[0]]["reason"] or "")
 
 
-def _lengths(warehouse: Warehouse, keys: Sequence[str]) -> dict[str, float | None]:
-    videos = warehouse.read_table(VIDEOS.name).select("video_id", "duration_s")
-    if len(keys) <= _FEW:
-        videos = videos.filter(pl.col("video_id").is_in(list(keys)))
-    return dict(videos.collect().iter_rows())
+def _needs(
+    records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float, *, in_order: bool = False
+) -> tuple[frozenset[str], str] | None:
+    """Return what a video with these records is due for, and why; None if it is due for nothing.
 
-
-def _complete(warehouse: Warehouse, keys: Sequence[str], wanted: Mapping[str, Wanted]) -> set[str]:
-    """Return videos that are due for nothing, for sure: `due` looks at the others one by one.
-
-    All answers have the wanted code, and each began after those that it depends on had ended. Of few keys it returns
-    none.
+    Args:
+        records: Its records by asset.
+        wanted: See `due`.
+        attempts: See `due`.
+        in_order: Whether each answer is known to be computed from the latest ones.
     """
-    if len(keys) <= _FEW:
-        return set()
-    import numpy as np
-
-    places = {name: place for place, name in enumerate(wanted)}
-    current = [f"{name} {version}" for name, want in wanted.items() for version in (want.version, *want.accepted)]
-    runs = (
-        warehouse.read_table(ANALYZER_RUNS.name)
-        .filter(pl.col("status").is_in(["value", "not_applicable", "undefined"]), ~pl.col("own_settings"))
-        .filter(pl.concat_str("analyzer", "code_version", separator=" ").is_in(current))
-        .join(pl.LazyFrame({"video_id": keys}).with_row_index("video"), on="video_id")
-        .select(
-            "video",
-            pl.col("analyzer").replace_strict(places, return_dtype=pl.Int64),
-            # an answer without times is taken for one from before those that it was computed from
-            began=pl.col("started_at").to_physical().fill_null(-1),
-            ended=pl.col("ended_at").to_physical().fill_null(_NEVER),
-        )
-        .collect()
-    )
-    shape = (len(keys), len(wanted))
-    began, ended = np.full(shape, -1), np.full(shape, _NEVER)
-    at = runs["video"].to_numpy(), runs["analyzer"].to_numpy()
-    began[at], ended[at] = runs["began"].to_numpy(), runs["ended"].to_numpy()
-    done = (ended < _NEVER).all(axis=1)
+    if not records:
+        return frozenset(wanted), "missing"
+    hopeless = _hopeless(records, wanted, attempts, in_order=in_order)
+    reasons = {
+        name: why
+        for name, want in wanted.items()
+        if name not in hopeless and (why := _why(name, records, want, in_order=in_order))
+    }
+    if VIDEOS.name in hopeless or not reasons:
+        return None
+    assets = set(reasons)
     for name, want in wanted.items():
-        for upstream in want.upstream:
-            if upstream != VIDEOS.name:
-                done &= ended[:, places[upstream]] <= began[:, places[name]]
-    return {keys[place] for place in np.flatnonzero(done).tolist()}
+        if assets & set(want.upstream):
+            assets.add(name)
+    return frozenset(assets), min(reasons.values(), key=REASONS.index)
+
+
+def _standing(warehouse: Warehouse, keys: Sequence[str] | pl.Series, wanted: Mapping[str, Wanted]) -> pl.DataFrame:
+    """Return the kind of each video; without kinds, for few videos: all of them are looked at by themselves."""
+    if len(keys) <= _FEW:
+        return pl.DataFrame(schema={"video_id": pl.String, "kind": pl.UInt64})
+    return standing(warehouse, upstream_of(wanted)).select("video_id", "kind")
+
+
+def upstream_of(wanted: Mapping[str, Wanted]) -> dict[str, Sequence[str]]:
+    """Return the analyzers that each asset is computed from."""
+    return {name: [each for each in want.upstream if each != VIDEOS.name] for name, want in wanted.items()}
+
+
+def _lengths(warehouse: Warehouse, keys: pl.Series) -> dict[str, float | None]:
+    videos = warehouse.read_table(VIDEOS.name).select("video_id", "duration_s")
+    return dict(videos.join(keys.to_frame().lazy(), on="video_id", how="semi").collect().iter_rows())
 
 
 def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
@@ -223,19 +223,22 @@ def _records(warehouse: Warehouse, keys: Sequence[str]) -> Iterator[tuple[str, d
         yield from records.items()
 
 
-def _present(warehouse: Warehouse, keys: Sequence[str]) -> list[str]:
-    """Return the videos whose file still exists."""
+def _present(warehouse: Warehouse, keys: Sequence[str] | pl.Series) -> pl.DataFrame:
+    """Return the videos whose file still exists, in their order, as ``video_id``."""
     gone = warehouse.read_table(SOURCES.name).filter(pl.col("vanished_at").is_not_null()).select("video_id").collect()
-    missing = set(gone["video_id"])
-    return [key for key in keys if key not in missing]
+    return pl.DataFrame({"video_id": keys}, {"video_id": pl.String}).join(
+        gone, on="video_id", how="anti", maintain_order="left"
+    )
 
 
-def _hopeless(records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float) -> list[str]:
+def _hopeless(
+    records: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Wanted], attempts: float, *, in_order: bool = False
+) -> list[str]:
     """Return the assets that failed too often, and those that failed because they depend on one of them."""
     found: list[str] = []
     for name, want in wanted.items():
         record = records.get(name)
-        if record is None or _why(name, records, want) != "failed":
+        if record is None or _why(name, records, want, in_order=in_order) != "failed":
             continue
         if (record["failures"] or 0) >= attempts or set(found) & set(want.upstream):
             found.append(name)
@@ -247,7 +250,8 @@ def by_partition(items: Iterable[Due], buckets: Mapping[str, str]) -> Iterator[D
 
     Args:
         items: The videos that are due.
-        buckets: The bucket of each video that is not a partition itself. Those of a bucket are adjacent in `items`.
+        buckets: The partition of each video; it may lack those that are partitions themselves. Those of a bucket are
+            adjacent in `items`.
     """
     for key, videos in groupby(items, key=lambda item: buckets.get(item.video_id, item.video_id)):
         found = list(videos)
@@ -296,13 +300,13 @@ def batches(items: Iterable[DuePartition], order: Sequence[str], size: int = VID
     ]
 
 
-def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted) -> str | None:
+def _why(name: str, records: Mapping[str, Mapping[str, Any]], want: Wanted, *, in_order: bool = False) -> str | None:
     """Return why an asset is due for a video; None if it is not."""
     record = records.get(name)
     if record is None or record["status"] == "disabled":
         return "missing"
     inputs = [records.get(upstream) for upstream in want.upstream if upstream != VIDEOS.name]
-    if not _is_current(record, want) or _is_behind(record, inputs):
+    if not _is_current(record, want) or (not in_order and _is_behind(record, inputs)):
         return "stale"
     return "failed" if record["status"] == "failed" else None
 

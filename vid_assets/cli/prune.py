@@ -27,7 +27,7 @@ def prune(older_than: Days = 30.0, results: Results = False, dry_run: DryRun = F
     publish(warehouse)
     tables = [analyzer.name for analyzer in computed()]
     with instance() as dagster:
-        busy, _ = videos_of(sorted(under_way(dagster, partition_keys(dagster))), warehouse)
+        busy = videos_of(sorted(under_way(dagster, partition_keys(dagster))), warehouse)["video_id"].to_list()
         made = clear_away(
             dagster, warehouse, scratch, settings().reports, tables, older_than,
             former_checks=FORMER, results=results, busy=busy, dry_run=dry_run,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from resources.settings import settings
 from resources.warehouse.resource import Warehouse
@@ -23,10 +24,12 @@ from vid_assets.archive.plan import (
     by_partition,
     due,
     given_up,
+    upstream_of,
     within,
 )
 from vid_assets.archive.register import take_in
 from vid_assets.archive.scan import Archive
+from vid_assets.archive.standing import standing
 from vid_assets.defs.jobs import analyze_videos
 from vid_assets.defs.report import REPORT
 from vid_assets.defs.wanted import wanted_answers, wanted_assets
@@ -153,29 +156,31 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
     warehouse.adopt()
     order = partition_keys(instance)
     busy = under_way(instance, order)
-    keys, buckets = videos_of([key for key in reversed(order) if key not in busy], warehouse)
+    videos = videos_of([key for key in reversed(order) if key not in busy], warehouse)
+    wanted = wanted_answers()
     budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
-    found = list(due(warehouse, keys, wanted_answers(), attempts))
-    answers = {item.video_id for item in found}
-    pages = pages_behind(warehouse, settings().reports, [key for key in keys if key not in answers])
-    found += [Due(key, frozenset({REPORT}), "missing") for key in pages]
+    found = list(due(warehouse, videos["video_id"], wanted, attempts))
+    answers = pl.DataFrame({"video_id": [item.video_id for item in found]}, {"video_id": pl.String})
+    others = videos.join(answers, on="video_id", how="anti", maintain_order="left")
+    others = others.join(standing(warehouse, upstream_of(wanted)), on="video_id", maintain_order="left")
+    found += [Due(key, frozenset({REPORT}), "missing") for key in pages_behind(warehouse, settings().reports, others)]
+    ids = pl.DataFrame({"video_id": [item.video_id for item in found]}, {"video_id": pl.String})
+    buckets = dict(videos.join(ids, on="video_id", how="semi").iter_rows())
     return batches(within(by_partition(found, buckets), budget), order)
 
 
 def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
     """Return the videos that were given up, newest first."""
-    keys, _ = videos_of(partition_keys(instance)[::-1], warehouse)
-    return list(given_up(warehouse, keys, wanted_answers()))
+    videos = videos_of(partition_keys(instance)[::-1], warehouse)
+    return list(given_up(warehouse, videos["video_id"], wanted_answers()))
 
 
-def videos_of(keys: Sequence[str], warehouse: Warehouse) -> tuple[list[str], dict[str, str]]:
-    """Return the videos in these partitions, in their order, and the bucket of each that is in one."""
-    placed = places(warehouse)
-    buckets = dict(placed.iter_rows())
-    members: dict[str, list[str]] = {}
-    for video_id, bucket in buckets.items():
-        members.setdefault(bucket, []).append(video_id)
-    return [video_id for key in keys for video_id in members.get(key, (key,))], buckets
+def videos_of(keys: Sequence[str], warehouse: Warehouse) -> pl.DataFrame:
+    """Return the videos in these partitions, in their order, as ``video_id`` and ``partition``."""
+    partitions = pl.DataFrame({"partition": keys}, {"partition": pl.String})
+    placed = places(warehouse).rename({"bucket": "partition"})
+    found = partitions.join(placed, on="partition", how="left", maintain_order="left_right")
+    return found.select(pl.coalesce("video_id", "partition").alias("video_id"), "partition")
 
 
 def request(batch: Batch, night: datetime | None = None) -> dg.RunRequest:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
-from resources.warehouse.records import VIDEOS
+from resources.warehouse.records import ANALYZER_RUNS, VIDEOS
+from resources.warehouse.resource import Warehouse
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
 from vid_assets.defs.factory import BACKFILL_POLICY, OWNERS, when_code_changed
@@ -82,7 +84,7 @@ def report_asset() -> dg.AssetsDefinition:
         checked: dict[str, Sequence[CheckOutcome]] = {}
         # in a bucket a page can be missing though no answer is due
         grouped = [video for key in context.partition_keys for video in todo.videos[key] if video != key]
-        behind = pages_behind(context.resources.warehouse, reports, grouped) if grouped else []
+        behind = _behind(context.resources.warehouse, reports, grouped) if grouped else []
         for partition in context.partition_keys:
             found = outcomes[partition] = Outcomes()
             wanted = {*todo.of(partition, None), *behind}
@@ -124,6 +126,11 @@ def judged(written: Written) -> list[CheckOutcome]:
         CheckOutcome(name, tuple(found), {} if (value := measured.get(name)) is None else {name: value})
         for name, found in problems.items()
     ]
+
+
+def _behind(warehouse: Warehouse, reports: Path, video_ids: Sequence[str]) -> list[str]:
+    runs = warehouse.read_table(ANALYZER_RUNS.name).filter(pl.col("video_id").is_in(list(video_ids)))
+    return pages_behind(warehouse, reports, runs.group_by("video_id").agg(pl.col("ended_at").max()).collect())
 
 
 def _metadata(written: Written) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ not at all.
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ from vid_assets.report.page import video_page
 from vid_assets.report.pictures import inlined_file, thumbnail, webp
 from vid_assets.report.player import PROXIES, playback
 from vid_assets.report.previews import previews_of
+
+_PAGES = {"video_id": pl.String, "written": pl.Float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,24 @@ def is_stale(warehouse: Tables, reports: Path, video_id: str, analyzers: tuple[A
     return any(ended_at.timestamp() > written for name, ended_at in answered if name in known)
 
 
-def pages_behind(warehouse: Warehouse, reports: Path, keys: Sequence[str]) -> list[str]:
-    """Return those of these decoded videos whose page is missing, or older than an answer of an analyzer."""
+def pages_behind(warehouse: Warehouse, reports: Path, answered: pl.DataFrame) -> list[str]:
+    """Return the decoded videos whose page is missing, or older than their latest answer.
+
+    Args:
+        warehouse: The warehouse with the results.
+        reports: The reports folder.
+        answered: The videos in question, ``video_id``, and the end of their latest step, ``ended_at``.
+    """
     written: dict[str, float] = {}
     with suppress(FileNotFoundError), os.scandir(reports) as entries:
-        written = {entry.name.removesuffix(".html"): entry.stat().st_mtime for entry in entries if entry.is_file()}
-    runs = warehouse.read_table(ANALYZER_RUNS.name).group_by("video_id").agg(pl.col("ended_at").max())
-    decoded = warehouse.read_table(VIDEOS.name).select("video_id")
-    latest = dict(runs.join(decoded, on="video_id", how="semi").collect().iter_rows())
-    return [key for key in keys if key in latest and latest[key].timestamp() > written.get(key, 0.0)]
+        written = {
+            name.removesuffix(".html"): entry.stat().st_mtime
+            for entry in entries
+            if (name := entry.name).endswith(".html")
+        }
+    pages = pl.DataFrame({"video_id": list(written), "written": list(written.values())}, _PAGES)
+    decoded = warehouse.read_table(VIDEOS.name).select("video_id").collect()
+    found = answered.join(decoded, on="video_id", how="semi", maintain_order="left")
+    found = found.join(pages, on="video_id", how="left", maintain_order="left")
+    behind = pl.col("ended_at").dt.timestamp("us") > pl.col("written").fill_null(0.0) * 1e6
+    return found.filter(behind)["video_id"].to_list()

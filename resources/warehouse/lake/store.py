@@ -1,7 +1,7 @@
 """The store in a lake."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
@@ -116,6 +116,13 @@ class LakeStore:
             yield found if count is None else found.head(count)
 
         return register_io_source(rows, schema=declared)
+
+    def summary(
+        self, table: str, name: str, digest: str, compute: Callable[[pl.LazyFrame], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """Compute it of all rows."""
+        del name, digest
+        return compute(self.table(table))
 
     def connect(self) -> "duckdb.DuckDBPyConnection":
         """Return a connection to the lake itself; a transaction sees it at one moment."""
