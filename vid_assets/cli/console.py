@@ -1,7 +1,10 @@
 """Output of the commands: one line per problem, one bar per long task."""
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,7 +15,25 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console for the answer of a command, or for what is said beside it."""
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console(file=_own_copy(1 + stderr), stderr=stderr)
+
+
+@cache
+def _descriptor(number: int) -> TextIO:
+    return os.fdopen(os.dup(number), "w", buffering=1, encoding="utf-8", errors="replace")
+
+
+def _own_copy(number: int) -> TextIO | None:
+    """Return a stream of this process that stays what it is: during a run, Dagster redirects the descriptor to its logs.
+
+    Returns:
+        The stream; None for what ``sys.stdout`` or ``sys.stderr`` is at the time, if that is no longer the process's.
+    """
+    now, own = ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__))[number - 1]
+    if now is not own or own is None or own.closed:
+        return None
+    own.flush()
+    return _descriptor(number)
 
 
 def complain(line: str, console: "Console") -> None:
