@@ -1,4 +1,4 @@
-"""Tells each answer as soon as a run of this process has it: a run publishes its results at its end, too late for a bar."""
+"""Tells each answer as soon as a run of this process has it. Results are published at its end, too late for a bar."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
