@@ -1,4 +1,4 @@
-"""The bar over the answers of runs, with the time left. It disappears when it is done; in a file or a pipe there is none."""
+"""The bar over the answers of runs, with the time left. It disappears at the end; in a file or a pipe there is none."""
 
 import threading
 from collections.abc import Iterator
@@ -63,6 +63,7 @@ class AnswersBar:
         """Show how far the runs are; the first call shows the bar. See `vid_assets.runs.progress`."""
         with self._lock:
             if self._task is None:
+                self._progress.start()
                 title = escape(one_line(self._title))
                 self._task = self._progress.add_task(title, total=1.0, at_s=0.0, answers="")
             elapsed_s = self._progress.tasks[0].elapsed or 0.0
@@ -72,7 +73,7 @@ class AnswersBar:
 
 @contextmanager
 def answers_bar(console: Console) -> Iterator[AnswersBar]:
-    """Show a bar on a terminal inside the block."""
+    """Yield a bar that the first answer, or its announcement, shows on a terminal until the block ends."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -80,5 +81,8 @@ def answers_bar(console: Console) -> Iterator[AnswersBar]:
         TimeElapsedColumn(),
         _Left(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    try:
         yield AnswersBar(progress)
+    finally:
+        progress.stop()

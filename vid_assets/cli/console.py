@@ -24,7 +24,7 @@ def _descriptor(number: int) -> TextIO:
 
 
 def _own_copy(number: int) -> TextIO | None:
-    """Return a stream of this process that stays what it is: during a run, Dagster redirects the descriptor to its logs.
+    """Return a stream that reaches the user during a run, when Dagster redirects those of the process to its logs.
 
     Returns:
         The stream; None for what ``sys.stdout`` or ``sys.stderr`` is at the time, if that is no longer the process's.
@@ -90,10 +90,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: "Cons
         # not printed with rich, which turns tabs into spaces
         console.file.writelines("\t".join(one_line(cell) for cell in row) + "\n" for row in (headings, *rows))
         return
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    shown = Table(*headings)
+    # in a narrow terminal, a truncated name could be that of another thing
+    shown = Table(Column(headings[0], no_wrap=True), *headings[1:])
     for row in rows:
         shown.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(shown)

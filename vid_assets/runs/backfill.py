@@ -7,7 +7,7 @@ signal number if a signal ended it. A wrong setting raises an error, for which t
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from vid_assets.archive.partitions import members, partition_keys
 from vid_assets.archive.plan import ATTEMPTS, Batch, GivenUp
 from vid_assets.archive.register import TakenIn, take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of
+from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of, under_way
 from vid_assets.defs.report import REPORT
 from vid_assets.defs.wanted import dependencies
 from vid_assets.defs.work import RETRY_TAG
@@ -156,7 +156,11 @@ class Backfill:
         if made and not self.dry_run:
             self._tell_unanswered(warehouse)
         if not made:
-            self.tell(f"Nothing {'else ' if left else ''}is missing, failed or out of date.")
+            busy = under_way(instance, partition_keys(instance))
+            also = "else " if left or busy else ""
+            if busy:
+                self.tell(f"Being analysed by other runs: {_count(busy, 'partition')}.")
+            self.tell(f"Nothing {also}is missing, failed or out of date.")
         return FAILED if failed or refused else FINE
 
     def _tell_unanswered(self, warehouse: Warehouse) -> None:
@@ -368,6 +372,6 @@ def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
     return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
 
 
-def _count(items: Sequence[object] | int, what: str) -> str:
+def _count(items: Collection[object] | int, what: str) -> str:
     count = items if isinstance(items, int) else len(items)
     return f"{count} {what}{'' if count == 1 else 's'}"

@@ -115,7 +115,7 @@ def near_hashes(hashes: NDArray[np.uint64], shown: pl.DataFrame, bits: int) -> p
 
 
 def _candidates(hashes: NDArray[np.uint64], radius: int) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield the places of hashes of which one part differs in at most `radius` bits, at most about `AT_ONCE` together."""
+    """Yield the places of hashes of which one part differs in at most `radius` bits, some `AT_ONCE` together."""
     for shift, width in _PARTS:
         part = ((hashes >> np.uint64(shift)) & np.uint64(2**width - 1)).astype(np.int32)
         order = np.argsort(part, kind="stable")

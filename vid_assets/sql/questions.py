@@ -75,9 +75,9 @@ LEFT JOIN (SELECT video_id, analyzer, status FROM analyzer_runs) AS run
 LEFT JOIN realtime_factor_by_analyzer AS pace ON pace.analyzer = analyzers.name
 WHERE run.status IS NULL OR run.status = 'failed' GROUP BY analyzers.name ORDER BY analyzers.name"""
 
-# An argument may be a column of the query around a macro, and where a table of the macro has a column of that name, DuckDB
-# takes that one: `video_id = video` would hold for every row. So arguments are compared with renamed columns, or named
-# in `asked`, where no table is.
+# An argument may be a column of the query around a macro. Where a table of the macro has a column of that name, DuckDB
+# takes that one, and `video_id = video` would hold for every row. So arguments are compared with renamed columns, or
+# named in `asked`, where no table is.
 MACROS = (
     """CREATE MACRO timeline(video) AS TABLE
 SELECT start_s, end_s, analyzer, kind, text, confidence
