@@ -229,6 +229,13 @@ def test_boxes_follow_what_moves_and_can_be_switched_off(player):
     length = page.evaluate("JSON.parse(document.getElementById('watched').textContent).duration")
     assert page.locator("#boxes b").inner_text().startswith("<script>alert")
     assert box_of(page) == pytest.approx([1.25 / (2 * length), 0.25], abs=0.005)
+    edges = page.evaluate("""() => ["#boxes i", "#boxes b", "#boxes"].flatMap((found) => {
+        const area = document.querySelector(found).getBoundingClientRect();
+        return [area.top, area.bottom];
+    })""")
+    box_top, _, name_top, name_bottom, area_top, _ = edges
+    assert name_bottom <= box_top + 1, "the name does not cover what it names"
+    assert name_top >= area_top
     page.get_by_role("checkbox", name="things").uncheck()
     assert page.locator("#boxes i").count() == 0
     page.locator("video").focus()
