@@ -84,7 +84,7 @@ def answered_result(asset: str, outcomes: Mapping[str, Answered]) -> dg.AssetChe
         passed=not without,
         severity=dg.AssetCheckSeverity.ERROR if itself else dg.AssetCheckSeverity.WARN,
         description=told or "No video of this run was due",
-        metadata={"without_an_answer": _reasons(without)} if without else {},
+        metadata=_reasons(without),
     )
 
 
@@ -93,17 +93,17 @@ def _counted(outcomes: Mapping[str, Answered]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def _reasons(without: Mapping[str, Answered]) -> dg.MetadataValue:
-    """Return a table with the videos of each reason, at most `VIDEOS_NAMED` of all."""
+def _reasons(without: Mapping[str, Answered]) -> dict[str, str]:
+    """Return the videos of each reason, at most `VIDEOS_NAMED` of all. A table would take twice the space."""
     groups: dict[tuple[str, str], list[str]] = {}
     for video_id, outcome in list(without.items())[:VIDEOS_NAMED]:
         groups.setdefault((str(outcome.status), outcome.reason[:LETTERS_EACH]), []).append(video_id)
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord({"status": status, "reason": reason, "videos": ", ".join(videos)})
-            for (status, reason), videos in groups.items()
-        ]
-    )
+    numbers = Counter[str]()
+    told: dict[str, str] = {}
+    for (status, reason), videos in groups.items():
+        numbers[status] += 1
+        told[f"{status}_{numbers[status]}"] = f"{', '.join(videos)}: {reason}"
+    return told
 
 
 def check_results(asset: str, checks: Mapping[str, Parts], outcomes: Outcomes) -> Iterator[dg.AssetCheckResult]:
