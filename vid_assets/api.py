@@ -34,6 +34,7 @@ from vid_assets.registry import computed
 from vid_assets.search import find as search
 from vid_assets.search.facets import Facets
 from vid_assets.search.find import WORDS, Question
+from vid_assets.search.pairs import similar_pairs
 from vid_assets.search.similar import BITS, similar_videos
 from vid_assets.sql.publish import publish
 
@@ -174,6 +175,14 @@ class Archive:
             MediaError: There is no such video, or its shots are not known.
         """
         return similar_videos(video, self.warehouse, bits)
+
+    def similar_pairs(self, bits: int = BITS, least: float = 0.5) -> pl.DataFrame:
+        """Return the pairs of videos of which one shows at least this share of the other: see `similar_pairs`.
+
+        Raises:
+            SettingsError: `bits` is too large.
+        """
+        return similar_pairs(self.warehouse, bits, least)
 
     def frame(self, video: str, time_s: float) -> NDArray[np.uint8]:
         """Return the picture that a player shows at a time, upright, at full size: uint8 RGB [height, width, 3].

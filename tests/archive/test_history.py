@@ -100,7 +100,7 @@ def test_runs_that_nothing_leans_on_go(home):
     with sqlite3.connect(index_of(instance)) as index:
         (executions,) = index.execute("SELECT count(*) FROM asset_check_executions").fetchone()
         (tags,) = index.execute("SELECT count(*) FROM asset_event_tags").fetchone()
-    assert executions == 2 * len(recorded.NAMES)
+    assert executions == 2 * len(recorded.NAMES) + 1
     assert tags == recorded.rows(index_of(instance))["ASSET_MATERIALIZATION"] == len(KEYS) * len(keys)
 
 
@@ -122,7 +122,7 @@ def test_checks_by_video_of_release_0_2_go(home):
         index.execute(
             "INSERT INTO asset_check_executions (asset_key, check_name, partition, run_id, execution_status,"
             " evaluation_event, evaluation_event_timestamp) SELECT asset_key, 'schema', ?, 'old', execution_status,"
-            " evaluation_event, evaluation_event_timestamp FROM asset_check_executions WHERE check_name = 'valid'",
+            " evaluation_event, evaluation_event_timestamp FROM asset_check_executions WHERE check_name = 'plausible'",
             [keys[0]],
         )
     before = known(instance, keys)[:3]
@@ -130,5 +130,5 @@ def test_checks_by_video_of_release_0_2_go(home):
     assert known(instance, keys)[:3] == before
     with sqlite3.connect(index_of(instance)) as index:
         assert {name for (name,) in index.execute("SELECT check_name FROM asset_check_executions")} == {
-            "valid", "plausible",
+            "answered", "plausible",
         }  # fmt: skip

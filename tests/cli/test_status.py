@@ -87,3 +87,12 @@ def test_the_page_says_the_same_and_escapes_it(places, own_archive, capsys):
 )
 def test_lengths_in_words(seconds, text):
     assert lasting(seconds) == text
+
+
+def test_the_archive_page_links_the_state_as_soon_as_there_is_one(places, own_archive):
+    from vid_assets.report.index import write_index
+
+    page = write_index(places / "reports")
+    assert "status.html" not in page.read_text()
+    assert main(["status"]) == 0
+    assert '<a href="status.html">' in page.read_text()

@@ -14,10 +14,11 @@ from tests.kit.makers import make_analyzer
 from vid_assets.archive.partitions import PARTITIONS, add_partitions
 from vid_assets.archive.register import register
 from vid_assets.contract import GROUPS, Column, Undefined
-from vid_assets.defs.checks import check_results
+from vid_assets.defs.checks import Answered, answered_result, check_results
 from vid_assets.defs.factory import ANALYZER_CHECKS, analyzer_asset, videos_asset
 from vid_assets.errors import SettingsError
 from vid_assets.pipeline.checks import CheckOutcome
+from vid_assets.pipeline.outcome import Status
 from vid_assets.pipeline.provenance import archive_version
 from vid_assets.pipeline.records import read_records
 from vid_assets.registry import discover
@@ -82,10 +83,10 @@ def test_one_video(archive):
     source = resources["warehouse"].read_partition("sources", one)
     assert {name: entry.value for name, entry in decoded.metadata.items()} == {"file": source["path"].item()}
     evaluations = {item.check_name: item for item in result.get_asset_check_evaluations()}
-    assert set(evaluations) == {"valid", "plausible"}
     assert evaluations["plausible"].metadata["worst_realtime_factor"].value >= 0
-    for item in evaluations.values():
-        assert (item.passed, item.partition, item.description) == (True, None, "All of 1 videos passed")
+    told = {name: (item.passed, item.partition, item.description) for name, item in evaluations.items()}
+    passed = (True, None, "All of 1 videos passed")
+    assert told == {"answered": (True, None, "1 value"), "plausible": passed}
 
 
 def test_a_tag_switches_analyzers_off_for_a_run(archive):
@@ -192,12 +193,10 @@ def test_a_failed_check_blocks_the_write_and_is_recorded(archive):
     failed = [item for log in logs if not (item := log.dagster_event.event_specific_data).passed]
     problem = "ranges: share goes up to 2.0, allowed to 1"
     assert [(item.check_name, item.severity.value, item.description) for item in failed] == [
-        ("valid", "ERROR", f"1 of 1 videos did not pass; {one}: {problem}"),
         (
-            "plausible",
-            "WARN",
-            f"1 of 1 videos did not pass; {one}: answered: failed: example: {problem}; nothing was written; fix the"
-            " analyzer or its table",
+            "answered",
+            "ERROR",
+            f"1 failed of 1: example: {problem}; nothing was written; fix the analyzer or its table",
         ),
     ]
 
@@ -215,10 +214,9 @@ def test_a_check_names_the_videos_that_failed(archive):
     assert result.success
     assert materialized(instance, "example") == {three}
     checks = {item.check_name: item for item in result.get_asset_check_evaluations()}
-    assert not checks["valid"].passed
-    found = {name: entry.value for name, entry in checks["valid"].metadata.items()}
-    problem = "ranges: share goes up to 2.0, allowed to 1"
-    assert found == {"failed_videos": 1, "failed_parts": {"ranges": 1}, "problems": {one: problem}}
+    assert not checks["answered"].passed
+    told = checks["answered"].metadata["failed_1"].value
+    assert told.startswith(f"{one}: example: ranges: share goes up to 2.0, allowed to 1")
 
 
 def test_a_check_says_when_there_is_nothing_to_check(archive):
@@ -232,17 +230,22 @@ def test_a_check_says_when_there_is_nothing_to_check(archive):
         "reason": "too dark",
     }
     checks = {item.check_name: item for item in result.get_asset_check_evaluations()}
-    assert checks["valid"].passed
-    assert checks["valid"].description == "Nothing to check: none of the 1 videos has a value"
+    assert checks["answered"].description == "1 undefined of 1: too dark"
     assert checks["plausible"].description == "All of 1 videos passed"
+    (nothing,) = check_results("example", ANALYZER_CHECKS, {one: []})
+    assert nothing.description == "Nothing to check: none of the 1 videos has a value"
 
 
 def test_what_a_check_holds_is_bounded():
-    outcomes = {f"clip-{number}": [CheckOutcome("ranges", ("far too much " * 100,))] for number in range(1000)}
-    (valid, _) = check_results("example", ANALYZER_CHECKS, outcomes)
-    assert valid.metadata["failed_videos"].value == 1000
-    assert len(str(valid.metadata["problems"].value)) < 8000
-    assert len(valid.description) < 400
+    outcomes = {f"clip-{number}": [CheckOutcome("coverage", ("far too much " * 100,))] for number in range(1000)}
+    (plausible,) = check_results("example", ANALYZER_CHECKS, outcomes)
+    assert plausible.metadata["failed_videos"].value == 1000
+    assert len(str(plausible.metadata["problems"].value)) < 8000
+    assert len(plausible.description) < 400
+    failed = {name: Answered(Status.FAILED, f"{name} {'far too much ' * 100}", follows=False) for name in outcomes}
+    answered = answered_result("example", failed)
+    assert len(str(answered.metadata)) < 10000
+    assert len(answered.description) < 400
 
 
 def test_the_newest_picture_of_a_result_is_a_file(archive):
@@ -306,3 +309,44 @@ def test_a_hundred_thousand_partitions(tmp_path):
         add_partitions(instance, (f"clip-{number:012x}" for number in range(100_000)))
         add_partitions(instance, ["clip-000000000000", "clip-ffffffffffff"])
         assert len(instance.get_dynamic_partitions("videos")) == 100_001
+
+
+def test_a_check_warns_of_videos_without_an_answer(archive):
+    """A value, an undefined answer and a broken file in one run."""
+    instance, (one, two, three), resources = archive
+
+    def run(video):
+        if video.video_id == three:
+            return Undefined("nothing moves; film something else")
+        return pl.DataFrame({"time_s": [0.0], "share": [0.5]})
+
+    assets = [videos_asset(), analyzer_asset(make_analyzer(run=run)), analyzer_asset(make_analyzer("second", **SECOND))]
+    result = materialize(assets, instance, resources, tags=dict(zip(RANGE, (one, three), strict=True)))
+    assert materialized(instance, "example") == {one, three}
+    found = {
+        item.asset_key.to_user_string(): item
+        for item in result.get_asset_check_evaluations()
+        if item.check_name == "answered"
+    }
+    broken = read_records(two, resources["warehouse"])["videos"]["reason"]
+    assert {name: (item.passed, item.severity.name) for name, item in found.items()} == {
+        "videos": (False, "ERROR"),
+        # what follows from a failure is no failure of the analyzer
+        "example": (False, "WARN"),
+        "second": (False, "WARN"),
+    }
+    assert found["videos"].description == f"1 failed of 3: {broken}"
+    assert {name: entry.value for name, entry in found["example"].metadata.items()} == {
+        "failed_1": f"{two}: videos: failed for {two}; {broken}",
+        "undefined_1": f"{three}: nothing moves; film something else",
+    }
+
+
+def test_videos_with_the_same_reason_are_one_row():
+    same = Answered(Status.UNDEFINED, "no model", follows=False)
+    result = answered_result("example", {f"clip-{number:02}": same for number in range(25)})
+    (told,) = result.metadata.values()
+    assert told.value.count(",") == 19
+    assert told.value.endswith("clip-19: no model")
+    assert result.description == "25 undefined of 25: no model"
+    assert answered_result("example", {}).passed

@@ -12,6 +12,7 @@ from vid_assets.analyzers import color_analysis, cut_analysis, temporal_flow
 from vid_assets.archive.register import register
 from vid_assets.contract import Analyzer, Column, Video
 from vid_assets.defs.factory import analyzer_asset, videos_asset
+from vid_assets.executor.event_log import drop_fulfilled_plans
 from vid_assets.report import write_index, write_report
 from vid_assets.settings import Settings
 from vid_assets.streams import MediaResource
@@ -116,7 +117,10 @@ def make_archive(folder: Path, instance: dg.DagsterInstance) -> ReportArchive:
     }
     assets = [videos_asset(), *map(analyzer_asset, RUN)]
     for video_id in ids:
-        dg.materialize(assets, instance=instance, resources=resources, partition_key=video_id, raise_on_error=False)
+        done = dg.materialize(
+            assets, instance=instance, resources=resources, partition_key=video_id, raise_on_error=False
+        )
+        drop_fulfilled_plans(instance, done.run_id)  # as the project's executor does
         write_report(warehouse, scratch, reports, video_id, SHOWN)
     write_index(reports)
     return ReportArchive(warehouse, scratch, reports, *ids)

@@ -1,6 +1,7 @@
 """The reports and Dagster's UI in Debian's chromium: what is seen at 1280 and 390 px, and that nothing is loaded."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -62,6 +63,14 @@ def visit(chromium):
     for page in pages:
         page.close()
     assert problems == []
+
+
+def until(page, expression, seconds=20.0):
+    """Wait until something holds in the page, whose policy forbids it the evaluation that `wait_for_function` does."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(20)
 
 
 def fits(page):
@@ -130,8 +139,8 @@ def player(home, visit):
 
     def opened(moment="", width=1280):
         page = visit(archive.reports / f"{archive.two_shots}.html", width, fragment=moment)
-        page.wait_for_function("document.querySelector('video').readyState >= 2")
-        page.wait_for_function("!document.querySelector('video').seeking")
+        until(page, "document.querySelector('video').readyState >= 2")
+        until(page, "!document.querySelector('video').seeking")
         return page
 
     return opened
@@ -154,7 +163,7 @@ def test_the_address_names_the_moment(player):
     page = player("t=2.5")
     assert time_of(page) == pytest.approx(2.5, abs=0.01)
     page.evaluate("location.hash = 't=0:01.5'")
-    page.wait_for_function("Math.abs(document.querySelector('video').currentTime - 1.5) < 0.01")
+    until(page, "Math.abs(document.querySelector('video').currentTime - 1.5) < 0.01")
     assert page.evaluate("document.querySelector('video').paused")
 
 
@@ -170,7 +179,7 @@ def test_a_click_plays_the_moment(player, place, moment):
     page = player()
     address = page.locator(place).get_attribute("href")
     page.locator(place).click()
-    page.wait_for_function(f"document.querySelector('video').currentTime > {moment + 0.05}")
+    until(page, f"document.querySelector('video').currentTime > {moment + 0.05}")
     assert not page.evaluate("document.querySelector('video').paused")
     assert page.url.endswith(address)
     assert page.locator("#playhead").is_visible()
@@ -181,8 +190,8 @@ def test_a_click_on_the_timeline_plays_it(player):
     track = page.locator("[data-analyzer=words] .track")
     track.scroll_into_view_if_needed()
     track.click(position={"x": track.bounding_box()["width"] * 0.75, "y": 8})
-    page.wait_for_function("document.querySelector('video').currentTime > 3")
-    page.wait_for_function("document.getElementById('stage').classList.contains('docked')")
+    until(page, "document.querySelector('video').currentTime > 3")
+    until(page, "document.getElementById('stage').classList.contains('docked')")
     page.get_by_role("button", name="Close").click()
     assert page.evaluate("document.querySelector('video').paused")
 
@@ -207,7 +216,7 @@ def test_captions_show_words_as_they_are(player):
     page = player("t=3.2")
     assert page.locator("#captions").evaluate("picker => picker.selectedOptions[0].text") == "speech"
     shown = "[...document.querySelector('video').textTracks].filter(t => t.mode === 'showing').map(t => t.activeCues[0]"
-    page.wait_for_function(f"{shown}).length === 1")
+    until(page, f"{shown}).length === 1")
     assert page.evaluate(f"{shown}.getCueAsHTML().textContent)") == ["<b>Four"]
     page.locator("#captions").select_option("words")
     assert "plain words" in page.evaluate(f"{shown}.getCueAsHTML().textContent)")
@@ -220,6 +229,13 @@ def test_boxes_follow_what_moves_and_can_be_switched_off(player):
     length = page.evaluate("JSON.parse(document.getElementById('watched').textContent).duration")
     assert page.locator("#boxes b").inner_text().startswith("<script>alert")
     assert box_of(page) == pytest.approx([1.25 / (2 * length), 0.25], abs=0.005)
+    edges = page.evaluate("""() => ["#boxes i", "#boxes b", "#boxes"].flatMap((found) => {
+        const area = document.querySelector(found).getBoundingClientRect();
+        return [area.top, area.bottom];
+    })""")
+    box_top, _, name_top, name_bottom, area_top, _ = edges
+    assert name_bottom <= box_top + 1, "the name does not cover what it names"
+    assert name_top >= area_top
     page.get_by_role("checkbox", name="things").uncheck()
     assert page.locator("#boxes i").count() == 0
     page.locator("video").focus()
@@ -232,7 +248,7 @@ def test_keys(player):
 
     def press(key):
         page.keyboard.press(key)
-        page.wait_for_function("!document.querySelector('video').seeking")
+        until(page, "!document.querySelector('video').seeking")
         return time_of(page)
 
     assert press("j") == 0
@@ -245,13 +261,13 @@ def test_keys(player):
     press("c")
     assert page.locator("#captions").input_value() == "-1"
     press(" ")
-    page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+    until(page, "document.querySelector('video').currentTime > 0.1")
     press("k")
     assert page.evaluate("document.querySelector('video').paused")
     press("f")
-    page.wait_for_function("document.fullscreenElement?.id === 'stage'")
+    until(page, "document.fullscreenElement?.id === 'stage'")
     press("f")
-    page.wait_for_function("!document.fullscreenElement")
+    until(page, "!document.fullscreenElement")
 
 
 def test_keys_leave_fields_and_controls_alone(player):
@@ -410,7 +426,7 @@ def test_a_report_from_a_server_plays(home, chromium):
         thread.start()
         page = chromium.new_page()
         page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}/reports/{archive.two_shots}.html#t=3")
-        page.wait_for_function("document.querySelector('video').readyState >= 2")
+        until(page, "document.querySelector('video').readyState >= 2")
         assert time_of(page) == pytest.approx(3, abs=0.01)
         page.close()
         server.should_exit = True
@@ -420,5 +436,7 @@ def test_a_report_from_a_server_plays(home, chromium):
 def test_the_ui_says_what_a_check_found(webserver, chromium):
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{webserver}/assets/color_analysis/?view=checks")
+    page.get_by_text(re.compile("^1 (value|undefined of 1)")).first.wait_for(timeout=60_000)
+    page.get_by_text("plausible", exact=True).first.click()
     page.get_by_text("All of 1 videos passed").first.wait_for(timeout=60_000)
     page.close()

@@ -221,3 +221,10 @@ def test_words_are_marked_whatever_their_case_and_signs():
     ]
     assert pieces("plain", []) == [("plain", False)]
     assert pieces("", ["a"]) == []
+
+
+def test_before_a_question_the_page_says_what_is_searched(server):
+    _, page = asked(server)
+    assert "2 videos are searched" in page
+    assert '<a href="/?q=dog">dog</a>' in page
+    assert "2 videos are searched" not in asked(server, q="dog")[1]

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,12 @@ from vid_assets.cli.options import Disable, Only, Profile, names_in, use_profile
 if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
-    from rich.progress import Progress
 
     from resources.warehouse.resource import Warehouse
+    from vid_assets.cli.bar import AnswersBar
     from vid_assets.errors import MediaError
     from vid_assets.executor import Stop
+    from vid_assets.runs.progress import Progress
 
 Paths = Annotated[
     list[str],
@@ -67,13 +69,16 @@ def analyze_files(
     from resources.hosting.handle import PROFILE_TAG
     from resources.settings import settings
     from resources.warehouse.resource import Warehouse
-    from vid_assets.cli.console import complain, console, progress, say
+    from vid_assets.cli.bar import answers_bar
+    from vid_assets.cli.console import complain, console, say
     from vid_assets.cli.outcome import show_next_steps
     from vid_assets.executor import end_orphans
     from vid_assets.registry import computed, discover
     from vid_assets.runs.home import instance
+    from vid_assets.runs.progress import Progress
     from vid_assets.runs.signals import run_stoppable
     from vid_assets.settings import DISABLED_TAG, analyzers_named
+    from vid_assets.sql.progress import costs
     from vid_assets.sql.publish import publish
 
     analyzers_named(settings().disabled)
@@ -85,9 +90,12 @@ def analyze_files(
         publish(warehouse)
         for problem in problems:
             complain(str(problem), screen)
-        with instance() as dagster, progress(screen) as bar:
+        with closing(warehouse.connect()) as connection:
+            known = costs(connection)
+        with instance() as dagster, answers_bar(screen) as bar:
             end_orphans(dagster)
-            one = _Work(warehouse, dagster, screen, bar, stop, names, tags, everything=only is None)
+            progress = Progress(dict.fromkeys(names, len(files)), known, bar.advance)
+            one = _Work(warehouse, dagster, screen, bar, progress, stop, names, tags, everything=only is None)
             waiting = itertools.takewhile(lambda _: not stop.is_set, enumerate(files))
             good = [one.on(place, file, len(files)) for place, file in waiting]
         if len(files) + len(problems) > 1:
@@ -109,6 +117,7 @@ class _Work:
         instance: The Dagster instance.
         console: Console for the output.
         bar: The progress display.
+        progress: What it shows.
         stop: What may end the work.
         names: The analyzers that must answer.
         tags: Tags of every run.
@@ -120,7 +129,8 @@ class _Work:
         warehouse: "Warehouse",
         instance: "dg.DagsterInstance",
         console: "Console",
-        bar: "Progress",
+        bar: "AnswersBar",
+        progress: "Progress",
         stop: "Stop",
         names: Sequence[str],
         tags: dict[str, str],
@@ -128,9 +138,8 @@ class _Work:
         everything: bool,
     ) -> None:
         self.warehouse, self.instance, self.console, self.bar = warehouse, instance, console, bar
-        self.stop = stop
+        self.progress, self.stop = progress, stop
         self.names, self.tags, self.everything = names, tags, everything
-        self.task = bar.add_task("", total=None)
         self.shown: list[bool] = []
 
     def on(self, place: int, file: Path, count: int) -> bool:
@@ -139,37 +148,23 @@ class _Work:
         Returns:
             Whether nothing failed.
         """
-        from rich.markup import escape
-
-        from vid_assets.archive.partitions import partition_of
         from vid_assets.archive.register import register, reject
-        from vid_assets.cli.console import complain, one_line
+        from vid_assets.cli.console import complain
         from vid_assets.cli.outcome import show
-        from vid_assets.cli.running import PARTITION_TAG, followed, with_what_they_need
-        from vid_assets.defs.work import VIDEOS_TAG
         from vid_assets.errors import MediaError
-        from vid_assets.runs.execute import execute
 
-        before = place * len(self.names)
-        title = f"{place + 1}/{count} {file.name}" if count > 1 else file.name
-        self.bar.update(self.task, description=escape(one_line(title)), total=count * len(self.names), completed=before)
+        self.bar.name(f"{place + 1}/{count} {file.name}" if count > 1 else file.name)
+        if not place:
+            self.progress.begin()
+        start = time.perf_counter()
         try:
             video_id = register(file, self.warehouse, self.instance).video_id
         except MediaError as error:
             reject(file, error, self.warehouse)
             complain(str(error), self.console)
+            self.progress.over(dict.fromkeys(self.names, 1))
             return False
-        start = time.perf_counter()
-        selection = None if self.everything else with_what_they_need(self.names, video_id, self.warehouse)
-        partition = partition_of(self.warehouse, video_id)
-        tags = self.tags | {PARTITION_TAG: partition} | ({VIDEOS_TAG: video_id} if partition != video_id else {})
-        succeeded = followed(
-            video_id,
-            self.names,
-            self.warehouse,
-            lambda: execute(self.instance, tags, selection, self.stop),
-            lambda done: self.bar.update(self.task, completed=before + done),
-        )
+        succeeded = self._run(video_id)
         if self.stop.now.is_set():
             return False
         if not self.stop.is_set:
@@ -177,6 +172,22 @@ class _Work:
         spent_s = time.perf_counter() - start
         self.shown.append(show(video_id, file.name, spent_s, self.warehouse, self.console, self.names))
         return succeeded
+
+    def _run(self, video_id: str) -> bool:
+        """Return whether the run of a video succeeded."""
+        from vid_assets.archive.partitions import partition_of
+        from vid_assets.cli.running import PARTITION_TAG, with_what_they_need
+        from vid_assets.defs.work import VIDEOS_TAG
+        from vid_assets.pipeline.listening import listening
+        from vid_assets.runs.execute import execute
+
+        selection = None if self.everything else with_what_they_need(self.names, video_id, self.warehouse)
+        partition = partition_of(self.warehouse, video_id)
+        tags = self.tags | {PARTITION_TAG: partition} | ({VIDEOS_TAG: video_id} if partition != video_id else {})
+        with listening(self.progress.answered):
+            result = execute(self.instance, tags, selection, self.stop)
+        self.progress.over(dict.fromkeys(self.names, 1))
+        return result.success
 
     def _ensure_report(self, video_id: str) -> None:
         """Write the page if Dagster skipped it because an analyzer failed."""

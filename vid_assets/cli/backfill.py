@@ -17,17 +17,12 @@ def backfill(dry_run: DryRun = False, retry: Retry = False, wait: Wait = False) 
 
     Ctrl-C stops after the steps that run; a second one stops at once.
     """
-    from vid_assets.cli.console import complain, console, progress, say
+    from vid_assets.cli.bar import answers_bar
+    from vid_assets.cli.console import complain, console, say
     from vid_assets.runs.backfill import Backfill
 
     screen = console()
-    with progress(screen) as bar:
-        task = bar.add_task("answers", total=None, visible=False)
+    with answers_bar(screen) as bar:
         return Backfill(
-            lambda line: say(line, screen),
-            lambda line: complain(line, screen),
-            dry_run,
-            retry,
-            wait,
-            lambda done, whole: bar.update(task, completed=done, total=whole, visible=True),
+            lambda line: say(line, screen), lambda line: complain(line, screen), dry_run, retry, wait, bar.advance
         ).run()

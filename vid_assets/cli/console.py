@@ -1,7 +1,10 @@
 """Output of the commands: one line per problem, one bar per long task."""
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,7 +15,25 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console for the answer of a command, or for what is said beside it."""
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console(file=_own_copy(1 + stderr), stderr=stderr)
+
+
+@cache
+def _descriptor(number: int) -> TextIO:
+    return os.fdopen(os.dup(number), "w", buffering=1, encoding="utf-8", errors="replace")
+
+
+def _own_copy(number: int) -> TextIO | None:
+    """Return a stream that reaches the user during a run, when Dagster redirects those of the process to its logs.
+
+    Returns:
+        The stream; None for what ``sys.stdout`` or ``sys.stderr`` is at the time, if that is no longer the process's.
+    """
+    now, own = ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__))[number - 1]
+    if now is not own or own is None or own.closed:
+        return None
+    own.flush()
+    return _descriptor(number)
 
 
 def complain(line: str, console: "Console") -> None:
@@ -69,10 +90,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: "Cons
         # not printed with rich, which turns tabs into spaces
         console.file.writelines("\t".join(one_line(cell) for cell in row) + "\n" for row in (headings, *rows))
         return
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    shown = Table(*headings)
+    # in a narrow terminal, a truncated name could be that of another thing
+    shown = Table(Column(headings[0], no_wrap=True), *headings[1:])
     for row in rows:
         shown.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(shown)

@@ -89,15 +89,12 @@ def fetch(profile: str) -> list[str]:
 
 def show_hosts(console: "Console") -> None:
     """Print a table of the living model hosts."""
-    from rich.table import Column, Table
-
     from resources.hosting.local.hosts import LocalHosts
     from resources.settings import settings
+    from vid_assets.cli.console import say, table
 
-    # in a narrow terminal, a truncated name could be that of another model
-    table = Table(Column("model", no_wrap=True), "state", "since", "pid", "memory", "calls", "p50", "device")
-    for host in LocalHosts(settings().scratch.absolute()).standing():
-        table.add_row(
+    rows = [
+        (
             host.model,
             host.state if host.busy_s is None else f"busy {host.busy_s:.1f} s",
             f"{host.seconds:.0f} s",
@@ -107,4 +104,9 @@ def show_hosts(console: "Console") -> None:
             "" if host.p50_ms is None else f"{host.p50_ms:.0f} ms",
             host.device or "",
         )
-    console.print(table if table.row_count else "no model is loaded")
+        for host in LocalHosts(settings().scratch.absolute()).standing()
+    ]
+    if rows:
+        table(("model", "state", "since", "pid", "memory", "calls", "p50", "device"), rows, console)
+    else:
+        say("no model is loaded", console)

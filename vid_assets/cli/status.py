@@ -176,7 +176,8 @@ def left_to_do(remaining: Mapping[str, Any]) -> str:
         took = f"about {lasting(remaining['wall_s'])} at the pace so far"
     never = remaining["unknown"]
     rest = f", without {never} analyzers that have never run" if never and remaining["wall_s"] is not None else ""
-    return f"left to do: {remaining['videos']} videos{length}; {took}{rest}"
+    videos = f"{remaining['videos']} video{'' if remaining['videos'] == 1 else 's'}"
+    return f"left to do: {videos}{length}; {took}{rest}"
 
 
 def _show_video(video: str, warehouse: "Warehouse", console: "Console") -> int:

@@ -1,27 +1,41 @@
-"""The two asset checks of every asset, ``valid`` and ``plausible``, evaluated once per run for all of its videos.
+"""The asset checks, evaluated once per run for all of its videos.
 
-Each has several parts, such as ``schema`` and ``ranges``. A check without a partition is one row per run, however many
-videos the run has; its metadata names the videos that did not pass, each with its part and problem.
+``answered``, of every asset but the report: Dagster's partitions are materialized, failed or missing, and a video whose
+answer is ``undefined`` is materialized. This check warns of it, and names the videos without an answer. ``plausible``,
+and ``valid`` of the report, have several parts, such as ``coverage``. A check without a partition is one row per run,
+however many videos the run has; its metadata names the videos that did not pass, each with its part and problem.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
 from vid_assets.pipeline.checks import CHECKS, CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.outcome import Status
 
+ANSWERED = "answered"
 VALID, PLAUSIBLE = "valid", "plausible"
 # Up to release 0.2 each part was a check with a result for each video, and `prune` removes those.
 FORMER = frozenset({*CHECKS, *JUDGEMENTS, "complete", "reconstruction_score", "self_contained", "size"})
 # Bounds of a check's metadata, however many videos a run has: the run's log and `analyzer_runs` have the rest.
 VIDEOS_NAMED, LETTERS_EACH = 20, 300
 _SEVERITIES = {VALID: dg.AssetCheckSeverity.ERROR, PLAUSIBLE: dg.AssetCheckSeverity.WARN}
+_NO_ANSWER = (Status.UNDEFINED, Status.FAILED)
 _WORST = {"realtime_factor": max, "size": max, "covered": min, "reconstruction_score": min}
 
 Parts = Mapping[str, str]
 Outcomes = Mapping[str, Sequence[CheckOutcome]]
+
+
+class Answered(NamedTuple):
+    """How an asset answered for a video: see `vid_assets.pipeline.outcome.Outcome`."""
+
+    status: Status
+    reason: str
+    follows: bool
 
 
 def check_specs(asset: str, checks: Mapping[str, Parts]) -> list[dg.AssetCheckSpec]:
@@ -42,6 +56,54 @@ def check_specs(asset: str, checks: Mapping[str, Parts]) -> list[dg.AssetCheckSp
         )
         for name, parts in checks.items()
     ]
+
+
+def answered_spec(asset: str) -> dg.AssetCheckSpec:
+    """Return the check that warns of videos without an answer."""
+    parts = "\n".join(f"- `{part}`: {description}" for part, description in CHECKS.items())
+    return dg.AssetCheckSpec(
+        ANSWERED,
+        asset=asset,
+        description="Each video of the run has an answer: a value, or a justified `not_applicable`. An `undefined`"
+        " answer makes a warning, a failure an error; the result lists their reasons, which say what would mend it,"
+        f" and the videos.\n\nA table is written only if it passes:\n\n{parts}",
+    )
+
+
+def answered_result(asset: str, outcomes: Mapping[str, Answered]) -> dg.AssetCheckResult:
+    """Return the result of `answered_spec` over all videos of a run."""
+    without = {video_id: outcome for video_id, outcome in outcomes.items() if outcome.status in _NO_ANSWER}
+    itself = any(outcome.status is Status.FAILED and not outcome.follows for outcome in without.values())
+    told = _counted(outcomes)
+    if without:
+        first = next(iter(without.values())).reason
+        told = f"{_counted(without)} of {len(outcomes)}: {first[:LETTERS_EACH]}"
+    return dg.AssetCheckResult(
+        check_name=ANSWERED,
+        asset_key=asset,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.ERROR if itself else dg.AssetCheckSeverity.WARN,
+        description=told or "No video of this run was due",
+        metadata=_reasons(without),
+    )
+
+
+def _counted(outcomes: Mapping[str, Answered]) -> str:
+    counts = Counter(str(outcome.status) for outcome in outcomes.values())
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def _reasons(without: Mapping[str, Answered]) -> dict[str, str]:
+    """Return the videos of each reason, at most `VIDEOS_NAMED` of all. A table would take twice the space."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for video_id, outcome in list(without.items())[:VIDEOS_NAMED]:
+        groups.setdefault((str(outcome.status), outcome.reason[:LETTERS_EACH]), []).append(video_id)
+    numbers = Counter[str]()
+    told: dict[str, str] = {}
+    for (status, reason), videos in groups.items():
+        numbers[status] += 1
+        told[f"{status}_{numbers[status]}"] = f"{', '.join(videos)}: {reason}"
+    return told
 
 
 def check_results(asset: str, checks: Mapping[str, Parts], outcomes: Outcomes) -> Iterator[dg.AssetCheckResult]:

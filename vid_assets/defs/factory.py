@@ -16,14 +16,23 @@ from resources.warehouse.records import VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
-from vid_assets.defs.checks import PLAUSIBLE, VALID, Parts, check_results, check_specs
+from vid_assets.defs.checks import (
+    PLAUSIBLE,
+    Answered,
+    Parts,
+    answered_result,
+    answered_spec,
+    check_results,
+    check_specs,
+)
 from vid_assets.defs.wanted import VIDEOS_VERSION
 from vid_assets.defs.work import Outcomes, deliver, tell_failed, work_of
 from vid_assets.executor import cancelled
 from vid_assets.media.sandbox import latest_protection
 from vid_assets.pipeline.analyze import analyze, probe
-from vid_assets.pipeline.checks import CHECKS, CheckOutcome
+from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import JUDGEMENTS
+from vid_assets.pipeline.listening import tell_answer
 from vid_assets.pipeline.outcome import Outcome, Run, Status
 from vid_assets.pipeline.provenance import UNAVAILABLE, archive_version, code_version, model_version, videos_version
 from vid_assets.report.previews import keep_preview
@@ -31,7 +40,7 @@ from vid_assets.sql.publish import publish
 
 OWNERS = ("team:video-analysis",)
 DECODE_POOL = "decode"
-ANALYZER_CHECKS: Mapping[str, Parts] = {VALID: CHECKS, PLAUSIBLE: JUDGEMENTS}
+ANALYZER_CHECKS: Mapping[str, Parts] = {PLAUSIBLE: JUDGEMENTS}
 # Several videos share one run because starting a run costs more than a short video's analysis. A bad video fails alone.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=10)
 
@@ -139,7 +148,7 @@ def _asset(
     @dg.multi_asset(
         name=spec.key.to_python_identifier(),
         specs=[spec],
-        check_specs=check_specs(name, checks),
+        check_specs=[answered_spec(name), *check_specs(name, checks)],
         backfill_policy=BACKFILL_POLICY,
         required_resource_keys={"warehouse", "settings", "media", *((resource,) if resource else ())},
         pool=pool,
@@ -149,12 +158,15 @@ def _asset(
         run, reports = _run(context), Path(context.resources.settings.reports)
         todo, everything = work_of(context), own is not None and own(context, run)
         outcomes: dict[str, Outcomes] = {}
+        answers: dict[str, Answered] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}
         itself: list[str] = []
         for partition in context.partition_keys:
             found = outcomes[partition] = Outcomes()
             for video_id in todo.of(partition, name, everything=everything):
                 outcome = work(context, video_id, run)
+                tell_answer(name)
+                answers[video_id] = Answered(outcome.status, outcome.reason, outcome.follows)
                 checked[video_id] = outcome.checks
                 if outcome.status is Status.FAILED:
                     found.failed[video_id] = outcome.reason
@@ -163,7 +175,8 @@ def _asset(
                 else:
                     found.done[video_id] = _metadata(outcome)
                     _keep_preview(context, outcome, reports, name, video_id)
-        tell_failed(context, name, itself, len(checked))
+        tell_failed(context, name, itself, len(answers))
+        yield answered_result(name, answers)
         yield from check_results(name, checks, checked)
         deliver(context, outcomes)
         yield dg.MaterializeResult(spec.key)

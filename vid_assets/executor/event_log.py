@@ -46,6 +46,8 @@ _FULFILLED = """
         )
     )"""
 
+_UNCHECKED = "DELETE FROM asset_check_executions WHERE run_id = :run_id AND execution_status = 'PLANNED'"
+
 
 def drop_fulfilled_plans(instance: dg.DagsterInstance, run_id: str) -> None:
     """Remove what a run planned and then did from the event log: a row per asset and partition, stored twice.
@@ -53,8 +55,11 @@ def drop_fulfilled_plans(instance: dg.DagsterInstance, run_id: str) -> None:
     While the run works, these rows make its partitions in progress, and afterwards those that it did not materialize
     failed. Once the partition is materialized they mean nothing. Dagster can write one row per asset instead
     (``DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS``), but then no partition is ever in progress or failed, in the
-    UI and for automation conditions. The plans of checks are also in the table of check executions, which is what is
-    read.
+    UI and for automation conditions.
+
+    The plans of checks are also in the table of check executions, which is what is read. The plan of
+    a check whose step was skipped goes, too: the UI would show the check as failed, without a reason, and hide its last
+    result.
     """
     import sqlalchemy.exc
 
@@ -66,6 +71,8 @@ def drop_fulfilled_plans(instance: dg.DagsterInstance, run_id: str) -> None:
         for connection in (storage.index_connection(), storage.run_connection(run_id)):
             with connection as opened:
                 opened.execute(sqlalchemy.text(_FULFILLED), {"run_id": run_id})
+        with storage.index_connection() as opened:
+            opened.execute(sqlalchemy.text(_UNCHECKED), {"run_id": run_id})
         if has_file_per_run(storage):
             compact(storage, run_id)
 

@@ -17,7 +17,7 @@ from vid_assets.contract import Analyzer, Video
 from vid_assets.pipeline.checks import CheckOutcome
 
 JUDGEMENTS: dict[str, str] = {
-    "answered": "The analyzer gave a value, or a reason why there is none; it did not fail.",
+    "justified": "Where there is no value, there is a reason.",
     "coverage": "The rows span as much of the video as the analyzer declares.",
     "realtime_factor": "Computing took no longer than the analyzer's budget.",
     "regression": "Computing took no more than three times the analyzer's median over the last fifty videos.",
@@ -48,7 +48,7 @@ def judge(
     usual = median(before) if len(before) >= FEWEST_BEFORE else None
     over_budget = (f"took {compute_s:.2f} s, the budget is {allowed_s:.2f} s",) if compute_s > allowed_s else ()
     return [
-        CheckOutcome("answered", _answered(record)),
+        CheckOutcome("justified", _justified(record)),
         CheckOutcome("coverage", _coverage(analyzer, record, covered), _known(covered=covered)),
         CheckOutcome(
             "realtime_factor", over_budget, _known(realtime_factor=factor, compute_s=compute_s, budget_s=allowed_s)
@@ -102,9 +102,7 @@ def paces_before(warehouse_path: str, run_id: str) -> dict[str, list[float]]:
     return dict(values.collect().iter_rows())
 
 
-def _answered(record: Mapping[str, Any]) -> tuple[str, ...]:
-    if record["status"] == "failed":
-        return (f"failed: {record['reason']}",)
+def _justified(record: Mapping[str, Any]) -> tuple[str, ...]:
     return () if record["status"] == "value" or record["reason"] else (f"{record['status']} without a reason",)
 
 

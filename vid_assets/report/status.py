@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.fs import write_atomically
 from resources.warehouse.records import STATUSES
-from vid_assets.report.index import STATUS
+from vid_assets.report.index import INDEX, STATUS, write_index
 from vid_assets.report.page import environment
 
 
@@ -35,5 +35,8 @@ def write_status(reports: Path, facts: Mapping[str, Any], left: str, hosts: Sequ
         at=datetime.now(UTC),
     )  # fmt: skip
     reports.mkdir(parents=True, exist_ok=True)
+    is_new = not (reports / STATUS).exists()
     write_atomically(reports / STATUS, html)
+    if is_new and (reports / INDEX).exists():
+        write_index(reports)  # which links the page
     return reports / STATUS

@@ -6,7 +6,8 @@ signal number if a signal ended it. A wrong setting raises an error, for which t
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,19 +26,22 @@ from vid_assets.archive.partitions import members, partition_keys
 from vid_assets.archive.plan import ATTEMPTS, Batch, GivenUp
 from vid_assets.archive.register import TakenIn, take_in
 from vid_assets.archive.scan import Archive
-from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of
+from vid_assets.defs.automation import hopeless, planned, selection_of, tags_of, under_way
+from vid_assets.defs.report import REPORT
 from vid_assets.defs.wanted import dependencies
 from vid_assets.defs.work import RETRY_TAG
 from vid_assets.disk import check, explained
 from vid_assets.errors import FolderError, MediaError, SettingsError, VidAssetsError
 from vid_assets.executor import Stop, end_orphans
 from vid_assets.media.paths import name_of, readable, shown
+from vid_assets.pipeline.listening import listening
 from vid_assets.pipeline.records import records_of
 from vid_assets.runs.execute import execute
 from vid_assets.runs.home import dagster_home
 from vid_assets.runs.home import instance as dagster_instance
+from vid_assets.runs.progress import Advance, Progress
 from vid_assets.runs.signals import run_stoppable
-from vid_assets.sql.progress import unanswered
+from vid_assets.sql.progress import costs, unanswered
 from vid_assets.sql.publish import publish
 
 FINE, FAILED = 0, 1
@@ -45,10 +49,9 @@ SETTLE_S = 30.0
 ROOM_POLL_S = 5.0
 TOLD = 20
 Tell = Callable[[str], None]
-Advance = Callable[[int, int], None]
 
 
-def _nowhere(_done: int, _all: int) -> None:
+def _nowhere(_share: float, _given: int, _planned: int) -> None:
     """Show no progress."""
 
 
@@ -62,7 +65,7 @@ class Backfill:
         dry_run: Whether only to print what would run; files are registered anyway.
         retry: Whether to retry what was given up.
         wait: Whether to wait for another running backfill, and for room on a full disk.
-        advance: Receives how many answers have been given, and how many the runs will give.
+        advance: Receives how far the runs are: see `Progress`.
         stop: What may end it; set by `run`.
     """
 
@@ -153,7 +156,11 @@ class Backfill:
         if made and not self.dry_run:
             self._tell_unanswered(warehouse)
         if not made:
-            self.tell(f"Nothing {'else ' if left else ''}is missing, failed or out of date.")
+            busy = under_way(instance, partition_keys(instance))
+            also = "else " if left or busy else ""
+            if busy:
+                self.tell(f"Being analysed by other runs: {_count(busy, 'partition')}.")
+            self.tell(f"Nothing {also}is missing, failed or out of date.")
         return FAILED if failed or refused else FINE
 
     def _tell_unanswered(self, warehouse: Warehouse) -> None:
@@ -263,8 +270,9 @@ class _Runs:
         """
         order = partition_keys(self.instance)
         places = {key: place for place, key in enumerate(order)}
-        done, answered = 0, 0
-        whole = sum(batch.videos * len(batch.assets) for batch in made)
+        done, progress = 0, self._progress(made)
+        if made and not self.backfill.dry_run:
+            progress.begin()
         try:
             for place, batch in enumerate(made):
                 if self.backfill.stop.soon.is_set():
@@ -278,13 +286,17 @@ class _Runs:
                 if not self.backfill.dry_run:
                     self.backfill.await_room()
                     keys = order[places[batch.first] : places[batch.last] + 1]
-                    self._run(batch, keys)
+                    with listening(progress.answered):
+                        self._run(batch, keys)
                     done += batch.videos
-                    answered += batch.videos * len(batch.assets)
-                    self.backfill.advance(answered, whole)
+                    progress.over(_answers([batch]))
         finally:
             self._tell(done)
         return len(self.failed)
+
+    def _progress(self, made: Sequence[Batch]) -> Progress:
+        with closing(self.warehouse.connect()) as connection:
+            return Progress(_answers(made), costs(connection), self.backfill.advance)
 
     def _run(self, batch: Batch, keys: Sequence[str]) -> None:
         began = datetime.now(UTC)
@@ -306,6 +318,14 @@ class _Runs:
         if done:
             bad = f", {len(self.failed)} of them failed, at least in part" if self.failed else ""
             self.backfill.tell(f"{_count(done, 'video')} done{bad}.")
+
+
+def _answers(batches: Sequence[Batch]) -> Counter[str]:
+    """Return how many answers each asset gives in these runs; the page of a video is none."""
+    answers = Counter[str]()
+    for batch in batches:
+        answers.update(dict.fromkeys(batch.assets - {REPORT}, batch.videos))
+    return answers
 
 
 def failures(warehouse: Warehouse, keys: Sequence[str], since: datetime) -> dict[str, str]:
@@ -352,6 +372,6 @@ def _why_a_run_failed(result: dg.JobExecutionResult) -> str:
     return (ended or ["it failed without a reason"])[-1] or "see its log in the UI"
 
 
-def _count(items: Sequence[object] | int, what: str) -> str:
+def _count(items: Collection[object] | int, what: str) -> str:
     count = items if isinstance(items, int) else len(items)
     return f"{count} {what}{'' if count == 1 else 's'}"

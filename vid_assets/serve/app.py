@@ -25,7 +25,7 @@ from resources.warehouse.records import VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets import report
 from vid_assets.errors import SettingsError, VidAssetsError
-from vid_assets.report.index import THUMBS
+from vid_assets.report.index import INDEX, STATUS, THUMBS
 from vid_assets.report.media import MEDIA, media
 from vid_assets.report.page import clock
 from vid_assets.search.facets import Facets
@@ -114,7 +114,8 @@ def search_page(request: Request, *, warehouse: Warehouse, reports: Path) -> Res
         problem=problem,
         notes=notes,
         more=more_of(given, more),
-        reports=(reports / "index.html").is_file(),
+        reports=(reports / INDEX).is_file(),
+        state=(reports / STATUS).is_file(),
     )  # fmt: skip
     return HTMLResponse(html, status)
 
@@ -242,14 +243,16 @@ def pieces(text: str, words: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 @lru_cache(maxsize=1)
-def choices(path: str, _minute: int) -> dict[str, list[str]]:
-    """Return what can be chosen: analyzers that find moments, languages and labels of the archive."""
+def choices(path: str, _minute: int) -> dict[str, Any]:
+    """Return what can be chosen: analyzers that find moments, languages and labels of the archive; and its videos."""
     with Warehouse(path=path).connect() as connection:
         analyzers = "SELECT name FROM analyzers UNION SELECT name FROM texts ORDER BY 1"
         languages = "SELECT DISTINCT language FROM speech_transcription WHERE language IS NOT NULL ORDER BY 1"
         labels = "SELECT label FROM object_detection GROUP BY label ORDER BY count(*) DESC LIMIT 200"
         queries = {"analyzer": analyzers, "language": languages, "label": labels}
-        return {name: [text for (text,) in connection.execute(sql).fetchall()] for name, sql in queries.items()}
+        found = {name: [text for (text,) in connection.execute(sql).fetchall()] for name, sql in queries.items()}
+        (videos,) = connection.execute("SELECT count(*) FROM videos").fetchone() or (0,)
+        return found | {"videos": videos}
 
 
 @cache

@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resources.warehouse.records import VIDEOS
+from vid_assets.registry import computed
+
 if TYPE_CHECKING:
     import duckdb
 
+# Decoding has no budget; this is what it takes on two cores.
+_DECODE_COST = 0.05
+_COSTS = "SELECT analyzer, realtime_factor FROM realtime_factor_by_analyzer WHERE realtime_factor > 0"
 _UNANSWERED = "SELECT analyzer, status, videos, reason FROM unanswered LIMIT $1"
 _REMAINING = """
 SELECT coalesce(max(videos), 0), coalesce(max(video_s), 0), sum(busy_s) * (
@@ -50,6 +56,12 @@ def remaining(connection: "duckdb.DuckDBPyConnection") -> Remaining:
     found = connection.execute(_REMAINING).fetchone()
     assert found is not None
     return Remaining(*found)
+
+
+def costs(connection: "duckdb.DuckDBPyConnection") -> dict[str, float]:
+    """Return the seconds that each asset takes for a second of video: at its pace so far, or else its budget."""
+    budgets = {VIDEOS.name: _DECODE_COST} | {analyzer.name: analyzer.budget for analyzer in computed()}
+    return budgets | dict(connection.execute(_COSTS).fetchall())
 
 
 def lasting(seconds: float) -> str:

@@ -75,36 +75,39 @@ LEFT JOIN (SELECT video_id, analyzer, status FROM analyzer_runs) AS run
 LEFT JOIN realtime_factor_by_analyzer AS pace ON pace.analyzer = analyzers.name
 WHERE run.status IS NULL OR run.status = 'failed' GROUP BY analyzers.name ORDER BY analyzers.name"""
 
+# An argument may be a column of the query around a macro. Where a table of the macro has a column of that name, DuckDB
+# takes that one, and `video_id = video` would hold for every row. So arguments are compared with renamed columns, or
+# named in `asked`, where no table is.
 MACROS = (
-    "CREATE MACRO timeline(video) AS TABLE SELECT start_s, end_s, analyzer, kind, text, confidence FROM events "
-    "WHERE video_id = video ORDER BY start_s, analyzer, end_s",
+    """CREATE MACRO timeline(video) AS TABLE
+SELECT start_s, end_s, analyzer, kind, text, confidence
+FROM (SELECT video_id AS happens_in, * EXCLUDE (video_id) FROM events)
+WHERE happens_in = video ORDER BY start_s, analyzer, end_s""",
     # a number that only tells things apart may be another one without the thing being another
     """CREATE MACRO compare(which, digest_a, digest_b) AS TABLE
-WITH kept AS (
+WITH asked AS (SELECT which AS asked_analyzer, digest_a AS asked_a, digest_b AS asked_b), kept AS (
     SELECT * REPLACE (list_transform(answer, lambda row:
         regexp_replace(row, '"(track|product|shot|scene)":[0-9]+,', '', 'g')) AS answer)
-    FROM kept_answers WHERE analyzer = which
-), a AS (SELECT * FROM kept WHERE starts_with(code_version, digest_a)),
-    b AS (SELECT * FROM kept WHERE starts_with(code_version, digest_b))
+    FROM kept_answers JOIN asked ON analyzer = asked_analyzer
+), a AS (SELECT * FROM kept WHERE starts_with(code_version, asked_a)),
+    b AS (SELECT * FROM kept WHERE starts_with(code_version, asked_b))
 SELECT video_id, a.status AS status_a, b.status AS status_b, len(a.answer) AS rows_a, len(b.answer) AS rows_b,
     coalesce(len(list_intersect(a.answer, b.answer)), 0) AS same_rows, a.compute_s AS compute_s_a,
     b.compute_s AS compute_s_b, a.reason AS reason_a, b.reason AS reason_b
 FROM a FULL JOIN b USING (video_id) ORDER BY video_id""",
     """CREATE MACRO clips(what, source := '', gap_s := 1.0) AS TABLE
-WITH hits AS (
-    SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s FROM events
-    WHERE (contains(lower(kind), lower(what)) OR contains(lower(text), lower(what)))
-        AND (source IS NULL OR source = '' OR analyzer = source)
+WITH asked AS (SELECT lower(what) AS asked_what, coalesce(source, '') AS asked_of, gap_s AS asked_gap_s), hits AS (
+    SELECT video_id, start_s, coalesce(end_s, start_s) AS end_s, asked_gap_s FROM events, asked
+    WHERE (contains(lower(kind), asked_what) OR contains(lower(text), asked_what)) AND asked_of IN ('', analyzer)
 ), apart AS (
     SELECT *, start_s - max(end_s) OVER (PARTITION BY video_id ORDER BY start_s, end_s
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS since FROM hits
 ), numbered AS (
-    SELECT *, sum(CASE WHEN since IS NULL OR since > gap_s THEN 1 ELSE 0 END)
+    SELECT *, sum(CASE WHEN since IS NULL OR since > asked_gap_s THEN 1 ELSE 0 END)
         OVER (PARTITION BY video_id ORDER BY start_s, end_s) AS clip FROM apart
 )
 SELECT video_id, min(start_s) AS start_s, max(end_s) AS end_s, count(*) AS events FROM numbered
 GROUP BY video_id, clip ORDER BY video_id, start_s""",
-    # the column has another name, so that the argument may be a column video_id of the query around it
     """CREATE MACRO phrases(video) AS TABLE
 SELECT row_number() OVER (ORDER BY min(start_s), segment) AS number, min(start_s) AS start_s, max(end_s) AS end_s,
     string_agg(trim(word), ' ' ORDER BY start_s) AS text
@@ -121,19 +124,21 @@ SELECT 'WEBVTT' || chr(10) || chr(10) || string_agg(timecode(start_s) || ' --> '
     || replace(replace(replace(text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || chr(10), chr(10) ORDER BY number)
 FROM phrases(video))""",
     """CREATE MACRO similar_shots(video, at_s, bits := 8) AS TABLE
-WITH mine AS (
-    SELECT phash FROM shots WHERE video_id = video AND start_s <= at_s AND phash IS NOT NULL
-    ORDER BY start_s DESC LIMIT 1
+WITH asked AS (SELECT video AS asked_video, at_s AS asked_s, bits AS asked_bits), mine AS (
+    SELECT phash, asked.* FROM shots JOIN asked ON video_id = asked_video
+    WHERE start_s <= asked_s AND phash IS NOT NULL ORDER BY start_s DESC LIMIT 1
 )
 SELECT video_id, start_s, end_s, time_s, bit_count(xor(mine.phash, shots.phash)) AS differing_bits
-FROM mine JOIN shots ON bit_count(xor(mine.phash, shots.phash)) <= bits
-WHERE video_id <> video OR at_s < start_s OR at_s >= end_s ORDER BY differing_bits, video_id, start_s""",
+FROM mine JOIN shots ON bit_count(xor(mine.phash, shots.phash)) <= asked_bits
+WHERE video_id <> asked_video OR asked_s < start_s OR asked_s >= end_s ORDER BY differing_bits, video_id, start_s""",
     """CREATE MACRO similar_videos(video, bits := 8) AS TABLE
-WITH mine AS (
-    SELECT shot, end_s - start_s AS length_s, phash FROM shots WHERE video_id = video AND phash IS NOT NULL
+WITH asked AS (SELECT video AS asked_video, bits AS asked_bits), mine AS (
+    SELECT shot, end_s - start_s AS length_s, phash, asked.* FROM shots JOIN asked ON video_id = asked_video
+    WHERE phash IS NOT NULL
 ), again AS (
     SELECT DISTINCT other.video_id AS video_id, mine.shot AS shot, mine.length_s AS length_s
-    FROM mine JOIN shots AS other ON bit_count(xor(mine.phash, other.phash)) <= bits WHERE other.video_id <> video
+    FROM mine JOIN shots AS other ON bit_count(xor(mine.phash, other.phash)) <= asked_bits
+    WHERE other.video_id <> asked_video
 )
 SELECT video_id, sum(length_s) / (SELECT sum(length_s) FROM mine) AS share, count(*) AS shots
 FROM again GROUP BY video_id ORDER BY share DESC, video_id""",

@@ -142,10 +142,12 @@ function overlay(watched, video, stage) {
     }
     return rows;
   };
+  let above = 1000; // in thousandths of the height: boxes from there on have room for a name over them
   const fit = () => {
     const wide = video.videoWidth || 16, tall = video.videoHeight || 9;
     const scale = Math.min(stage.clientWidth / wide, stage.clientHeight / tall);
     const width = wide * scale, height = tall * scale;
+    above = 1000 * 22 / height;
     Object.assign(area.style, {
       width: `${width}px`, height: `${height}px`,
       left: `${(stage.clientWidth - width) / 2}px`, top: `${(stage.clientHeight - height) / 2}px`,
@@ -158,7 +160,8 @@ function overlay(watched, video, stage) {
     drawn = at;
     area.replaceChildren(...layers.filter(({ box }) => box.checked).flatMap((layer) => found(layer, at).map((row) => {
       const [left, top, width, height] = placed(layer, row, at), box = document.createElement("i"), text = layer.labels[layer.boxes[8 * row + 2]];
-      box.className = `on${layer.hue}`;
+      // the name is over the box, not over what it names
+      box.className = `on${layer.hue}${top >= above ? " roomy" : ""}`;
       Object.assign(box.style, { left: `${left / 10}%`, top: `${top / 10}%`, width: `${width / 10}%`, height: `${height / 10}%` });
       if (text) box.append(Object.assign(document.createElement("b"), { textContent: text }));
       return box;
