@@ -1,13 +1,27 @@
 """Lines of text in real clips, by ours and by RapidOCR on one picture per second, against labels made by hand."""
 
-from evaluation._footage import Clip, clips_with
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from evaluation._footage import Clip, clips_with, folder
 from evaluation._models import model
 from evaluation._reading import ALIKE, Counting, Row, alike, letters, plain
 from evaluation.figure import Calibration, Figure
 from resources.tasks.text import TEXT
 from vid_assets.analyzers.text_overlay import run
+from vid_assets.media import identify, open_media
 
 SLACK_S = 1.0  # a fading line may be read that much before and after it is labelled
+
+
+@cache
+def lines_of(path: Path) -> pl.DataFrame:
+    """What ours reads in a clip; read once for all who ask."""
+    media = open_media(path, identify(path).video_id, folder() / "scratch")
+    assert media.frames is not None
+    return run(media.video, media.frames, model(TEXT))
 
 
 def there(row: Row, start: float, end: float) -> bool:
@@ -42,7 +56,7 @@ def of_footage() -> list[Figure | Calibration]:
     for clip, media in clips_with("texts"):
         if media.frames is None:
             continue
-        rows = list(run(media.video, media.frames, model(TEXT)).iter_rows(named=True))
+        rows = list(lines_of(clip.path).iter_rows(named=True))
         peer = plain(media.video, media.frames, Counting())
         lines += len(clip.texts or ())
         own += sum(found(rows, line) for line in clip.texts or ())

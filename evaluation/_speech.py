@@ -1,8 +1,8 @@
 """Real speech in which it is known where each word is: the phrases of a recording, cut out and put together anew.
 
 The recording is the demo's. Its phrases are parted at pauses; where they begin and end is told by the level alone, 10
-dB above that of its pauses, but for one whose last sound is fainter. Where the words within a phrase meet was read off the spectrogram (bursts, closures,
-friction, formants), to about 0.03 s. No speech model had a part in either.
+dB above that of its pauses, but for one whose last sound is fainter. Where the words within a phrase meet was read off
+the spectrogram (bursts, closures, friction, formants), to about 0.03 s. No speech model had a part in either.
 """
 
 from dataclasses import dataclass

@@ -15,8 +15,8 @@ into the camera. A video without faces gives an empty table.
 
 Two pictures per second show closed eyes, but not the blink rate. Faces below about a tenth of the picture's height, in
 profile or half hidden are missed. On small faces the irises and the gaze are off by 10 degrees and more. Reflecting
-glasses hide the irises, and the table does not mark this. Drawn faces and animals count if they look enough like human faces; few do with the default score of
-0.7, below which almost all boxes on footage are no faces.
+glasses hide the irises, and the table does not mark this. Drawn faces and animals count if they look enough like human
+faces. Few do at the default score: below 0.7, all boxes on labelled footage but one are no faces.
 """
 
 from typing import NamedTuple

@@ -5,14 +5,17 @@ electronics, household devices, sports gear, books, toys. Vehicles, furniture, f
 count, even if they are advertised. The analyzer combines two sources: the tracks of `object_detection` with such a
 class, and the results of the product finder in one picture per four seconds. A find inside a track's box, or within a
 second of it while the track lasts, belongs to that track and gives it the finder's name. Other finds are joined as in
-`measures.tracking`, within a shot. A track seen in only one picture counts only if the finder also saw it. What fills the whole picture does not count.
+`measures.tracking`, within a shot. A track seen in only one picture counts only if the finder also saw it. What fills
+the whole picture does not count.
 
 Brand is the text of `text_overlay` lines that stay on the product: at least six tenths of the line lie on its box in
 three quarters of its pictures that show the line, and the product is there for at least half of the line's time. So a
 caption that a product passes below is no brand. What a screen or a clock shows is none either, and a line needs two
-letters. Text is not checked against brand names: a price on a product counts, and a logo without letters does not. The finder misses things that appear between its pictures and whose class `object_detection` does not
-know. In profile ``offline`` both use the same small network. It knows three dozen kinds of goods, but no packages or
-cosmetics. It finds about half of the cups that are half as tall as the picture, and few of those a fifth as tall.
+letters. Text is not checked against brand names: a price on a product counts, and a logo without letters does not.
+
+The finder misses things that appear between its pictures and whose class `object_detection` does not know. In profile
+``offline`` both use the same small network. It knows three dozen kinds of goods, but no packages or cosmetics. It finds
+about half of the cups that are half as tall as the picture, and few of those a fifth as tall.
 """
 
 from dataclasses import dataclass, field
