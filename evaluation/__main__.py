@@ -1,4 +1,4 @@
-"""``make accuracy``: measures every analyzer on generated clips and writes ``docs/accuracy.md``.
+"""``make accuracy``: measures every analyzer on generated and real clips and writes ``docs/accuracy.md``.
 
 Each file of this folder that is named after an analyzer measures that one; what begins with an underscore, and
 ``figure.py``, they share.
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from vid_assets.errors import VidAssetsError
 from vid_assets.registry import discover
 
@@ -24,15 +24,16 @@ FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parent / "docs" / "accuracy.md"
 SHARED = "figure"
 HEADINGS = ("analyzer", "measure", "value", "bound", "unit", "cases", "met")
+WORTH = ("analyzer", "answers", "confidence", "cases", "mean confidence", "right")
 
 INTRODUCTION = """\
 # How right the analyzers are
 
-The inputs are generated pictures, sound and tables. The script that makes them knows their exact truth, and draws them
-from the seed. A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number
-of cases. These figures say nothing about what a generated clip cannot show, such as the faces and voices of real
-people. Rows that begin with `footage:` are of real clips, labelled by hand in `evaluation/real/`; pip fetches the
-clips, and the programs to compare with. The docstring of each analyzer says what it cannot do.
+A row is one figure: what was measured, its bound, its unit (`1` is a share or a ratio), and the number of cases. Most
+inputs are generated pictures, sound and tables. The script that makes them knows their exact truth, and draws them from
+the seed. Rows that begin with `footage:` are of real clips and photographs, labelled by hand in
+`evaluation/real/clips.toml`; pip fetches them, and the programs to compare with. They do not depend on the seed. The
+docstring of each analyzer says what it cannot do.
 
 ```console
 $ make accuracy SEED={seed}
@@ -42,6 +43,13 @@ This command measures everything again and writes this file. Another seed draws 
 The exit code is 1 if a bound is missed. Each row comes from `evaluation/<analyzer>.py`.
 
 Seed {seed}, {day}: {met} of {count} figures of {analyzers} analyzers within their bounds.
+"""
+
+CALIBRATIONS = """
+## What a confidence is worth
+
+How often an answer on real clips is right, by the confidence that it carries. The expected calibration error above is
+the mean distance between the last two columns, weighted by the cases. Objects, goods and faces are counted by track.
 """
 
 
@@ -67,13 +75,14 @@ def check_modules(measured: Iterable[str], known: Iterable[str]) -> None:
         raise AccuracyError("evaluation", f"no analyzers: {', '.join(strange)}", "name modules after analyzers")
 
 
-def measure(name: str, seed: int) -> list[Figure]:
+def measure(name: str, seed: int) -> list[Figure | Calibration]:
     """What the module of this analyzer answers.
 
     Raises:
         AccuracyError: It answers nothing, speaks of another analyzer, or gives a figure without cases or bound.
     """
-    figures: list[Figure] = importlib.import_module(f"evaluation.{name}").measure(seed)
+    measured: list[Figure | Calibration] = importlib.import_module(f"evaluation.{name}").measure(seed)
+    figures = [one for one in measured if isinstance(one, Figure)]
     if not figures:
         raise AccuracyError(name, "it has no figures", "measure something")
     for figure in figures:
@@ -81,7 +90,7 @@ def measure(name: str, seed: int) -> list[Figure]:
             raise AccuracyError(name, f"a figure of {figure.analyzer!r}", "speak of the module's own analyzer")
         if not figure.cases or (figure.at_least is None and figure.at_most is None):
             raise AccuracyError(name, f"{figure.what!r} has no cases or no bound", "give it both")
-    return figures
+    return measured
 
 
 def bound(figure: Figure) -> str:
@@ -98,35 +107,67 @@ def row(figure: Figure) -> tuple[str, ...]:
     return figure.analyzer, figure.what, value, bound(figure), figure.unit, str(figure.cases), met
 
 
-def document(figures: Sequence[Figure], seed: int, day: date) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+
+
+def worth(calibrations: Iterable[Calibration]) -> list[tuple[str, ...]]:
+    """A row for each range of confidence: its cells, in the order of `WORTH`."""
+    return [
+        (one.analyzer, one.what, f"{part.low:g} to {part.high:g}", str(part.answers), f"{part.confidence:.2f}",
+         f"{part.right:.2f}")
+        for one in calibrations
+        for part in one.bins()
+    ]  # fmt: skip
+
+
+def document(measured: Sequence[Figure | Calibration], seed: int, day: date) -> str:
     """The text of ``docs/accuracy.md``."""
+    figures, calibrations = parted(measured)
     met, analyzers = sum(figure.met for figure in figures), len({figure.analyzer for figure in figures})
     head = INTRODUCTION.format(seed=seed, day=day.isoformat(), met=met, count=len(figures), analyzers=analyzers)
-    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *map(row, figures)]
-    return "\n".join([head, *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines), ""])
+    lines = [head, *table(HEADINGS, map(row, figures))]
+    if calibrations:
+        lines += [CALIBRATIONS, *table(WORTH, worth(calibrations))]
+    return "\n".join([*lines, ""])
 
 
-def measure_all(names: Sequence[str], seed: int, console: Console) -> list[Figure]:
+def parted(measured: Iterable[Figure | Calibration]) -> tuple[list[Figure], list[Calibration]]:
+    """Figures and calibrations, each in their order."""
+    measured = list(measured)
+    figures = [one for one in measured if isinstance(one, Figure)]
+    return figures, [one for one in measured if isinstance(one, Calibration)]
+
+
+def measure_all(names: Sequence[str], seed: int, console: Console) -> list[Figure | Calibration]:
     """The figures of these analyzers, one after the other, with a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    figures: list[Figure] = []
+    measured: list[Figure | Calibration] = []
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(names))
         for name in names:
             progress.update(bar, description=name)
             start = time.perf_counter()
-            figures += measure(name, seed)
+            measured += measure(name, seed)
             progress.advance(bar)
             console.print(f"[dim]{name}: {time.perf_counter() - start:.1f} s[/dim]", highlight=False)
-    return figures
+    return measured
 
 
-def show(figures: Sequence[Figure], console: Console) -> None:
-    """Print the table; what missed its bound stands out."""
-    table = Table(*HEADINGS)
+def show(measured: Sequence[Figure | Calibration], console: Console) -> None:
+    """Print the tables; what missed its bound stands out."""
+    figures, calibrations = parted(measured)
+    shown = Table(*HEADINGS)
     for figure in figures:
-        table.add_row(*row(figure), style="" if figure.met else "bold red")
-    console.print(table)
+        shown.add_row(*row(figure), style="" if figure.met else "bold red")
+    console.print(shown)
+    if calibrations:
+        shown = Table(*WORTH)
+        for cells in worth(calibrations):
+            shown.add_row(*cells)
+        console.print(shown)
 
 
 def main(arguments: Sequence[str], console: Console | None = None) -> int:
@@ -135,7 +176,7 @@ def main(arguments: Sequence[str], console: Console | None = None) -> int:
     Returns:
         The exit code: 0, or 1 if a bound is missed.
     """
-    parser = argparse.ArgumentParser(prog="accuracy", description="How right the analyzers are on generated clips.")
+    parser = argparse.ArgumentParser(prog="accuracy", description="How right the analyzers are.")
     parser.add_argument("--seed", type=int, default=1, help="other seeds draw other cases (default: 1)")
     parser.add_argument("--only", nargs="+", metavar="ANALYZER", help="print the figures of these, write nothing")
     parser.add_argument("--out", type=Path, default=DOCUMENT, help="the document to write (default: docs/accuracy.md)")
@@ -146,12 +187,12 @@ def main(arguments: Sequence[str], console: Console | None = None) -> int:
         parser.error(f"nothing measures {', '.join(unknown)}; there are {', '.join(names)}")
     if not options.only:
         check_modules(names, (analyzer.name for analyzer in discover()))
-    figures = measure_all(options.only or names, options.seed, console)
-    show(figures, console)
+    measured = measure_all(options.only or names, options.seed, console)
+    show(measured, console)
     if not options.only:
-        options.out.write_text(document(figures, options.seed, datetime.now(UTC).date()))
+        options.out.write_text(document(measured, options.seed, datetime.now(UTC).date()))
         console.print(f"Written to {options.out}.", highlight=False)
-    return int(not all(figure.met for figure in figures))
+    return int(not all(figure.met for figure in parted(measured)[0]))
 
 
 if __name__ == "__main__":

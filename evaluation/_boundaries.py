@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from evaluation._footage import Clip, Span, clips, opened, peer
-from evaluation.figure import Figure
+from evaluation._footage import Clip, Span, clips_with, peer
+from evaluation.figure import Calibration, Figure
 from vid_assets.analyzers.cut_analysis import run
 from vid_assets.contract import Frames
 
 TOLERANCE_S = 0.2
 WINDOW, MARGIN, STEP = 100, 25, 50  # frames, as TransNetV2's authors use it
-
-
-def ours(_: Path, thumbs: Frames) -> list[Span]:
-    """Boundaries of `cut_analysis`."""
-    return run(thumbs).select("last_frame", "first_frame").rows()
 
 
 def scenedetect(detector: str) -> Callable[[Path, Frames], list[Span]]:
@@ -68,12 +64,16 @@ def transnet(_: Path, thumbs: Frames) -> list[Span]:
     return [(int(first), min(int(end), count - 1)) for first, end in edges]
 
 
-ANSWERERS = {
-    "cut_analysis": ours,
+PEERS = {
     "PySceneDetect, content": scenedetect("ContentDetector"),
     "PySceneDetect, adaptive": scenedetect("AdaptiveDetector"),
     "TransNetV2": transnet,
 }
+
+
+def unsure(pair: Span, clip: Clip) -> bool:
+    """Whether a boundary lies where nothing counts."""
+    return any(pair[1] > first and pair[0] < end for first, end in clip.unsure)
 
 
 def counted(found: list[Span], clip: Clip, slack: float) -> tuple[int, int, int]:
@@ -84,7 +84,7 @@ def counted(found: list[Span], clip: Clip, slack: float) -> tuple[int, int, int]
         clip: With its true boundaries.
         slack: Frames by which an answer may lie beside a true boundary.
     """
-    left = [pair for pair in found if not any(pair[1] > first and pair[0] < end for first, end in clip.unsure)]
+    left = [pair for pair in found if not unsure(pair, clip)]
     true = clip.boundaries or []
     right = 0
     for last, first in true:
@@ -95,29 +95,50 @@ def counted(found: list[Span], clip: Clip, slack: float) -> tuple[int, int, int]
     return right, len(left), len(true) - right
 
 
-def measure() -> list[Figure]:
-    """F1 of boundaries on footage, and how far it is above each peer's."""
-    totals = {name: np.zeros(3) for name in ANSWERERS}
+def judged(table: pl.DataFrame, clip: Clip, slack: float) -> list[tuple[float, bool]]:
+    """Confidence of each boundary, and whether there is one, without those in spans that are unsure."""
+    rows = [row for row in table.iter_rows(named=True) if not unsure((row["last_frame"], row["first_frame"]), clip)]
+    true = clip.boundaries or ()
+    near = [
+        any(row["first_frame"] >= last - slack and row["last_frame"] <= first + slack for last, first in true)
+        for row in rows
+    ]
+    return [(row["confidence"], right) for row, right in zip(rows, near, strict=True)]
+
+
+def measure() -> list[Figure | Calibration]:
+    """F1 of boundaries on footage, how far it is above each peer's, and what a confidence is worth."""
+    own, totals = np.zeros(3), {name: np.zeros(3) for name in PEERS}
     standing_s = wrong_standing = 0.0
-    for clip in clips():
-        if clip.boundaries is None:
-            continue
-        media = opened(clip)
+    answers: list[tuple[float, bool]] = []
+    for clip, media in clips_with("boundaries"):
         thumbs = media.thumbs
         assert thumbs is not None
-        for name, answer in ANSWERERS.items():
-            counts = counted(answer(clip.path, thumbs), clip, TOLERANCE_S * media.video.fps)
-            totals[name] += counts
-            if name == "cut_analysis" and not clip.boundaries:
-                standing_s += media.video.duration_s
-                wrong_standing += counts[1]
-    f1 = {name: 2 * right / (2 * right + wrong + missed) for name, (right, wrong, missed) in totals.items()}
-    own, cases = f1.pop("cut_analysis"), int(totals["cut_analysis"][[0, 2]].sum())
+        slack = TOLERANCE_S * media.video.fps
+        table = run(thumbs)
+        counts = counted(table.select("last_frame", "first_frame").rows(), clip, slack)
+        own += counts
+        answers += judged(table, clip, slack)
+        if not clip.boundaries:
+            standing_s += media.video.duration_s
+            wrong_standing += counts[1]
+        for name, answer in PEERS.items():
+            totals[name] += counted(answer(clip.path, thumbs), clip, slack)
+    f1, cases = f1_of(own), int(own[[0, 2]].sum())
     named = {"analyzer": "cut_analysis", "unit": "1"}
+    calibration = Calibration("cut_analysis", "boundaries", tuple(answers))
     return [
-        Figure(what="footage: F1 of boundaries, 0.2 s", value=own, cases=cases, at_least=0.95, **named),
+        Figure(what="footage: F1 of boundaries, 0.2 s", value=f1, cases=cases, at_least=0.95, **named),
         Figure(what="footage: boundaries invented in clips of one shot, of all answers there", value=wrong_standing,
                cases=round(standing_s), at_most=0, analyzer="cut_analysis", unit="in as many s as cases"),
-        *(Figure(what=f"footage: F1 above that of {name} ({value:.3f})", value=own - value, cases=cases, at_least=0,
-                 **named) for name, value in f1.items()),
+        *(Figure(what=f"footage: F1 above that of {name} ({f1_of(total):.3f})", value=f1 - f1_of(total), cases=cases,
+                 at_least=0, **named) for name, total in totals.items()),
+        calibration.figure(),
+        calibration,
     ]  # fmt: skip
+
+
+def f1_of(counts: NDArray[np.float64]) -> float:
+    """F1 of counts of right, wrong and missed answers."""
+    right, wrong, missed = counts
+    return float(2 * right / (2 * right + wrong + missed))

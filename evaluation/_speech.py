@@ -1,8 +1,8 @@
 """Real speech in which it is known where each word is: the phrases of a recording, cut out and put together anew.
 
 The recording is the demo's. Its phrases are parted at pauses; where they begin and end is told by the level alone, 10
-dB above that of its pauses. Where the words within a phrase meet was read off the spectrogram (bursts, closures,
-friction, formants), to about 0.03 s. No speech model had a part in either.
+dB above that of its pauses, but for one whose last sound is fainter. Where the words within a phrase meet was read off
+the spectrogram (bursts, closures, friction, formants), to about 0.03 s. No speech model had a part in either.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from vid_assets.demo import SPEECH
 from vid_assets.synthetic.sound import read
 
 RATE = 16000
-# Each phrase: a stretch of the recording around it, in seconds, its words, and where they meet.
+# Each phrase: a stretch of the recording around it, in seconds, its words, and where they meet. The word
+# whose last hiss is fainter than the room ends where the spectrogram above 3 kHz says.
 PHRASES = (
     ((0.10, 2.60), ("and", "so", "my", "fellow", "americans"), (0.55, 0.99, 1.26, 1.69)),
     ((2.80, 3.85), ("ask",), ()),
@@ -31,6 +32,7 @@ SYLLABLES = {
     "and": 1, "so": 1, "my": 1, "fellow": 2, "americans": 4, "ask": 1, "not": 1, "what": 1, "your": 1, "country": 2,
     "can": 1, "do": 1, "for": 1, "you": 1,
 }  # fmt: skip
+HISS_END_S = {"americans": 2.3}
 ROOM = (2.4, 3.2)  # a pause, for the sound of the room
 LOUDER_DB = 10.0
 MARGIN_S, RAMP_S = 0.12, 0.03
@@ -71,7 +73,7 @@ def phrases() -> tuple[tuple[Spoken, ...], ...]:
     found = []
     for (start_s, end_s), words, meet in PHRASES:
         loud = np.flatnonzero(heard[round(start_s * 200) : round(end_s * 200)] > pause + LOUDER_DB) / 200 + start_s
-        edges = [float(loud[0]), *meet, float(loud[-1]) + 0.005]
+        edges = [float(loud[0]), *meet, HISS_END_S.get(words[-1], float(loud[-1]) + 0.005)]
         found.append(tuple(map(Spoken, words, edges[:-1], edges[1:])))
     return tuple(found)
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from evaluation._heads import drawn, random_person
 from evaluation._models import model
+from evaluation._seen import of_ages
 from evaluation.figure import Figure
 from resources.models.ages import SCHEMA
 from resources.tasks.ages import AGES
@@ -97,4 +98,5 @@ def measure(seed: int) -> list[Figure]:
             analyzer=name, what=f"true ages within the interval, with {stand_in}", value=float(inside.mean()), unit="1",
             cases=TRACKS, at_least=0.9,
         ),
+        *of_ages(),
     ]  # fmt: skip

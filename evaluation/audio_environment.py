@@ -1,11 +1,12 @@
-"""Stretches of real speech, generated music, noise and silence, one after the other at known times."""
+"""Stretches of real speech, generated music, noise and silence, one after the other at known times; and of footage."""
 
 import numpy as np
 import polars as pl
 
 from evaluation._models import model
 from evaluation._speech import recording
-from evaluation.figure import Figure
+from evaluation._stretches import of_sounds
+from evaluation.figure import Calibration, Figure
 from resources.tasks.sounds import SOUNDS
 from vid_assets.analyzers.audio_environment import STEP_S, run
 from vid_assets.contract import Audio
@@ -32,8 +33,8 @@ def part(kind: str, rng: np.random.Generator) -> np.ndarray:
     return synthesise(sound, count, RATE).astype(np.float64)
 
 
-def measure(seed: int) -> list[Figure]:
-    """Share of the time of each kind that is told as such, and the error of the level."""
+def measure(seed: int) -> list[Figure | Calibration]:
+    """Share of the time of each kind that is told as such, the error of the level, and footage."""
     rng = np.random.default_rng([seed, 83])
     right, steps, levels = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), []
     for _ in range(CLIPS):
@@ -64,4 +65,4 @@ def measure(seed: int) -> list[Figure]:
         analyzer=name, what="largest error of the level of a stretch", value=max(levels), unit="dB", cases=len(levels),
         at_most=0.1,
     )  # fmt: skip
-    return [*shares, level]
+    return [*shares, level, *of_sounds()]

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from evaluation._stretches import of_camera
 from evaluation.cut_analysis import Count
 from evaluation.figure import Figure
 from tests.kit.scene_streams import Streams, of_clip, streams
@@ -124,4 +125,4 @@ def of_plain(seed: int) -> list[Figure]:
 
 def measure(seed: int) -> list[Figure]:
     """Kinds, rates, changes, shake, and moves that there are not."""
-    return [*of_single_moves(seed), *of_changes(seed), *of_hands(seed), *of_plain(seed)]
+    return [*of_single_moves(seed), *of_changes(seed), *of_hands(seed), *of_plain(seed), *of_camera()]

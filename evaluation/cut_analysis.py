@@ -3,7 +3,7 @@ footage.
 """
 
 from evaluation import _boundaries
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from tests.kit.scene_streams import of_clip
 from vid_assets.analyzers.cut_analysis import run
 from vid_assets.synthetic.clips import FEATURES, random_clip
@@ -17,7 +17,7 @@ def overlap(one: tuple[int, int], two: tuple[int, int]) -> bool:
     return min(one[1], two[1]) > max(one[0], two[0])
 
 
-def measure(seed: int) -> list[Figure]:
+def measure(seed: int) -> list[Figure | Calibration]:
     """F1 of hard cuts to the frame, of gradual transitions that overlap, and of all boundaries of footage."""
     cuts, gradual = Count(), Count()
     for number in range(CLIPS):

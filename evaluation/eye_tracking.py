@@ -4,7 +4,8 @@ import numpy as np
 
 from evaluation._heads import Person, direction, drawn, random_person
 from evaluation._models import model
-from evaluation.figure import Figure
+from evaluation._seen import of_faces
+from evaluation.figure import Calibration, Figure
 from resources.tasks.faces import FACES
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.eye_tracking import run
@@ -25,7 +26,7 @@ def grounds(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     ]
 
 
-def measure(seed: int) -> list[Figure]:
+def measure(seed: int) -> list[Figure | Calibration]:
     """Faces found and invented, and mean errors of roll, yaw and gaze."""
     rng = np.random.default_rng([seed, 61])
     people = [random_person(rng) for _ in range(PEOPLE)]
@@ -68,6 +69,7 @@ def measure(seed: int) -> list[Figure]:
             analyzer=name, what="mean angle between gaze and truth, drawn faces 125 to 215 px high",
             value=float(np.mean(gazes)), unit="deg", cases=len(gazes), at_most=10,
         ),
+        *of_faces(),
     ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from evaluation.figure import Figure
+from evaluation._seen import of_objects
+from evaluation.figure import Calibration, Figure
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.object_detection import BOX, run
 from vid_assets.contract import Frames
@@ -59,12 +60,12 @@ def simulate(rng: np.random.Generator) -> tuple[Frames, Rows, list[list[int]]]:
             if area < whole / 4 or (shown == who).sum() < (1 - COVERED) * area or rng.random() < MISSED:
                 continue
             noisy = np.clip(edge + rng.normal(0, NOISE, 4) * np.tile(sizes[who], 2), 0, 1)
-            rows[-1].append(("person", float(rng.uniform(0.4, 0.9)), *noisy.tolist()))
+            rows[-1].append(("person", float(rng.uniform(0.45, 0.9)), *noisy.tolist()))
             names[-1].append(who)
     return Frames(array, np.arange(PICTURES) / 2, np.arange(PICTURES) * 12), rows, names
 
 
-def measure(seed: int) -> list[Figure]:
+def measure(seed: int) -> list[Figure | Calibration]:
     """Identity switches, and how much of a walker's boxes its commonest track has."""
     rng = np.random.default_rng([seed, 43])
     switches = continued = kept = boxes = 0
@@ -91,4 +92,5 @@ def measure(seed: int) -> list[Figure]:
             analyzer=name, what="boxes of a walker in its commonest track", value=kept / boxes, unit="1", cases=boxes,
             at_least=0.85,
         ),
+        *of_objects(),
     ]  # fmt: skip

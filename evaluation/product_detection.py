@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from evaluation._models import model
+from evaluation._seen import of_products
 from evaluation.eye_tracking import grounds
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from resources.models.detectors import SCHEMA
 from resources.tasks.objects import OBJECTS
 from resources.tasks.products import PRODUCTS
@@ -18,7 +19,7 @@ from vid_assets.contract import Frames, Video
 CLOCKS, EMPTY, SHOWN = 12, 8, 4  # clips, clips, and pictures of one
 VIDEOS, PICTURES = 40, 24
 MISSED, NOISE = 0.2, 0.05  # of the boxes; of their size
-LABELS = ("bottle", "cup", "laptop", "handbag", "book")
+LABELS = ("bottle", "cup", "suitcase", "handbag", "book")
 BRANDS = ("ACME", "Nordwind", "Blue Cola", "Zephyr", "Kite & Co")
 NO_CUTS = cut_analysis.ANALYZER.empty()
 
@@ -124,7 +125,7 @@ def simulated(rng: np.random.Generator) -> tuple[int, int, int, int]:
     return count, sum(times > 0 for times in out), table.height - sum(times > 0 for times in out), branded
 
 
-def measure(seed: int) -> list[Figure]:
+def measure(seed: int) -> list[Figure | Calibration]:
     """Clocks found and invented goods; products, doubles and brands of simulated videos."""
     rng = np.random.default_rng([seed, 109])
     found, invented, overlaps = clocks(rng)
@@ -151,4 +152,5 @@ def measure(seed: int) -> list[Figure]:
                **named),
         Figure(what="simulated products with the text on them as brand", value=branded / there, cases=there,
                at_least=0.85, **named),
+        *of_products(),
     ]  # fmt: skip

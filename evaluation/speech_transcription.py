@@ -13,10 +13,11 @@ import polars as pl
 
 from evaluation._models import model
 from evaluation._plain_whisper import Samples, plain
+from evaluation._real_speech import of_footage
 from evaluation._speech import Spoken, original, rearranged
 from evaluation._speech_clips import Clip, clips, wordless
 from evaluation._words import bare, edits
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from resources.tasks.speech import SPEECH
 from vid_assets.analyzers.speech_transcription import run
 from vid_assets.contract import Audio
@@ -58,7 +59,7 @@ def of_phrase(found: list[Spoken], phrase: list[Spoken]) -> tuple[float, float]:
     return abs(inside[0].start_s - phrase[0].start_s), abs(inside[-1].end_s - phrase[-1].end_s)
 
 
-def measure(seed: int) -> list[Figure]:
+def measure(seed: int) -> list[Figure | Calibration]:
     """Word error rates, edges of phrases and of words within 0.2 s, and words made up where nobody speaks."""
     rng = np.random.default_rng([seed, 53])
     audio, spoken = original()
@@ -103,6 +104,7 @@ def measure(seed: int) -> list[Figure]:
             at_most=0.05, **named,
         ),
         *compared(seed),
+        *of_footage(),
     ]  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from evaluation._models import model
 from evaluation._overlays import KINDS, clip_of
 from evaluation._reading import Counting, Tally, plain, tally
+from evaluation._real_text import of_footage
 from evaluation._words import edits
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from resources.tasks.text import TEXT
 from tests.kit.scene_streams import Streams, of_clip
 from vid_assets.analyzers.text_overlay import run
@@ -122,9 +123,9 @@ def of_broadcasts(seed: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-def measure(seed: int) -> list[Figure]:
-    """The figures of single lines and of broadcasts."""
-    return [*of_lines(seed), *of_broadcasts(seed)]
+def measure(seed: int) -> list[Figure | Calibration]:
+    """The figures of single lines, of broadcasts, and of footage."""
+    return [*of_lines(seed), *of_broadcasts(seed), *of_footage()]
 
 
 def of_lines(seed: int) -> list[Figure]:

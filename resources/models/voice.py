@@ -25,10 +25,10 @@ PAD_S = 0.02
 # Probability at which speech begins, and below which it ends. At Silero's own 0.5, one in six short words alone is
 # missed. The decoder rejects the non-speech that a lower value lets in. An end of less than 0.3 bridges pauses.
 BEGIN_SPEECH, END_SPEECH = 0.35, 0.3
-# The loudest 0.1 s of all is raised to this RMS, by 60 dB at most. The loudest 0.1 s within 2 s on either side is
-# raised to at least a quarter of it, so that a faint speaker is heard beside a loud one. Nothing is made fainter.
-BLOCK, AROUND_BLOCKS, SMOOTH_BLOCKS = 1600, 41, 5
-LIFTED_RMS, LOCAL_RMS, MOST_GAIN = 0.1, 0.025, 1000.0
+# The loudest 0.1 s of the last or of the next 2 s, whichever is fainter, is raised to this RMS, by 60 dB at most. So a
+# faint speaker is heard right after a loud one. Nothing is made fainter.
+BLOCK, ASIDE_BLOCKS, SMOOTH_BLOCKS = 1600, 21, 5
+LIFTED_RMS, MOST_GAIN = 0.1, 1000.0
 # Speech with gaps shorter than this stays as it was recorded; a longer pause ends a passage.
 CONTEXT_S = 2.0
 MARGIN_S = 0.3
@@ -127,17 +127,21 @@ def levelled(samples: np.ndarray) -> np.ndarray:
     Args:
         samples: float32 [n], -1..1, mono at 16 kHz.
     """
-    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
     count = -(-len(samples) // BLOCK)
     rms = np.array([np.sqrt(np.mean(np.square(samples[at * BLOCK : (at + 1) * BLOCK]))) for at in range(count)])
-    loudest = maximum_filter1d(rms, AROUND_BLOCKS, mode="nearest") if count else rms
-    wanted = np.maximum(LIFTED_RMS / max(float(rms.max(initial=0.0)), 1e-9), LOCAL_RMS / np.maximum(loudest, 1e-9))
-    gain = np.clip(wanted, 1.0, MOST_GAIN)
-    if not count or gain.max() == 1.0:
+    if not count:
         return np.asarray(samples, np.float32)
-    # Smooth decibels, not factors: otherwise a step of 60 dB would last as long as the smoothing.
-    smooth = 10 ** uniform_filter1d(np.log10(gain), SMOOTH_BLOCKS, mode="nearest")
+    half = ASIDE_BLOCKS // 2
+    before, after = (maximum_filter1d(rms, ASIDE_BLOCKS, mode="nearest", origin=way * half) for way in (1, -1))
+    gain = np.clip(LIFTED_RMS / np.maximum(np.minimum(before, after), 1e-9), 1.0, MOST_GAIN)
+    if gain.max() == 1.0:
+        return np.asarray(samples, np.float32)
+    # Smooth decibels, not factors: otherwise a step of 60 dB would last as long as the smoothing. The rise begins where
+    # the loud part has ended, which it would overdrive.
+    low = minimum_filter1d(gain, SMOOTH_BLOCKS, mode="nearest")
+    smooth = 10 ** uniform_filter1d(np.log10(low), SMOOTH_BLOCKS, mode="nearest")
     lifted = np.empty(len(samples), np.float32)
     for at in range(count):
         part = slice(at * BLOCK, (at + 1) * BLOCK)

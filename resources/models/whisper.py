@@ -58,7 +58,10 @@ SURE, SURE_SHORT, SHORT_S = 0.4, 0.8, 1.5
 RARE, RARITY = frozenset({"la", "sa", "nn"}), 0.05
 # A passage is decoded once more, alone, if words cover less than this share of it, or are less sure than this. It is
 # also decoded in other languages with at least this probability.
-COVERED, POOR, LIKELY = 0.3, 0.4, 0.2
+COVERED, POOR, LIKELY = 0.3, 0.75, 0.2
+# Words settle the language of a passage if there are this many, with this confidence and no more than this probability
+# of no speech, and the language is this many times likelier than the next one.
+SETTLING, SETTLED, QUIET, LEAD = 3, 0.7, 0.2, 2.0
 # Weights that know only English have at least this confidence in English, and at least that in an adjacent passage.
 ENGLISH, SURE_ENGLISH = 0.35, 0.65
 # Maximum length of a segment; a longer one cannot be judged as one.
@@ -226,7 +229,7 @@ class WhisperHost(Host):
         for passage in window.passages:
             heard = decoded.within(passage)
             if not window.language:
-                heard = replace(heard, no_speech=self._doubt(passage, likely[passage], sound))
+                heard = self._guess(passage, likely[passage], sound)
             if window.language and heard.poor(passage):
                 others = self._again(passage, window, likely[passage], sound, beam_size)
                 heard = max([heard, *others], key=lambda one: one.worth(passage))
@@ -243,16 +246,24 @@ class WhisperHost(Host):
                 break
         return decoded
 
-    def _doubt(self, passage: Passage, likely: Mapping[str, float], sound: np.ndarray) -> float:
-        """Return the probability that a passage of unclear language is no speech. Tones and birds can pass for voices.
+    def _guess(self, passage: Passage, likely: Mapping[str, float], sound: np.ndarray) -> Decoded:
+        """Return the words of a passage of unclear language in its most likely one, if they settle the language.
 
-        It is the decoder's probability in the most likely language; 1 if the decoder repeats itself there.
+        Loud rooms, dialects and voices of cartoons hide the language from its detector, but not from the decoder: if
+        that language leads and the words are sure, it is the one. Otherwise there are no words, and the decoder's
+        probability of no speech remains, because tones and birds can pass for voices; it is 1 if the decoder repeats
+        itself.
         """
         if self.multilingual is None or not likely:
-            return 0.0
-        (alone,) = voice.windows([passage], [max(likely, key=lambda name: likely[name])], len(sound) / SAMPLE_RATE)
+            return Decoded("", (), 0.0)
+        first, *others = sorted(likely, key=lambda name: -likely[name])
+        (alone,) = voice.windows([passage], [first], len(sound) / SAMPLE_RATE)
         probe = _decoded(self.multilingual, alone, sound, 1)
-        return 1.0 if probe.repetitive else probe.no_speech
+        leads = likely[first] >= LEAD * max((likely[name] for name in others), default=0.0)
+        sure = len(probe.words) >= SETTLING and probe.confidence >= SETTLED and probe.covered(passage) >= COVERED
+        if leads and sure and not probe.repetitive and probe.no_speech <= QUIET:
+            return probe.within(passage)
+        return Decoded("", (), 1.0 if probe.repetitive else probe.no_speech)
 
     def _again(
         self, passage: Passage, window: Window, likely: Mapping[str, float], sound: np.ndarray, beam_size: int

@@ -120,8 +120,9 @@ def test_finds_without_a_track_are_joined_within_a_shot():
 @pytest.mark.parametrize(
     ("start_s", "end_s", "corners", "brand"),
     [
-        (0.0, 12.0, (0.15, 0.35, 0.25, 0.4), "ACME"),
-        (0.0, 12.0, (0.22, 0.35, 0.32, 0.4), "ACME"),  # four fifths on it
+        (0.5, 2.5, (0.15, 0.35, 0.25, 0.4), "ACME"),
+        (0.5, 2.5, (0.22, 0.35, 0.32, 0.4), "ACME"),  # four fifths on it
+        (0.0, 12.0, (0.15, 0.35, 0.25, 0.4), None),  # a caption that was there before it, and stays without it
         (0.0, 12.0, (0.05, 0.42, 0.9, 0.48), None),  # a subtitle across
         (0.0, 12.0, (0.1, 0.52, 0.3, 0.56), None),  # below
         (6.0, 12.0, (0.15, 0.35, 0.25, 0.4), None),  # later
@@ -134,10 +135,30 @@ def test_text_on_a_product_is_its_brand(start_s, end_s, corners, brand):
     assert table["brand_confidence"].to_list() == [0.9 if brand else None]
 
 
+def test_a_caption_that_a_product_passes_below_is_no_brand():
+    caption = line("Breaking news", 0.0, 4.0, (0.15, 0.35, 0.25, 0.4))
+    passing = objects(*((row, 0, *box(0.1 * row)) for row in range(6)))
+    assert run(VIDEO, pictures(), NO_CUTS, passing, caption, Finds())["brand"].to_list() == [None]
+    standing = objects(*((row, 0, *box(0.1)) for row in range(6)))
+    assert run(VIDEO, pictures(), NO_CUTS, standing, caption, Finds())["brand"].to_list() == ["Breaking news"]
+
+
+@pytest.mark.parametrize(("label", "text"), [("tv", "NEWS"), ("clock", "XII"), ("cup", "50"), ("cup", "%")])
+def test_what_a_screen_shows_and_bare_numbers_are_no_brands(label, text):
+    seen = objects((2, 0, *box(0.1, label)), (3, 0, *box(0.1, label)))
+    shown = line(text, 0.5, 2.5, (0.15, 0.35, 0.25, 0.4))
+    assert run(VIDEO, pictures(), NO_CUTS, seen, shown, Finds())["brand"].to_list() == [None]
+
+
+def test_what_fills_the_whole_picture_is_no_product():
+    seen = objects(*((row, 0, "clock", 0.9, 0.01, 0.0, 0.99, 1.0) for row in range(4)))
+    assert run(VIDEO, pictures(), NO_CUTS, seen, NO_TEXT, Finds()).is_empty()
+
+
 def test_lines_are_read_from_top_to_bottom_once_each():
     seen = objects((2, 0, *box(0.1)), (3, 0, *box(0.1)))
     text = pl.concat([
-        line("cola", 0, 12, (0.15, 0.42, 0.25, 0.47), 0.6), line("ACME", 0, 12, (0.15, 0.35, 0.25, 0.4)),
+        line("cola", 0.5, 2.5, (0.15, 0.42, 0.25, 0.47), 0.6), line("ACME", 0.5, 2.5, (0.15, 0.35, 0.25, 0.4)),
         line("Acme", 1.5, 3, (0.15, 0.36, 0.25, 0.41)),
     ])  # fmt: skip
     table = run(VIDEO, pictures(), NO_CUTS, seen, text, Finds())

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from evaluation import __main__ as runner
-from evaluation.figure import Figure
+from evaluation.figure import Calibration, Figure
 from vid_assets.registry import discover
 
 ANALYZERS = {analyzer.name for analyzer in discover()}
@@ -17,7 +17,8 @@ ERROR = Figure(analyzer="b", what="error", value=12.0, unit="ms", cases=7, at_mo
 
 
 def rows_of(text):
-    table = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    figures = text.partition("\n## ")[0]
+    table = [line.strip("|").split("|") for line in figures.splitlines() if line.startswith("|")]
     heads, _, *rows = [tuple(cell.strip() for cell in line) for line in table]
     assert heads == runner.HEADINGS
     return rows
@@ -139,3 +140,19 @@ def test_unknown_names_are_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         runner.main(["--only", "nobody"], silent())
     assert "nothing measures nobody" in capsys.readouterr().err
+
+
+def test_calibration_is_a_table_of_its_own():
+    answers = tuple((confidence, right) for confidence in (0.55, 0.95) for right in (True, True, False, True))
+    calibration = Calibration("b", "things", answers)
+    assert [(part.answers, part.right) for part in calibration.bins()] == [(4, 0.75), (4, 0.75)]
+    assert calibration.error == pytest.approx(0.2)
+    assert not calibration.figure(at_most=0.19).met
+    text = runner.document([HITS, calibration, ERROR], 5, date(2026, 1, 2))
+    assert [row[0] for row in rows_of(text)] == ["a", "b"]
+    assert "| b | things | 0.9 to 1 | 4 | 0.95 | 0.75 |" in text
+
+
+def test_a_confidence_of_one_is_in_the_last_range():
+    assert [part.answers for part in Calibration("b", "things", ((1.0, True), (0.0, False))).bins()] == [1, 1]
+    assert Calibration("b", "things", ()).error == 0

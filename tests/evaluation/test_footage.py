@@ -4,24 +4,44 @@ from pathlib import Path
 
 from evaluation._boundaries import counted
 from evaluation._footage import Clip, labels
+from resources.models.detectors import COCO
+from vid_assets.analyzers.product_detection import GOODS
+
+LABELS = {"boundaries", "sound", "objects", "faces", "brands", "texts", "words", "words_file", "camera"}
 
 
 def clip(*boundaries, unsure=()):
-    return Clip(Path("clip.mp4"), list(boundaries), list(unsure), [])
+    return Clip(path=Path("clip.mp4"), boundaries=list(boundaries), unsure=list(unsure))
 
 
 def test_labels_name_package_licence_and_truth():
     known = labels()
     members = [(row["package"], row["member"]) for row in known["clip"]]
-    assert len(set(members)) == len(members) > 20
+    assert len(set(members)) == len(members) > 60
     for row in known["clip"]:
         assert row["package"] in known["packages"]
         assert row["licence"]
-        assert "boundaries" in row or "sound" in row
+        assert LABELS & row.keys()
+        assert row.keys() <= LABELS | {
+            "package",
+            "member",
+            "licence",
+            "unsure",
+            "perhaps",
+            "maybe_faces",
+            "maybe_texts",
+        }
         pairs = row.get("boundaries", [])
         assert pairs == sorted(pairs)
         assert all(0 <= last < first for last, first in pairs)
-        assert all(start < end for start, end, _ in row.get("sound", []))
+        for kind in ("sound", "camera", "texts", "objects", "faces", "maybe_faces"):
+            assert all(0 <= part[0] < part[1] for part in row.get(kind, [])), (row["member"], kind)
+        for area in (*row.get("faces", []), *row.get("maybe_faces", [])):
+            assert 0 <= area[2] < area[4] <= 1
+            assert 0 <= area[3] < area[5] <= 1
+        named = {name for *_, names in row.get("objects", []) for name in names} | set(row.get("perhaps", []))
+        assert named <= set(COCO)
+        assert {label for label, _ in row.get("brands", [])} <= set(GOODS)
 
 
 def test_one_answer_finds_one_boundary():

@@ -5,7 +5,8 @@ Boxes that score less than ``min_score`` count only if they continue a track.
 
 The analyzer uses two pictures per second. It misses objects that are visible for less time. Tracks of similar things
 that move fast may be swapped. The small model of profile ``offline`` misses many small, blurred or drawn objects, and
-sometimes confuses cats with dogs. It looks for small objects at the sides of wide pictures once a second.
+sometimes confuses cats with dogs. It looks for small objects at the sides of wide pictures once a second. Its scores
+are cautious: `docs/accuracy.md` says how many boxes of a score are right.
 """
 
 import numpy as np
@@ -100,7 +101,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="object_detection",
-    version="1",
+    version="2",
     group="objects_and_scene",
     inputs=("frames", "cut_analysis"),
     run=run,

@@ -5,13 +5,17 @@ electronics, household devices, sports gear, books, toys. Vehicles, furniture, f
 count, even if they are advertised. The analyzer combines two sources: the tracks of `object_detection` with such a
 class, and the results of the product finder in one picture per four seconds. A find inside a track's box, or within a
 second of it while the track lasts, belongs to that track and gives it the finder's name. Other finds are joined as in
-`measures.tracking`, within a shot. A track seen in only one picture counts only if the finder also saw it.
+`measures.tracking`, within a shot. A track seen in only one picture counts only if the finder also saw it. What fills
+the whole picture does not count.
 
-Brand is the text of `text_overlay` lines of which at least six tenths lie on the product's box while both are visible.
-Text is not checked against brand names: a price or caption over a product counts as its brand, and a logo without
-letters does not. The finder misses things that appear between its pictures and whose class `object_detection` does not
-know. In profile ``offline`` both use the same small network. It knows three dozen kinds of goods, but no packages or
-cosmetics. It finds about half of the cups that are half as tall as the picture, and few of those a fifth as tall.
+Brand is the text of `text_overlay` lines that stay on the product: at least six tenths of the line lie on its box in
+three quarters of its pictures that show the line, and the product is there for at least half of the line's time. So a
+caption that a product passes below is no brand. What a screen or a clock shows is none either, and a line needs two
+letters. Text is not checked against brand names: a price on a product counts, and a logo without letters does not.
+
+The finder misses things that appear between its pictures and whose class `object_detection` does not know. In profile
+``offline`` both use the same small network. It knows three dozen kinds of goods, but no packages or cosmetics. It finds
+about half of the cups that are half as tall as the picture, and few of those a fifth as tall.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +32,11 @@ from vid_assets.measures.tracking import SURE, Tracker, colour_histogram
 EVERY_S = 4.0
 SAME = 0.5  # overlap from which two boxes show one thing
 NEAR_ROWS = 2
-ON_BOX = 0.6
+WHOLE = 0.95
+ON_BOX, STAYS, COMMON_TIME = 0.6, 0.75, 0.5
+LEAST_LETTERS = 2
+# Their text is what they show, not what they are.
+SHOW_TEXT = frozenset({"tv", "laptop", "cell phone", "clock"})
 BOX = ("x0", "y0", "x1", "y1")
 GOODS = (
     "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
@@ -99,13 +107,14 @@ def run(
     rest = _confirm(products, _sightings(model.detect(frames, looks, config.prompts), "row"))
     products = [product for product in products if product.found or len(product.seen) > 1]
     products += _joined(rest, looks, frames, cut_analysis)
-    products = [product for product in products if product.best.score >= config.min_score]
+    products = [one for one in products if one.best.score >= config.min_score and not _fills(one.best.box)]
     products.sort(key=lambda product: (product.sightings[0].row, -product.best.score, product.best.box))
     ends = np.append(frames.times_s[1:], max(video.duration_s, float(frames.times_s[-1]) if len(frames) else 0.0))
     rows: list[dict[str, object]] = []
     for number, product in enumerate(products):
         sightings, best = product.sightings, product.best
-        brand, confidence = _text_on(sightings, frames, text_overlay)
+        lines = None if best.label in SHOW_TEXT else text_overlay
+        brand, confidence = _text_on(sightings, frames, ends, lines)
         rows.append({
             "product": number, "track": product.track, "label": best.label, "score": best.score,
             "start_s": float(frames.times_s[sightings[0].row]), "end_s": float(ends[sightings[-1].row]),
@@ -114,6 +123,11 @@ def run(
             "brand": brand, "brand_confidence": confidence,
         })  # fmt: skip
     return pl.DataFrame(rows, schema=ANALYZER.schema)
+
+
+def _fills(box: Box) -> bool:
+    """Whether a box is the whole picture: without surroundings, detectors name textures and discs."""
+    return min(box[2] - box[0], box[3] - box[1]) >= WHOLE
 
 
 def rows_to_look_at(times_s: NDArray[np.float64]) -> list[int]:
@@ -181,20 +195,22 @@ def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysi
 
 
 def _text_on(
-    sightings: list[Sighting], frames: Frames, text_overlay: pl.DataFrame | None
+    sightings: list[Sighting], frames: Frames, ends: NDArray[np.float64], text_overlay: pl.DataFrame | None
 ) -> tuple[str | None, float | None]:
     """The lines on the product in reading order, each text once, and the lowest confidence; or nothing."""
     if text_overlay is None:
         return None, None
     lines: dict[str, tuple[str, float]] = {}
+    first_s, last_s = float(frames.times_s[sightings[0].row]), float(ends[sightings[-1].row])
     for line in text_overlay.sort("y0", "x0", "start_s").iter_rows(named=True):
         box = line["x0"], line["y0"], line["x1"], line["y1"]
         area = (box[2] - box[0]) * (box[3] - box[1])
-        for sighting in sightings:
-            shown = line["start_s"] <= frames.times_s[sighting.row] < line["end_s"]
-            if shown and _common(box, sighting.box) >= ON_BOX * area:
-                lines.setdefault(line["text"].casefold(), (line["text"], line["confidence"]))
-                break
+        shown = [one for one in sightings if line["start_s"] <= frames.times_s[one.row] < line["end_s"]]
+        on = sum(_common(box, one.box) >= ON_BOX * area for one in shown)
+        common_s = min(line["end_s"], last_s) - max(line["start_s"], first_s)
+        stays = on >= STAYS * len(shown) and common_s >= COMMON_TIME * (line["end_s"] - line["start_s"])
+        if on and stays and sum(map(str.isalpha, line["text"])) >= LEAST_LETTERS:
+            lines.setdefault(line["text"].casefold(), (line["text"], line["confidence"]))
     if not lines:
         return None, None
     return " ".join(text for text, _ in lines.values()), min(confidence for _, confidence in lines.values())
@@ -243,7 +259,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="product_detection",
-    version="2",
+    version="3",
     group="objects_and_scene",
     inputs=("video", "frames", "cut_analysis", "object_detection", "text_overlay"),
     optional=frozenset({"text_overlay"}),

@@ -251,7 +251,7 @@ def preview(table: pl.DataFrame, audio: Audio) -> NDArray[np.uint8] | None:
 
 ANALYZER = Analyzer(
     name="speech_transcription",
-    version="3",
+    version="4",
     group="text_and_speech",
     inputs=("audio",),
     run=run,
