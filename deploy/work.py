@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 NODES = ("node1", "node2")
 # A file that was written this long ago is taken in at once.
 SETTLED_S = 60.0
-_POLL_S = 0.5
+# each look asks the lake and Dagster, which the nodes share
+_POLL_S = 2.0
 BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS]
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

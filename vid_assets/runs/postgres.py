@@ -1,4 +1,6 @@
-"""Dagster's records in Postgres, over connections that stay open. Needs the extra ``cluster``; `deploy/dagster.yaml` names it.
+"""Dagster's records in Postgres, over connections that stay open; `deploy/dagster.yaml` names it.
+
+It needs the extra ``cluster``.
 
 Dagster's own storage connects anew for each event and each query, which takes Postgres a new process and both sides the
 arithmetic of the password: 6 ms of processor time here, where the event itself takes 0.4. A run of ten videos has 500.
