@@ -25,7 +25,7 @@ from resources.warehouse.records import ANALYZER_RUNS
 def main() -> int:
     """Start the cluster, put clips into the archive in two halves, wait, and tell where they were analysed."""
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
-    parser.add_argument("--clips", type=int, default=8, help="clips of three seconds, at least two")
+    parser.add_argument("--clips", type=int, default=8, help="clips of two seconds, at least two")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long to wait for them")
     options = parser.parse_args()
     with own_cluster() as made:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -27,10 +27,12 @@ class Cluster:
     Attributes:
         folder: The folder.
         environment: The variables of the head, of the daemon, and of who asks.
+        agents: The port of Ray's agent on each machine.
     """
 
     folder: Path
     environment: dict[str, str]
+    agents: dict[str, int] = field(default_factory=dict)
     _daemon: subprocess.Popen | None = None
 
     @property
@@ -97,9 +99,11 @@ class Cluster:
     def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
         """Start processes of Ray, which stay."""
         log = self.folder / f"{name}.log"
+        self.agents[name] = postgres.free_port()
         command = [
             PROGRAMS / "ray", "start", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats",
-            *options,
+            # its default is one port, of which this machine needs several
+            f"--dashboard-agent-listen-port={self.agents[name]}", *options,
         ]  # fmt: skip
         for _ in range(_TRIES):
             with log.open("ab") as sink:

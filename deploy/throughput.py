@@ -18,7 +18,7 @@ from deploy.work import NODES, add_clips, own_cluster, runs, until_begun, until_
 def main() -> int:
     """Measure, and tell each measurement and the ratio of the medians."""
     parser = argparse.ArgumentParser(prog="python -m deploy.throughput", description=__doc__)
-    parser.add_argument("--clips", type=int, default=40, help="clips of three seconds, ten to a run")
+    parser.add_argument("--clips", type=int, default=40, help="clips of two seconds, ten to a run")
     parser.add_argument("--repeats", type=int, default=1, help="measurements of one node and of two, in turn")
     options = parser.parse_args()
     taken: dict[int, list[float]] = {1: [], 2: []}

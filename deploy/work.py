@@ -60,12 +60,12 @@ def own_cluster(*, slots: int = len(NODES), disabled: Iterable[str] = ()) -> Ite
 
 
 def add_clips(made: Cluster, name: str, seeds: Iterable[int]) -> None:
-    """Put clips of three seconds into a new folder of the archive, where all appear at once."""
+    """Put clips of two seconds into a new folder of the archive, where all appear at once."""
     folder = made.folder / name
     folder.mkdir()
     for seed in seeds:
         file = folder / f"clip{seed}.mp4"
-        render(random_clip(seed, duration_s=3.0, width=320, height=180), file)
+        render(random_clip(seed, duration_s=2.0, width=320, height=180), file)
         settled = time.time() - SETTLED_S
         os.utime(file, (settled, settled))
     folder.rename(made.archive / name)
