@@ -1,13 +1,13 @@
 """A cluster on one machine: Postgres, a Ray head without runs, and two nodes with folders of their own."""
 
 import os
+import re
 import secrets
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -15,7 +15,7 @@ import psutil
 from deploy import postgres
 from vid_assets.media.scratch import last_opened
 
-HERE = Path(__file__).parent
+INSTANCE = Path(__file__).with_name("dagster.yaml")
 PROGRAMS = Path(sys.executable).parent
 _TRIES = 3
 
@@ -27,10 +27,12 @@ class Cluster:
     Attributes:
         folder: The folder.
         environment: The variables of the head, of the daemon, and of who asks.
+        agents: The port of Ray's agent on each machine.
     """
 
     folder: Path
     environment: dict[str, str]
+    agents: dict[str, int] = field(default_factory=dict)
     _daemon: subprocess.Popen | None = None
 
     @property
@@ -47,22 +49,33 @@ class Cluster:
             f"--dashboard-port={dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder / 'ray'}",
         )  # fmt: skip
 
-    def start_node(self, name: str, *, core: int | None = None) -> None:
+    def start_node(self, name: str, *, core: int | None = None, code: Path | None = None) -> None:
         """Start a node that takes one run at a time.
 
         Args:
-            name: Its name, also a resource of Ray.
+            name: Its name, also a resource of Ray and, for root, its host name.
             core: The processor that it and its runs keep to; None for all.
+            code: A folder with code of its own; None for the same code as the head.
         """
-        own = {"VID_SCRATCH": str(self.folder / name / "scratch")}
+        own = {"VID_SCRATCH": str(self.scratch(name))}
+        own |= {"PYTHONPATH": str(code)} if code is not None else {}
+        prefix = [] if core is None else ["taskset", "--cpu-list", str(core)]
         self._ray(
             name, f"--address=127.0.0.1:{self.environment['RAY_PORT']}", "--num-cpus=1",
-            f'--resources={{"{name}": 1}}', more=own, core=core,
+            f'--resources={{"{name}": 1}}', more=own, prefix=[*prefix, *_named(name)],
         )  # fmt: skip
+
+    def scratch(self, name: str) -> Path:
+        """Return the scratch folder of a node."""
+        return self.folder / name / "scratch"
 
     def decoded_on(self, name: str) -> set[str]:
         """Return the videos that a node has decoded."""
-        return set(last_opened(self.folder / name / "scratch"))
+        return set(last_opened(self.scratch(name)))
+
+    def is_up(self, name: str) -> bool:
+        """Whether a node has been started, and not been killed since."""
+        return any(self._processes(self.folder / name))
 
     def kill_node(self, name: str) -> None:
         """Kill a node with all that runs on it, as if its machine had lost its power."""
@@ -83,17 +96,19 @@ class Cluster:
         if self._daemon is not None:
             self._daemon.wait()
 
-    def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, core: int | None = None) -> None:
+    def _ray(self, name: str, *options: str, more: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
         """Start processes of Ray, which stay."""
         log = self.folder / f"{name}.log"
+        self.agents[name] = postgres.free_port()
         command = [
             PROGRAMS / "ray", "start", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats",
-            *options,
+            # its default is one port, of which this machine needs several
+            f"--dashboard-agent-listen-port={self.agents[name]}", *options,
         ]  # fmt: skip
         for _ in range(_TRIES):
             with log.open("ab") as sink:
                 done = subprocess.run(
-                    command if core is None else ["taskset", "--cpu-list", str(core), *command],
+                    [*prefix, *command],
                     env=self.environment | dict(more or {}), cwd=self.folder, stdin=subprocess.DEVNULL,
                     stdout=sink, stderr=subprocess.STDOUT, check=False,
                 )  # fmt: skip
@@ -104,29 +119,55 @@ class Cluster:
 
     def _kill(self, folder: Path) -> None:
         """Kill the processes of this cluster whose scratch folder is in a folder, also those that are detached."""
+        # a process may start another one just before it is killed
+        while found := list(self._processes(folder)):
+            for process in found:
+                with suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(found, timeout=5)
+
+    def _processes(self, folder: Path) -> Iterator[psutil.Process]:
         token = self.environment["RAY_AUTH_TOKEN"]
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 values = process.environ()
                 mine = values.get("RAY_AUTH_TOKEN") == token and process.pid != os.getpid()
                 if mine and folder in Path(values.get("VID_SCRATCH", "")).parents:
-                    process.kill()
+                    yield process
+
+
+def instance_settings(slots: int) -> str:
+    """Return ``dagster.yaml`` for a cluster that takes so many runs at once."""
+    text, count = re.subn(r"max_concurrent_runs: \d+", f"max_concurrent_runs: {slots}", INSTANCE.read_text())
+    assert count == 1, f"{INSTANCE} says {count} times how many runs there may be at once"
+    return text
+
+
+def has_own_names() -> bool:
+    """Whether nodes have host names of their own, as machines have: this user may give them."""
+    return os.getuid() == 0
+
+
+def _named(name: str) -> list[str]:
+    """Return what starts a program under a host name. A run says on which machine its process is."""
+    return ["unshare", "--uts", "sh", "-c", f'hostname {name} && exec "$@"', "sh"] if has_own_names() else []
 
 
 @contextmanager
-def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
+def cluster(folder: Path, settings: Mapping[str, str], *, slots: int = 2) -> Iterator[Cluster]:
     """Start Postgres and the head, and stop all at the end.
 
     Args:
         folder: An empty folder; the path is short, because Ray makes sockets in it.
         settings: Variables for all machines, such as ``VID_PROFILE``.
+        slots: Number of runs at once, one for each node.
     """
     with postgres.server() as server:
         server.create("dagster")
         server.create("lake")
         for name in ("archive", "home", "shared"):
             (folder / name).mkdir()
-        shutil.copyfile(HERE / "dagster.yaml", folder / "home" / "dagster.yaml")
+        (folder / "home" / "dagster.yaml").write_text(instance_settings(slots))
         database, user = f"127.0.0.1:{server.port}", postgres.USER
         made = Cluster(
             folder,

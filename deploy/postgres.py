@@ -42,9 +42,16 @@ class Server:
 
     def start(self) -> None:
         """Start it on its port."""
+        self._start("start")
+
+    def restart(self) -> None:
+        """Stop it, which ends all connections, and start it again."""
+        self._start("restart")
+
+    def _start(self, how: str) -> None:
         data = self.folder / "data"
         options = f"-p {self.port} -k {data} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
-        self.control("-o", options, "-l", str(data / "log"), "start")
+        self.control("-o", options, "-l", str(data / "log"), "-m", "fast", how)
 
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``."""

@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -75,6 +76,10 @@ class Target(Tables, Protocol):
         """Whether a read asks another machine."""
         ...
 
+    def read_partitions(self, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        """Return the rows of those of these partitions that have any."""
+        ...
+
     def check(self, table: str, key: str, frame: pl.DataFrame | None) -> None:
         """Raise a `WarehouseError` if the rows cannot be written."""
         ...
@@ -136,6 +141,24 @@ class Stage:
             frame = merged(self._published(table, key), frame, on)
         return None if frame.is_empty() else frame
 
+    def expect(self, tables: Collection[str], keys: Collection[str]) -> None:
+        """Read what will be read, a table at a time: of a shared warehouse, each read asks another machine.
+
+        Args:
+            tables: Tables that are published.
+            keys: Partition keys.
+        """
+        if not self.warehouse.is_shared:
+            return
+        for table in tables:
+            with self._lock:
+                there = self._known.keys() | {place for place, (on, _) in self._staged.items() if not on}
+            if unknown := [key for key in keys if (table, key) not in there]:
+                found = self.warehouse.read_partitions(table, unknown)
+                with self._lock:
+                    for key in unknown:
+                        self._known.setdefault((table, key), found.get(key))
+
     def schema_of(self, table: str) -> pl.Schema:
         """Do as `Warehouse.schema_of` does."""
         return self.warehouse.schema_of(table)
@@ -149,7 +172,12 @@ class Stage:
         """Commit everything that was staged since the last time, at once."""
         with self._lock:
             self.warehouse.commit_staged(self._staged)
-            self._staged, self._known = {}, {}
+            for place, (on, frame) in self._staged.items():
+                # another run may have added to what rows were merged into
+                self._known.pop(place, None)
+                if self.warehouse.is_shared and not on:
+                    self._known[place] = None if frame.is_empty() else frame
+            self._staged = {}
             for file in self._folder.glob("*.arrow"):
                 file.unlink()
 
@@ -162,13 +190,11 @@ class Stage:
             self._held.close()
 
     def _published(self, table: str, key: str) -> pl.DataFrame | None:
-        """Return what is published; of a shared warehouse, as it was when this run first asked."""
+        """Return what is published; of a shared warehouse, as it was when this run first asked, or published it."""
         if not self.warehouse.is_shared:
             return self.warehouse.read_partition(table, key)
-        known = self._known  # `publish` replaces it
-        if (table, key) not in known:
-            known[table, key] = self.warehouse.read_partition(table, key)
-        return known[table, key]
+        self.expect([table], [key])
+        return self._known.get((table, key))
 
     def _put(self, table: str, key: str, on: str, frame: pl.DataFrame) -> None:
         with self._lock:

@@ -57,6 +57,39 @@ def test_a_run_asks_a_lake_once_for_what_it_reads(lake: Warehouse, monkeypatch: 
     assert sorted(luma for _, _, luma in lake.read_table("luma").collect().rows()) == [0.2, 0.5, 0.7]
 
 
+def test_a_run_reads_a_table_at_a_time_and_knows_what_it_published(
+    lake: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.publish([LUMA])
+    lake.commit({"luma": {key: rows(key, 0.1) for key in "abc"}})
+    asked: list[list[str]] = []
+    read = LakeStore.partitions
+
+    def partitions(store: LakeStore, table: str, keys: Collection[str]) -> dict[str, pl.DataFrame]:
+        asked.append(sorted(keys))
+        return read(store, table, keys)
+
+    monkeypatch.setattr(LakeStore, "partitions", partitions)
+    with lake.batch() as stage:
+        stage.replace_partition("luma", "a", rows("a", 0.2))
+        stage.expect(["luma"], ["a", "b", "c", "d"])
+        stage.expect(["luma"], ["b", "d"])
+        assert asked == [["b", "c", "d"]]
+        stage.remove_partition("luma", "b")
+        stage.remove_partition("luma", "d")
+        stage.publish()
+        assert [stage.read_partition("luma", key) is not None for key in "abcd"] == [True, False, True, False]
+        assert stage.read_partition("luma", "a").equals(rows("a", 0.2))  # pyright: ignore[reportOptionalMemberAccess]
+        assert asked == [["b", "c", "d"]]
+        # others may have added to what rows are merged into, so that is read again
+        stage.merge_partition("luma", "c", rows("c", 0.0, 0.7)[1:], on="start_s")
+        stage.publish()
+        asked.clear()
+        assert stage.read_partition("luma", "c")["luma"].sort().to_list() == [0.1, 0.7]  # pyright: ignore[reportOptionalSubscript]
+        assert asked == [["c"]]
+    assert sorted(row[0] for row in lake.read_table("luma").collect().rows()) == ["a", "c", "c"]
+
+
 def test_a_run_on_a_machine_with_another_profile_is_refused(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VID_PROFILE", "offline")
     publish(lake)

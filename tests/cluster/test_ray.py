@@ -1,8 +1,9 @@
 """Runs on two Ray nodes: they share the work, and a node that is lost or a run that is stopped loses nothing."""
 
-import os
-import tempfile
-import time
+import re
+import shutil
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,13 +11,27 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
-import psutil
 import pytest
+from polars.testing import assert_frame_equal
 
-from deploy.demo import NODES, add_clips
-from deploy.machine import Cluster, cluster
-from resources.errors import WarehouseError
-from resources.warehouse.records import ANALYZER_RUNS
+from deploy.machine import Cluster, has_own_names
+from deploy.work import (
+    ENDED,
+    NODES,
+    ROOT,
+    add_clips,
+    hosts_of,
+    lake,
+    own_cluster,
+    published,
+    records,
+    runs,
+    start_seconds,
+    until,
+    until_begun,
+    until_published,
+)
+from resources.warehouse.records import ANALYZER_RUNS, CUES, SOURCES, TRACKS, VIDEOS
 from resources.warehouse.resource import Warehouse
 from vid_assets.registry import discover
 
@@ -26,144 +41,182 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-# one without a model, one with a model host
-USED = ("color_analysis", "object_detection")
-WAIT_S = 900.0
+# two without a model, and one with a model host, which also reads another's table
+USED = ("background_segmentation", "color_analysis", "cut_analysis")
+# what differs between two right answers: times, and who gave them
+OWN = {"decode_s", "decode_passes", "registered_at", "seen_at", "modified_at", "vanished_at"}
+OWN_OF_RECORDS = ("video_id", "analyzer", "status", "reason", "rows", "covered", "code_version", "content_hash",
+                  "provenance")  # fmt: skip
+START_S = 6.0
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[Cluster]:
-    unused = ",".join(item.name for item in discover() if item.name not in USED)
-    models = os.environ.get("VID_MODELS", "data/models")
-    settings = {"VID_PROFILE": "offline", "VID_DISABLED": unused, "VID_MODELS": str(Path(models).absolute())}
-    settings["PYTHONPATH"] = str(Path(__file__).parents[2])
-    with tempfile.TemporaryDirectory(prefix="vid-") as folder, cluster(Path(folder), settings) as made:
-        before = dict(os.environ)
-        os.environ.update(made.environment)
-        try:
-            for node in NODES:
-                made.start_node(node)
-            made.start_daemon()
-            yield made
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-@pytest.fixture
-def instance(two_nodes: Cluster) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(two_nodes.environment["DAGSTER_HOME"]) as made:
+def machines() -> Iterator[Cluster]:
+    unused = [item.name for item in discover() if item.name not in USED]
+    with own_cluster(disabled=unused) as made:
+        for node in NODES:
+            made.start_node(node)
+        made.start_daemon()
         yield made
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.5)
+@pytest.fixture
+def two_nodes(machines: Cluster) -> Cluster:
+    """The cluster with both nodes, whatever the test before did to them."""
+    for node in NODES:
+        if not machines.is_up(node):
+            machines.start_node(node)
+    return machines
 
 
-def published(made: Cluster) -> set[str]:
-    try:
-        return set(Warehouse(path=made.environment["VID_WAREHOUSE"]).partitions("color_analysis"))
-    except WarehouseError:
-        return set()
+@pytest.fixture(scope="module")
+def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Cluster], Warehouse]:
+    """Analyses what the cluster has in its archive without it, and returns the results."""
+    folder = tmp_path_factory.mktemp("one")
 
+    def analyse(made: Cluster) -> Warehouse:
+        own = {f"VID_{name}": str(folder / name.lower()) for name in ("WAREHOUSE", "SCRATCH", "REPORTS")}
+        environment = {**made.environment, **own, "DAGSTER_HOME": str(folder / "home")}
+        for command in (["backfill"], ["models", "down"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "vid_assets", *command], env=environment, cwd=folder, capture_output=True,
+                text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+        return Warehouse(path=own["VID_WAREHOUSE"])
 
-def hosts_of(made: Cluster, node: str) -> set[int]:
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if "resources.hosting.server" in process.cmdline() and str(made.folder / node) in str(process.environ()):
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
-def runs_of(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
-    return list(instance.get_runs(dg.RunsFilter(statuses=list(statuses) or None)))
+    return analyse
 
 
 def answers(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
-    records = [
-        "video_id",
-        "analyzer",
-        "status",
-        "reason",
-        "rows",
-        "covered",
-        "code_version",
-        "content_hash",
-        "provenance",
-    ]
-    tables = {name: warehouse.read_table(name).collect() for name in USED}
-    tables["records"] = warehouse.read_table(ANALYZER_RUNS.name).select(records).collect()
-    return {name: table.sort(pl.all()) for name, table in tables.items() if table.sort("video_id").height}
+    """All rows by table, in one order; of the records, what was answered and from what."""
+    names = (*USED, *(table.name for table in (VIDEOS, SOURCES, TRACKS, CUES)))
+    tables = {name: warehouse.read_table(name).drop(OWN, strict=False).collect() for name in names}
+    tables["records"] = warehouse.read_table(ANALYZER_RUNS.name).select(OWN_OF_RECORDS).collect()
+    return {name: table.sort(pl.all()) for name, table in tables.items()}
 
 
-def test_only_who_has_the_token_sees_the_dashboard(two_nodes: Cluster) -> None:
-    asked = urllib.request.Request(f"{two_nodes.environment['RAY_DASHBOARD']}/api/jobs/")
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(asked, timeout=60)
-    assert error.value.code == 401
-    error.value.close()
-    asked.add_header("Authorization", f"Bearer {two_nodes.environment['RAY_AUTH_TOKEN']}")
-    with urllib.request.urlopen(asked, timeout=60) as answer:
-        assert answer.status == 200
+def assert_same_answers(mine: Warehouse, theirs: Warehouse) -> None:
+    one, other = answers(mine), answers(theirs)
+    for name, table in one.items():
+        assert_frame_equal(table, other[name])
+    assert one["records"].select("video_id", "analyzer").is_unique().all()
+    assert one["videos"]["video_id"].is_unique().all()
 
 
-def test_two_nodes_answer_as_one_machine_does(
-    two_nodes: Cluster, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_clips(two_nodes, range(2))
-    until(lambda: runs_of(instance), "the sensor asks for no run")
-    add_clips(two_nodes, range(2, 4))
-    until(lambda: len(published(two_nodes)) == 4, "the clips are not analysed")
-    until(lambda: not runs_of(instance, dg.DagsterRunStatus.STARTED), "the runs do not end")
-    assert {run.status for run in runs_of(instance)} == {dg.DagsterRunStatus.SUCCESS}
-    assert [len(two_nodes.decoded_on(node)) for node in NODES] == [2, 2]
-    for node in NODES:
-        assert len(hosts_of(two_nodes, node)) == 1  # its model stays there for the next run
-
-    one = Warehouse(path=str(tmp_path / "one"))
-    for name in ("WAREHOUSE", "SCRATCH", "REPORTS"):
-        monkeypatch.setenv(f"VID_{name}", str(tmp_path / ("one" if name == "WAREHOUSE" else name.lower())))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    from vid_assets.cli import main
-
-    assert main(["backfill"]) == 0
-    lake = Warehouse(path=two_nodes.environment["VID_WAREHOUSE"])
-    mine, theirs = answers(lake), answers(one)
-    assert mine.keys() == theirs.keys()
-    for name, table in mine.items():
-        assert table.equals(theirs[name]), name
+def answer(address: str, token: str | None = None) -> int:
+    """The status with which a server answers."""
+    asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as found:
+            return found.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
 
 
-def test_a_stopped_run_frees_its_node_and_leaves_its_model_hosts(
-    two_nodes: Cluster, instance: dg.DagsterInstance
-) -> None:
-    before, hosts = published(two_nodes), {node: hosts_of(two_nodes, node) for node in NODES}
-    add_clips(two_nodes, range(10, 12))
-    until(lambda: runs_of(instance, dg.DagsterRunStatus.STARTED), "no run starts")
-    (run,) = runs_of(instance, dg.DagsterRunStatus.STARTED)
-    instance.run_launcher.terminate(run.run_id)
-    until(lambda: not runs_of(instance, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING), "it goes on")
-    assert {node: hosts_of(two_nodes, node) & hosts[node] for node in NODES} == hosts
-    add_clips(two_nodes, range(12, 14))
-    until(lambda: len(published(two_nodes) - before) >= 2, "the node takes no other run")
+def messages(made: Cluster, run_id: str) -> str:
+    with records(made) as instance:
+        return "\n".join(str(entry.dagster_event or entry.user_message) for entry in instance.all_logs(run_id))
 
 
-def test_the_runs_of_a_lost_node_finish_on_the_other(two_nodes: Cluster, instance: dg.DagsterInstance) -> None:
-    before = published(two_nodes)
-    add_clips(two_nodes, range(20, 23))
-    until(lambda: runs_of(instance, dg.DagsterRunStatus.STARTED), "no run starts")
+def test_only_who_has_the_token_sees_the_dashboard_and_the_agents(two_nodes: Cluster) -> None:
+    agents = [f"http://127.0.0.1:{port}/api/job_agent/jobs/" for port in two_nodes.agents.values()]
+    assert len(agents) == 3
+    dashboard = f"{two_nodes.environment['RAY_DASHBOARD']}/api/jobs/"
+    for address in (dashboard, *agents):
+        assert answer(address) == 401
+        assert answer(address, "0" * 64) in (401, 403)
+    assert answer(dashboard, two_nodes.environment["RAY_AUTH_TOKEN"]) == 200
+
+
+def test_two_nodes_answer_as_one_machine_does(two_nodes: Cluster, one_machine: Callable[[Cluster], Warehouse]) -> None:
+    before = len(runs(two_nodes))
+    add_clips(two_nodes, "forty", range(40))
+    until_published(two_nodes, 40)
+    made = runs(two_nodes)[before:]
+    assert {run.dagster_run.status for run in made} == {dg.DagsterRunStatus.SUCCESS}
+    decoded = [two_nodes.decoded_on(node) for node in NODES]
+    assert all(decoded)
+    assert len(decoded[0]) + len(decoded[1]) == len(decoded[0] | decoded[1]) == 40
+    assert_same_answers(lake(two_nodes), one_machine(two_nodes))
+
+
+def test_a_run_starts_soon_and_uses_the_hosts_of_the_run_before(two_nodes: Cluster) -> None:
+    hosts = {node: hosts_of(two_nodes, node) for node in NODES}
     known = {node: two_nodes.decoded_on(node) for node in NODES}
-    until(lambda: any(two_nodes.decoded_on(node) - known[node] for node in NODES), "nothing is decoded")
-    lost = next(node for node in NODES if two_nodes.decoded_on(node) - known[node])
+    before = len(runs(two_nodes))
+    for number in range(3):
+        add_clips(two_nodes, f"one{number}", [100 + number])
+        until_published(two_nodes, len(published(two_nodes)) + 1)
+    # the quickest of three: other work on this machine delays a start, and never speeds it up
+    assert min(start_seconds(two_nodes, run.dagster_run.run_id) for run in runs(two_nodes)[before:]) < START_S
+    used = [node for node in NODES if two_nodes.decoded_on(node) - known[node]]
+    for node in used:
+        assert len(hosts_of(two_nodes, node)) == 1
+        assert hosts_of(two_nodes, node) >= hosts[node]  # a node that had no run before has none
+    loads = lake(two_nodes).read_table("model_loads").collect()
+    assert len(loads) == sum(len(hosts_of(two_nodes, node)) for node in NODES)
+
+
+def test_a_stopped_run_frees_its_node_and_leaves_its_model_hosts(two_nodes: Cluster) -> None:
+    before, hosts = len(published(two_nodes)), {node: hosts_of(two_nodes, node) for node in NODES}
+    known = runs(two_nodes)
+    # both nodes have a run, so that what comes after it waits for one of them
+    for number in range(2):
+        add_clips(two_nodes, f"stopped{number}", range(200 + 5 * number, 205 + 5 * number))
+        until_begun(two_nodes, len(known) + number + 1)
+    victim = runs(two_nodes, [dg.DagsterRunStatus.STARTED])[-1].dagster_run.run_id
+    with records(two_nodes) as instance:
+        assert instance.run_launcher.terminate(victim)
+    until(lambda: victim in {run.dagster_run.run_id for run in runs(two_nodes, ENDED)}, "the run does not stop")
+    (stopped,) = [run for run in runs(two_nodes) if run.dagster_run.run_id == victim]
+    assert stopped.dagster_run.status is dg.DagsterRunStatus.CANCELED
+    assert {node: hosts_of(two_nodes, node) >= hosts[node] for node in NODES} == dict.fromkeys(NODES, True)
+    add_clips(two_nodes, "after", range(210, 214))
+    until_published(two_nodes, before + 5 + 4)
+    assert {run.dagster_run.status for run in runs(two_nodes)[len(known) :]} <= {
+        dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED
+    }  # fmt: skip
+
+
+def test_the_runs_of_a_lost_node_finish_on_the_other(
+    two_nodes: Cluster, one_machine: Callable[[Cluster], Warehouse]
+) -> None:
+    before, known = published(two_nodes), len(runs(two_nodes))
+    decoded = {node: two_nodes.decoded_on(node) for node in NODES}
+    add_clips(two_nodes, "lost", range(300, 320))
+    until(lambda: all(two_nodes.decoded_on(node) - decoded[node] for node in NODES), "not both nodes decode")
+    lost, other = NODES
     two_nodes.kill_node(lost)
-    until(lambda: len(published(two_nodes) - before) >= 3, "the other node does not do it")
-    lake = Warehouse(path=two_nodes.environment["VID_WAREHOUSE"])
-    records = lake.read_table(ANALYZER_RUNS.name).collect()
-    assert records.select("video_id", "analyzer").is_unique().all()
-    assert lake.read_table("color_analysis").collect().is_unique().all()
+    until_published(two_nodes, len(before) + 20)
+    made = runs(two_nodes)[known:]
+    (failed,) = [run for run in made if run.dagster_run.status is dg.DagsterRunStatus.FAILURE]
+    again = [run for run in made if run.dagster_run.parent_run_id == failed.dagster_run.run_id]
+    assert [run.dagster_run.status for run in again] == [dg.DagsterRunStatus.SUCCESS]
+    if has_own_names():
+        assert "Detected run worker status" in messages(two_nodes, failed.dagster_run.run_id)
+    assert len(two_nodes.decoded_on(other) - decoded[other]) == 20
+    assert_same_answers(lake(two_nodes), one_machine(two_nodes))
+
+
+def test_a_node_with_other_code_says_so_and_does_nothing(two_nodes: Cluster, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    for package in ("vid_assets", "resources"):
+        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = code / "vid_assets" / "analyzers" / "color_analysis.py"
+    changed.write_text(changed.read_text() + "# changed\n")
+    for node in NODES:
+        two_nodes.kill_node(node)
+    two_nodes.start_node("odd", code=code)
+    known, before = len(runs(two_nodes)), published(two_nodes)
+    add_clips(two_nodes, "mixed", [400])
+    until(lambda: len(runs(two_nodes, ENDED)) > known, "the run does not end")
+    (run,) = runs(two_nodes)[known:]
+    assert run.dagster_run.status is dg.DagsterRunStatus.FAILURE
+    said = messages(two_nodes, run.dagster_run.run_id)
+    assert re.search(r"this machine has other code or settings .*: sources \w+ there, \w+ here; install the same", said)
+    assert two_nodes.decoded_on("odd") == set()
+    assert hosts_of(two_nodes, "odd") == set()
+    assert published(two_nodes) == before
+    two_nodes.kill_node("odd")

@@ -12,7 +12,7 @@ import pydantic
 
 from resources.catalog.profiles import resolve_profile
 from resources.hosting.handle import PROFILE_TAG, ModelResource
-from resources.warehouse.records import VIDEOS
+from resources.warehouse.records import ANALYZER_RUNS, SOURCES, VIDEOS
 from vid_assets.archive.partitions import PARTITIONS
 from vid_assets.configuration import configuration
 from vid_assets.contract import Analyzer, Config
@@ -161,9 +161,14 @@ def _asset(
         answers: dict[str, Answered] = {}
         checked: dict[str, Sequence[CheckOutcome]] = {}
         itself: list[str] = []
-        for partition in context.partition_keys:
+        videos = {key: todo.of(key, name, everything=everything) for key in context.partition_keys}
+        upstream = (dep.asset_key.to_user_string() for dep in spec.deps)
+        context.resources.warehouse.stage(context.run.run_id).expect(
+            [name, *upstream, ANALYZER_RUNS.name, SOURCES.name], [video for due in videos.values() for video in due]
+        )
+        for partition, due in videos.items():
             found = outcomes[partition] = Outcomes()
-            for video_id in todo.of(partition, name, everything=everything):
+            for video_id in due:
                 outcome = work(context, video_id, run)
                 tell_answer(name)
                 answers[video_id] = Answered(outcome.status, outcome.reason, outcome.follows)

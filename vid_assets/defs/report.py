@@ -22,6 +22,7 @@ from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.judgements import GOAL, LEAST_SCORE, TARGET
 from vid_assets.registry import discover
 from vid_assets.report import Written, write_report
+from vid_assets.report.facts import tables_of_pages
 from vid_assets.report.index import write_index
 from vid_assets.report.previews import PREVIEWS
 from vid_assets.report.write import pages_behind
@@ -85,9 +86,12 @@ def report_asset() -> dg.AssetsDefinition:
         # in a bucket a page can be missing though no answer is due
         grouped = [video for key in context.partition_keys for video in todo.videos[key] if video != key]
         behind = _behind(context.resources.warehouse, reports, grouped) if grouped else []
+        wanted = {*behind, *(video for key in context.partition_keys for video in todo.of(key, None))}
+        if wanted:
+            warehouse.publish()  # the pages also ask the views
+            warehouse.expect(tables_of_pages(discover()), wanted)
         for partition in context.partition_keys:
             found = outcomes[partition] = Outcomes()
-            wanted = {*todo.of(partition, None), *behind}
             for video_id in [video for video in todo.videos[partition] if video in wanted]:
                 try:
                     written = write_report(warehouse, Path(settings.scratch), reports, video_id, discover(), streams)

@@ -127,6 +127,11 @@ def collect(warehouse: Tables, video_id: str, analyzers: Sequence[Analyzer]) -> 
     )
 
 
+def tables_of_pages(analyzers: Sequence[Analyzer]) -> list[str]:
+    """Return the tables that `collect` reads."""
+    return [*(table.name for table in (VIDEOS, ANALYZER_RUNS, SOURCES, CUES)), *(item.name for item in analyzers)]
+
+
 def _place(group: str) -> int:
     """Return the position of a group; groups of other packages come last."""
     return GROUPS.index(group) if group in GROUPS else len(GROUPS)
