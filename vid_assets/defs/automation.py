@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
@@ -145,16 +146,22 @@ def nightly_backfill(
         yield dg.SkipReason(f"nothing {'else ' if left else ''}is missing, failed or out of date{hint}")
 
 
-def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float = ATTEMPTS) -> list[Batch]:
+def planned(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    attempts: float = ATTEMPTS,
+    order: Sequence[str] | None = None,
+) -> list[Batch]:
     """Return what `nightly_backfill` would run now. With infinite attempts it includes what was given up.
 
-    First it publishes what killed runs left, so that they go on where they ended.
+    First it publishes what killed runs left, so that they go on where they ended. `order` are all partition keys, if
+    they are known.
 
     Raises:
         SettingsError: A budget is not a number, or an analyzer to leave out does not exist.
     """
     warehouse.adopt()
-    order = partition_keys(instance)
+    order = partition_keys(instance) if order is None else order
     busy = under_way(instance, order)
     videos = videos_of([key for key in reversed(order) if key not in busy], warehouse)
     wanted = wanted_answers()
@@ -169,9 +176,9 @@ def planned(instance: dg.DagsterInstance, warehouse: Warehouse, attempts: float 
     return batches(within(by_partition(found, buckets), budget), order)
 
 
-def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse) -> list[GivenUp]:
-    """Return the videos that were given up, newest first."""
-    videos = videos_of(partition_keys(instance)[::-1], warehouse)
+def hopeless(instance: dg.DagsterInstance, warehouse: Warehouse, order: Sequence[str] | None = None) -> list[GivenUp]:
+    """Return the videos that were given up, newest first. `order` are all partition keys, if they are known."""
+    videos = videos_of((partition_keys(instance) if order is None else order)[::-1], warehouse)
     return list(given_up(warehouse, videos["video_id"], wanted_answers()))
 
 
@@ -200,9 +207,14 @@ def tags_of(batch: Batch) -> dict[str, str]:
 
 def selection_of(batch: Batch) -> Sequence[dg.AssetKey] | None:
     """Return the assets of a run, including the report page; None selects the whole job."""
-    if batch.assets >= set(wanted_assets()):
+    return _selection(batch.assets, settings().disabled)
+
+
+@lru_cache(maxsize=64)
+def _selection(assets: frozenset[str], _disabled: str) -> Sequence[dg.AssetKey] | None:
+    if assets >= set(wanted_assets()):
         return None
-    return [dg.AssetKey(name) for name in sorted({*batch.assets, REPORT})]
+    return [dg.AssetKey(name) for name in sorted({*assets, REPORT})]
 
 
 def under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:

@@ -149,14 +149,15 @@ class Backfill:
         refused = _TakingIn(self, warehouse, instance).run()
         if not self.dry_run:
             end_orphans(instance)
-        made = planned(instance, warehouse, inf if self.retry else ATTEMPTS)
-        failed = _Runs(self, warehouse, instance).run(made)
-        left = hopeless(instance, warehouse)
+        order = partition_keys(instance)
+        made = planned(instance, warehouse, inf if self.retry else ATTEMPTS, order)
+        failed = _Runs(self, warehouse, instance, order).run(made)
+        left = hopeless(instance, warehouse, order)
         self._tell_given_up(left, warehouse)
         if made and not self.dry_run:
             self._tell_unanswered(warehouse)
         if not made:
-            busy = under_way(instance, partition_keys(instance))
+            busy = under_way(instance, order)
             also = "else " if left or busy else ""
             if busy:
                 self.tell(f"Being analysed by other runs: {_count(busy, 'partition')}.")
@@ -260,6 +261,7 @@ class _Runs:
     backfill: Backfill
     warehouse: Warehouse
     instance: dg.DagsterInstance
+    order: Sequence[str]  # all partition keys
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, made: Sequence[Batch]) -> int:
@@ -268,8 +270,7 @@ class _Runs:
         Returns:
             The number of videos, and of runs as a whole, that failed.
         """
-        order = partition_keys(self.instance)
-        places = {key: place for place, key in enumerate(order)}
+        places = {key: place for place, key in enumerate(self.order)}
         done, progress = 0, self._progress(made)
         if made and not self.backfill.dry_run:
             progress.begin()
@@ -285,7 +286,7 @@ class _Runs:
                 self.backfill.tell(f"{batch.reason}: {videos} from {batch.first} to {batch.last}: {what}")
                 if not self.backfill.dry_run:
                     self.backfill.await_room()
-                    keys = order[places[batch.first] : places[batch.last] + 1]
+                    keys = self.order[places[batch.first] : places[batch.last] + 1]
                     with listening(progress.answered):
                         self._run(batch, keys)
                     done += batch.videos
