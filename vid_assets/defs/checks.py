@@ -6,6 +6,7 @@ and ``valid`` of the report, have several parts, such as ``coverage``. A check w
 however many videos the run has; its metadata names the videos that did not pass, each with its part and problem.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -74,10 +75,8 @@ def answered_result(asset: str, outcomes: Mapping[str, Answered]) -> dg.AssetChe
     """Return the result of `answered_spec` over all videos of a run."""
     without = {video_id: outcome for video_id, outcome in outcomes.items() if outcome.status in _NO_ANSWER}
     itself = any(outcome.status is Status.FAILED and not outcome.follows for outcome in without.values())
-    told = _counted(outcomes)
-    if without:
-        first = next(iter(without.values())).reason
-        told = f"{_counted(without)} of {len(outcomes)}: {first[:LETTERS_EACH]}"
+    # Dagster stores a description nine times, and metadata three times: reasons are in these alone
+    told = f"{_counted(without)} of {len(outcomes)}" if without else _counted(outcomes)
     return dg.AssetCheckResult(
         check_name=ANSWERED,
         asset_key=asset,
@@ -94,15 +93,19 @@ def _counted(outcomes: Mapping[str, Answered]) -> str:
 
 
 def _reasons(without: Mapping[str, Answered]) -> dict[str, str]:
-    """Return the videos of each reason, at most `VIDEOS_NAMED` of all. A table would take twice the space."""
+    """Return the videos of each kind of reason and one such reason, at most `VIDEOS_NAMED` videos of all.
+
+    Reasons that differ in numbers alone are of one kind. A table would take twice the space.
+    """
     groups: dict[tuple[str, str], list[str]] = {}
     for video_id, outcome in list(without.items())[:VIDEOS_NAMED]:
-        groups.setdefault((str(outcome.status), outcome.reason[:LETTERS_EACH]), []).append(video_id)
+        kind = re.sub(r"\d+", "", outcome.reason.replace(video_id, ""))
+        groups.setdefault((str(outcome.status), kind), []).append(video_id)
     numbers = Counter[str]()
     told: dict[str, str] = {}
-    for (status, reason), videos in groups.items():
+    for (status, _), videos in groups.items():
         numbers[status] += 1
-        told[f"{status}_{numbers[status]}"] = f"{', '.join(videos)}: {reason}"
+        told[f"{status}_{numbers[status]}"] = f"{', '.join(videos)}: {without[videos[0]].reason[:LETTERS_EACH]}"
     return told
 
 
