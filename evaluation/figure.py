@@ -77,7 +77,7 @@ class Calibration:
         gaps = sum(one.answers * abs(one.confidence - one.right) for one in self.bins())
         return gaps / max(len(self.answers), 1)
 
-    def figure(self, at_most: float = 0.15) -> Figure:
+    def figure(self, at_most: float = 0.2) -> Figure:
         """Its error as a figure with a bound."""
         what = f"footage: expected calibration error of {self.what}"
         cases = len(self.answers)

@@ -31,7 +31,7 @@ PROMPTS = (
     "teddy bear", "sports ball", "tennis racket", "skateboard", "helmet", "coffee machine", "microwave", "toaster",
     "hair drier", "toothbrush", "clock", "vase",
 )  # fmt: skip
-LEAST_TILE_SCORE = 0.5  # in enlarged parts, detections are less reliable: below this, most on footage are wrong
+LEAST_TILE_SCORE = 0.65  # in enlarged parts, all detections on labelled footage below this were wrong
 LEAST_OWL_SCORE = 0.2
 TILE = 2 / 3  # side of a part, as a share of the picture's shorter side
 

@@ -14,7 +14,7 @@ from evaluation._speech_clips import clips
 from evaluation._words import bare, edits
 from resources.errors import ModelUnavailable
 from resources.hosting.host import Request
-from resources.models.voice import Passage, Span
+from resources.models.voice import SAMPLE_RATE, Passage, Span
 from resources.models.whisper import Decoded, WhisperHost, Word, _clear, most_tokens, placed, repetitive
 from resources.tasks.speech import SPEECH
 from vid_assets.demo import SPEECH as JFK
@@ -139,6 +139,16 @@ def test_english_weights_alone_make_no_english_of_german(english_only: Ask) -> N
     german = table.filter(pl.col("start_s") > 30.5)
     assert set(german["word"]) == {""}
     assert german["speech"].min() > 0.8
+
+
+@pytest.mark.parametrize(("second", "settled"), [(0.1, True), (0.2, False)])
+def test_sure_words_settle_a_language_that_is_unclear_but_leads(
+    jfk: np.ndarray, whisper: WhisperHost, ask: Ask, monkeypatch: pytest.MonkeyPatch, second: float, settled: bool
+) -> None:
+    monkeypatch.setattr(whisper, "_likely", lambda *_: {"en": 0.27, "ca": second})
+    heard = ask(jfk[5 * SAMPLE_RATE : 8 * SAMPLE_RATE])
+    assert words(heard) == (SPOKEN[7:14] if settled else [])
+    assert set(heard["language"]) == ({"en"} if settled else {""})
 
 
 def test_a_language_is_clear_from_the_passages_beside_it_but_not_against_its_own_sound() -> None:

@@ -49,7 +49,7 @@ def percentile(distribution: NDArray[np.float64], share: float) -> float:
 class Settings(Config):
     """Selects the faces to look at."""
 
-    min_face_score: float = setting(0.7, "1", "Score from which a box is a face for age estimation", ge=0.5, le=1)
+    min_face_score: float = setting(0.8, "1", "Score from which a box is a face for age estimation", ge=0.5, le=1)
 
 
 def run(
@@ -118,7 +118,7 @@ TABLE = {
 
 ANALYZER = Analyzer(
     name="age_estimation",
-    version="2",
+    version="3",
     group="people",
     inputs=("frames", "eye_tracking"),
     run=run,

@@ -16,7 +16,7 @@ into the camera. A video without faces gives an empty table.
 Two pictures per second show closed eyes, but not the blink rate. Faces below about a tenth of the picture's height, in
 profile or half hidden are missed. On small faces the irises and the gaze are off by 10 degrees and more. Reflecting
 glasses hide the irises, and the table does not mark this. Drawn faces and animals count if they look enough like human
-faces. Few do at the default score: below 0.7, all boxes on labelled footage but one are no faces.
+faces. Few do at the default score: below 0.8, all boxes on labelled footage but one are no faces.
 """
 
 from typing import NamedTuple
@@ -113,7 +113,7 @@ def read_face(mesh: Array, irises: Array) -> dict[str, float | bool | None]:
 class Settings(Config):
     """Defines which boxes count as faces."""
 
-    min_score: float = setting(0.7, "1", "Score from which a box counts as a face", ge=0.5, le=1)
+    min_score: float = setting(0.8, "1", "Score from which a box counts as a face", ge=0.5, le=1)
 
 
 def run(
