@@ -6,16 +6,13 @@ Dagster's own storage connects anew for each event and each query, which takes P
 arithmetic of the password: 6 ms of processor time here, where the event itself takes 0.4. A run of ten videos has 500.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dagster_postgres import DagsterPostgresStorage  # pyright: ignore[reportMissingImports] - not in .venv
 from dagster_postgres.utils import (  # pyright: ignore[reportMissingImports]
     create_pg_engine,
     get_token_provider_from_config,
 )
-
-if TYPE_CHECKING:
-    from dagster._serdes import ConfigurableClassData
 
 KEPT = 2
 # a firewall may forget a connection that nobody used for an hour
@@ -26,9 +23,7 @@ class PostgresRecords(DagsterPostgresStorage):
     """Dagster's storage in Postgres, with its configuration. A process keeps up to `KEPT` connections open."""
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: "ConfigurableClassData | None", config_value: dict[str, Any]
-    ) -> DagsterPostgresStorage:
+    def from_config_value(cls, inst_data: Any, config_value: dict[str, Any]) -> DagsterPostgresStorage:
         """Return the storage; called by Dagster."""
         made = super().from_config_value(inst_data, config_value)
         engine = create_pg_engine(
