@@ -409,6 +409,9 @@ def test_the_file_can_be_attached_under_any_name(warehouse: Warehouse, tmp_path:
 def test_one_long_session_never_sees_rows_that_were_replaced(warehouse: Warehouse, setting: str) -> None:
     warehouse.publish([LUMA])
     with duckdb.connect(warehouse.root / "results.duckdb") as session, warehouse.connect() as private:
+        name = setting.split()[1]
+        if name != "1" and not session.execute(f"FROM duckdb_settings() WHERE name = '{name}'").fetchall():
+            pytest.skip(f"DuckDB {duckdb.__version__} has no {name}")
         session.execute(setting)
         for turn in range(1000, 1006):
             warehouse.commit({"luma": {"a": rows("a", *[float(turn)] * 100)}})
