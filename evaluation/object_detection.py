@@ -66,6 +66,11 @@ def simulate(rng: np.random.Generator) -> tuple[Frames, Rows, list[list[int]]]:
 
 
 def measure(seed: int) -> list[Figure | Calibration]:
+    """Tracks of simulated walkers, and objects on footage."""
+    return [*of_walkers(seed), *of_objects()]
+
+
+def of_walkers(seed: int) -> list[Figure]:
     """Identity switches, and how much of a walker's boxes its commonest track has."""
     rng = np.random.default_rng([seed, 43])
     switches = continued = kept = boxes = 0
@@ -92,5 +97,4 @@ def measure(seed: int) -> list[Figure | Calibration]:
             analyzer=name, what="boxes of a walker in its commonest track", value=kept / boxes, unit="1", cases=boxes,
             at_least=0.85,
         ),
-        *of_objects(),
     ]  # fmt: skip

@@ -224,7 +224,7 @@ def test_pictures_of_any_shape_are_looked_at(size):
 
 
 def test_tracks_of_simulated_walkers():
-    assert [figure for figure in accuracy.measure(7) if not figure.met] == []
+    assert [figure for figure in accuracy.of_walkers(7) if not figure.met] == []
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
