@@ -19,7 +19,7 @@ help:  ## List the targets
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,interchange,notebook]"
 	touch $@
 
 install: .venv/.installed  ## Make .venv and install everything

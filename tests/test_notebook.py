@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+import matplotlib  # noqa: F401  # the notebook plots with it
+import nbclient
+import nbformat
 
 from tests.cli.conftest import places
 
@@ -13,10 +15,7 @@ __all__ = ["places"]
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebooks" / "first-look.ipynb"
 
 
-@pytest.mark.slow
 def test_every_cell_runs_over_the_results_of_the_demo(places):
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    pytest.importorskip("matplotlib")
     program = [sys.executable, "-m", "vid_assets"]
     environment = os.environ | {"PYTHONPATH": str(NOTEBOOK.parents[2]), "VID_PROFILE": "offline"}
     try:
