@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib  # noqa: F401  # the notebook plots with it
 import nbclient
 import nbformat
 
