@@ -299,17 +299,16 @@ def test_down_ends_prewarms_that_have_not_begun(home: Path) -> None:
     assert not model.folder.exists()
 
 
-def test_the_status_command_shows_a_table(
+def test_the_status_command_shows_a_table_in_a_pipe_separated_by_tabs(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VID_SCRATCH", str(home / "s"))
-    monkeypatch.setenv("COLUMNS", "160")
     assert main(["models"]) == 0
     assert capsys.readouterr().out == "no model is loaded\n"
     pid = handle(home).echo()["pid"][0]
     assert main(["models", "status"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "echo" in line)
-    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    cells = line.split("\t")
     assert cells[:2] == ["echo", "warm"]
     assert cells[3] == str(pid)
     assert re.fullmatch(r"\d+ MB", cells[4])

@@ -10,7 +10,6 @@ from resources.catalog import rows
 from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.tasks.captions import CAPTIONS
 from resources.tasks.depth import DEPTH
-from resources.tasks.objects import OBJECTS
 from tests.kit.makers import make_analyzer
 from vid_assets.analyzers import (
     audio_analysis,
@@ -168,18 +167,19 @@ def test_versions_of_the_release_before_are_accepted(module: Any) -> None:
 
 
 def test_versions_of_the_release_before_are_of_default_settings_only() -> None:
-    analyzer = object_detection.ANALYZER
-    assert earlier_versions(analyzer, object_detection.Settings()) == set(RELEASED[object_detection])
-    assert earlier_versions(analyzer, object_detection.Settings(min_score=0.5)) == frozenset()
+    analyzer = replace(cut_analysis.ANALYZER, version="1")
+    assert earlier_versions(analyzer, cut_analysis.Settings()) == set(RELEASED[cut_analysis])
+    assert earlier_versions(analyzer, cut_analysis.Settings(sensitivity=1.5)) == frozenset()
 
 
 def test_another_table_or_model_is_not_what_was_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    analyzer = object_detection.ANALYZER
+    analyzer = depth_estimation.ANALYZER
+    assert earlier_versions(analyzer, None) == set(RELEASED[depth_estimation])
     fewer = dict(list(analyzer.table.items())[:-1])
-    assert earlier_versions(replace(analyzer, table=fewer), None).isdisjoint(RELEASED[object_detection])
-    newer = tuple(replace(spec, revision="newer") if spec.task == OBJECTS.name else spec for spec in rows.catalogue())
+    assert earlier_versions(replace(analyzer, table=fewer), None).isdisjoint(RELEASED[depth_estimation])
+    newer = tuple(replace(spec, revision="newer") if spec.task == DEPTH.name else spec for spec in rows.catalogue())
     monkeypatch.setattr(rows, "catalogue", lambda: newer)
-    assert earlier_versions(analyzer, None).isdisjoint(RELEASED[object_detection])
+    assert len(earlier_versions(analyzer, None) - set(RELEASED[depth_estimation])) == 2
 
 
 def test_the_chain_follows_version_content_and_inputs() -> None:
