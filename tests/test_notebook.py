@@ -1,6 +1,7 @@
 """The notebook of the documentation, executed by Jupyter over the results of the demo."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,4 +35,4 @@ def test_every_cell_runs_over_the_results_of_the_demo(places):
     assert sum("image/png" in found for found in kinds) == 4
     assert sum("text/html" in found for found in kinds) >= 6
     (meaning,) = [cell for cell in notebook.cells if 'by="meaning"' in cell.source]
-    assert "And so, my fellow" in str(meaning.outputs)
+    assert re.search("And so,? my fellow", str(meaning.outputs))
