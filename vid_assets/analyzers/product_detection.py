@@ -114,7 +114,9 @@ def run(
     for number, product in enumerate(products):
         sightings, best = product.sightings, product.best
         lines = None if best.label in SHOW_TEXT else text_overlay
-        brand, confidence = _text_on(sightings, frames, ends, lines)
+        # the finder's pictures are far apart: what it saw was there in between, too
+        slack_s = EVERY_S / 2 if product.track is None else 0.0
+        brand, confidence = _text_on(sightings, frames, ends, lines, slack_s)
         rows.append({
             "product": number, "track": product.track, "label": best.label, "score": best.score,
             "start_s": float(frames.times_s[sightings[0].row]), "end_s": float(ends[sightings[-1].row]),
@@ -195,13 +197,21 @@ def _joined(finds: list[Sighting], looks: list[int], frames: Frames, cut_analysi
 
 
 def _text_on(
-    sightings: list[Sighting], frames: Frames, ends: NDArray[np.float64], text_overlay: pl.DataFrame | None
+    sightings: list[Sighting],
+    frames: Frames,
+    ends: NDArray[np.float64],
+    text_overlay: pl.DataFrame | None,
+    slack_s: float,
 ) -> tuple[str | None, float | None]:
-    """The lines on the product in reading order, each text once, and the lowest confidence; or nothing."""
+    """The lines on the product in reading order, each text once, and the lowest confidence; or nothing.
+
+    The product is there for up to `slack_s` before its first sighting and after its last.
+    """
     if text_overlay is None:
         return None, None
     lines: dict[str, tuple[str, float]] = {}
-    first_s, last_s = float(frames.times_s[sightings[0].row]), float(ends[sightings[-1].row])
+    first_s = float(frames.times_s[sightings[0].row]) - slack_s
+    last_s = float(ends[sightings[-1].row]) + slack_s
     for line in text_overlay.sort("y0", "x0", "start_s").iter_rows(named=True):
         box = line["x0"], line["y0"], line["x1"], line["y1"]
         area = (box[2] - box[0]) * (box[3] - box[1])

@@ -167,10 +167,12 @@ def planned(
     wanted = wanted_answers()
     budget = Budget(settings().backfill_videos, settings().backfill_hours or math.inf)
     found = list(due(warehouse, videos["video_id"], wanted, attempts))
-    answers = pl.DataFrame({"video_id": [item.video_id for item in found]}, {"video_id": pl.String})
-    others = videos.join(answers, on="video_id", how="anti", maintain_order="left")
-    others = others.join(standing(warehouse, upstream_of(wanted)), on="video_id", maintain_order="left")
-    found += [Due(key, frozenset({REPORT}), "missing") for key in pages_behind(warehouse, settings().reports, others)]
+    if len(found) < budget.videos:  # pages come last, and each costs a look at its file
+        answers = pl.DataFrame({"video_id": [item.video_id for item in found]}, {"video_id": pl.String})
+        others = videos.join(answers, on="video_id", how="anti", maintain_order="left")
+        others = others.join(standing(warehouse, upstream_of(wanted)), on="video_id", maintain_order="left")
+        pages = pages_behind(warehouse, settings().reports, others)
+        found += [Due(key, frozenset({REPORT}), "missing") for key in pages]
     ids = pl.DataFrame({"video_id": [item.video_id for item in found]}, {"video_id": pl.String})
     buckets = dict(videos.join(ids, on="video_id", how="semi").iter_rows())
     return batches(within(by_partition(found, buckets), budget), order)
