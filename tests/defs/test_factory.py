@@ -16,7 +16,9 @@ from vid_assets.archive.register import register
 from vid_assets.contract import GROUPS, Column, Undefined
 from vid_assets.defs.checks import Answered, answered_result, check_results
 from vid_assets.defs.factory import ANALYZER_CHECKS, analyzer_asset, videos_asset
+from vid_assets.defs.wanted import dependencies
 from vid_assets.errors import SettingsError
+from vid_assets.executor.order import expected_seconds, remaining_paths
 from vid_assets.pipeline.checks import CheckOutcome
 from vid_assets.pipeline.outcome import Status
 from vid_assets.pipeline.provenance import archive_version
@@ -352,3 +354,14 @@ def test_reasons_of_one_kind_are_one_entry():
     assert told.value.endswith("clip-19: clip-00: 0 of 30 pictures are like it")
     assert result.description == "25 undefined of 25"
     assert answered_result("example", {}).passed
+
+
+def test_the_executor_knows_which_steps_have_much_work_behind_them():
+    """Objects and then products are the longest chain of models in profile ``offline``."""
+    expected = {"videos": videos_asset().op.tags} | {a.name: analyzer_asset(a).op.tags for a in discover()}
+    upstream = {name: set(of) & expected.keys() for name, of in dependencies().items() if name in expected}
+    paths = remaining_paths(upstream, lambda name: expected_seconds(name, expected[name]))
+    behind = sorted(paths.keys() - {"videos", "cut_analysis"}, key=lambda name: -paths[name])
+    assert set(behind[:2]) == {"object_detection", "text_overlay"}
+    budgets = {analyzer.name: analyzer.budget for analyzer in discover()}
+    assert paths["object_detection"] >= 60 * (budgets["object_detection"] + budgets["product_detection"]) - 1e-6

@@ -27,7 +27,7 @@ from vid_assets.defs.checks import (
 )
 from vid_assets.defs.wanted import VIDEOS_VERSION
 from vid_assets.defs.work import Outcomes, deliver, tell_failed, work_of
-from vid_assets.executor import cancelled
+from vid_assets.executor import EXPECTED_SECONDS_TAG, cancelled
 from vid_assets.media.sandbox import latest_protection
 from vid_assets.pipeline.analyze import analyze, probe
 from vid_assets.pipeline.checks import CheckOutcome
@@ -106,6 +106,7 @@ def analyzer_asset(analyzer: Analyzer) -> dg.AssetsDefinition:
         checks=ANALYZER_CHECKS,
         resource=key,
         pool=key,
+        minute_s=60 * analyzer.budget,
         config_schema=launch_schema(archive.settings_of(analyzer)),
         own=own,
     )
@@ -129,12 +130,14 @@ def _asset(
     checks: Mapping[str, Parts] = MappingProxyType({}),
     resource: str | None = None,
     pool: str | None = None,
+    minute_s: float = 0.0,
     config_schema: Any = None,
     own: Callable[[dg.AssetExecutionContext, Run], bool] | None = None,
 ) -> dg.AssetsDefinition:
     """Return an asset whose step works off the videos of its run: see `work_of`. A bad video fails alone.
 
-    A run whose settings are its `own` works off all videos, because none has such an answer.
+    A run whose settings are its `own` works off all videos, because none has such an answer. Steps with much work of
+    `minute_s`, seconds for a minute of video, behind them start first.
 
     Two rules of Dagster are in the way.
 
@@ -152,6 +155,7 @@ def _asset(
         backfill_policy=BACKFILL_POLICY,
         required_resource_keys={"warehouse", "settings", "media", *((resource,) if resource else ())},
         pool=pool,
+        op_tags={EXPECTED_SECONDS_TAG: f"{minute_s:g}"},
         config_schema=config_schema,
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

@@ -8,18 +8,21 @@ the code that creates the run in the process that will execute it does so.
 `kept_connections` makes storing the events of a run cheap, including its creation. `has_file_per_run` tells Dagster's
 default event log, and `compact` gives free pages of its files back.
 `stopped_by` lets a `Stop` end the runs of a thread, after the running steps or at once.
+`EXPECTED_SECONDS_TAG` of a step says how long it takes: steps with much work behind them start first.
 `cancelled` returns whether the run of a step has been cancelled, so that the step can stop before it writes.
 """
 
 from vid_assets.executor.definition import warm_executor
 from vid_assets.executor.event_log import compact, has_file_per_run, kept_connections
 from vid_assets.executor.loading import ModelStatus, Sparing, Warmable
+from vid_assets.executor.order import EXPECTED_SECONDS_TAG
 from vid_assets.executor.orphans import PROCESS_TAG, end_orphans, this_process
 from vid_assets.executor.partial import deliver_only
 from vid_assets.executor.stop import Stop, stopped_by
 from vid_assets.executor.workers import cancelled
 
 __all__ = [
+    "EXPECTED_SECONDS_TAG",
     "PROCESS_TAG",
     "ModelStatus",
     "Sparing",
