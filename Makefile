@@ -7,6 +7,7 @@ SEED ?= 1
 DAYS ?= 30
 KILLS ?= 300
 MINUTES ?= 20
+WORKERS ?= 2
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 export VIDEO
 
@@ -46,9 +47,9 @@ ui: .venv/.installed  ## Dagster's UI on http://127.0.0.1:3000
 	@chmod 700 dagster_home
 	@$(BIN)/vid-assets ui
 
-test: .venv/.installed  ## The tests that take minutes, not more
+test: .venv/.installed  ## The tests that take minutes, not more, side by side: WORKERS (2)
 	@$(BIN)/vid-assets models pull --profile offline
-	$(BIN)/python -m pytest -m "not slow and not browser and not cluster"
+	$(BIN)/python -m pytest -m "not slow and not browser and not cluster" -n $(WORKERS) --dist loadfile
 
 test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's executors, many seeds
 	$(BIN)/python -m pytest -m "slow and not cluster" --timeout 3600

@@ -60,7 +60,7 @@ def simulate(rng: np.random.Generator) -> tuple[Frames, Rows, list[list[int]]]:
             if area < whole / 4 or (shown == who).sum() < (1 - COVERED) * area or rng.random() < MISSED:
                 continue
             noisy = np.clip(edge + rng.normal(0, NOISE, 4) * np.tile(sizes[who], 2), 0, 1)
-            rows[-1].append(("person", float(rng.uniform(0.45, 0.9)), *noisy.tolist()))
+            rows[-1].append(("person", float(rng.uniform(0.4, 0.9)), *noisy.tolist()))
             names[-1].append(who)
     return Frames(array, np.arange(PICTURES) / 2, np.arange(PICTURES) * 12), rows, names
 

@@ -277,9 +277,9 @@ def test_the_reference_has_every_analyzer_with_all_columns_and_settings(referenc
 
 def test_a_setting_shows_unit_range_default_and_meaning(reference: dict[str, str]) -> None:
     (row,) = [
-        row for row in _cells(reference["reference/analyzers.md"]) if row[0] == "`min_score`" and "0.42" in row[3]
+        row for row in _cells(reference["reference/analyzers.md"]) if row[0] == "`min_score`" and "0.38" in row[3]
     ]
-    assert row[1:4] == ["1", "0.2 to 1", "`0.42`"]
+    assert row[1:4] == ["1", "0.2 to 1", "`0.38`"]
     assert row[4].startswith("Score from which")
 
 

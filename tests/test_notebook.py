@@ -35,4 +35,5 @@ def test_every_cell_runs_over_the_results_of_the_demo(places):
     assert sum("image/png" in found for found in kinds) == 4
     assert sum("text/html" in found for found in kinds) >= 6
     (meaning,) = [cell for cell in notebook.cells if 'by="meaning"' in cell.source]
+    # the comma hangs on the arithmetic of the processor: one with other instructions rounds the weights otherwise
     assert re.search("And so,? my fellow", str(meaning.outputs))

@@ -21,10 +21,10 @@ from resources.tasks.objects import OBJECTS
 SCHEMA = OBJECTS.schema
 LEAST_SCORE = 0.2
 # The small CenterNet takes any disc before a plain ground for these: planets, coins, eyes. It is sure of true ones.
-ROUND, LEAST_ROUND = frozenset({"bowl", "umbrella", "frisbee", "sports ball"}), 0.6
+ROUND, LEAST_ROUND = frozenset({"bowl", "clock", "umbrella", "frisbee", "sports ball"}), 0.6
 SIDE = 512  # px, of CenterNet's input
 STRIDE = 32  # px; the sides of its input are multiples
-SURE = 0.42  # score from which an object counts by itself
+SURE = 0.38  # score from which an object counts by itself; the default of the analyzer
 WIDE = 1.3  # aspect ratio from which the halves are used
 OVERLAP = 0.5  # between boxes of one class, from which they are one object
 EDGE = 0.01  # share of a half; an object whose box is this close to the inner edge is cut off
@@ -88,10 +88,12 @@ class CenterNetHost(OnnxHost):
         return needed
 
     def _whole(self, picture: np.ndarray) -> list[Found]:
-        """Return the objects of one picture at the size of a half, without black bars."""
-        scale = SIDE / max(picture.shape[:2])
-        tall, wide = (math.ceil(round(side * scale) / STRIDE) * STRIDE for side in picture.shape[:2])
-        return without_doubles(self._look(picture, tall or STRIDE, wide or STRIDE))
+        """Return the objects of one picture. A wide one, of which halves are looked at too, gets no black bars."""
+        height, width = picture.shape[:2]
+        if width <= WIDE * height:
+            return without_doubles(self._look(picture))
+        tall = math.ceil(max(1, round(SIDE * height / width)) / STRIDE) * STRIDE
+        return without_doubles(self._look(picture, tall))
 
     def _look(self, picture: np.ndarray, tall: int = SIDE, wide: int = SIDE) -> list[Found]:
         """Return the objects of one picture, in shares of it.

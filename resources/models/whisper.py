@@ -118,6 +118,13 @@ class Decoded:
         """Whether another try may be better."""
         return self.repetitive or self.covered(passage) < COVERED or self.confidence < POOR
 
+    def written_as(self, first: "Decoded") -> "Decoded":
+        """Return these words in another result's writing if both say the same: not all weights write commas."""
+        if [_bare(word.text) for word in self.words] != [_bare(word.text) for word in first.words]:
+            return self
+        pairs = zip(self.words, first.words, strict=True)
+        return replace(self, words=tuple(replace(mine, text=its.text, segment=its.segment) for mine, its in pairs))
+
     def worth(self, passage: Passage) -> tuple[bool, bool, float]:
         """Return a value that is larger for a better result."""
         return not self.repetitive, self.covered(passage) >= COVERED, self.confidence
@@ -126,8 +133,12 @@ class Decoded:
 def repetitive(words: Sequence[str]) -> bool:
     """Whether these words repeat themselves, as from a decoder that has lost its place."""
     text = " ".join(words).encode()
-    few = len(words) >= LOOP_WORDS and len({word.casefold().strip(",.!?") for word in words}) < FEW * len(words)
+    few = len(words) >= LOOP_WORDS and len(set(map(_bare, words))) < FEW * len(words)
     return few or len(text) > REPETITIVE * len(zlib.compress(text))
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip(",.!? ")
 
 
 class WhisperHost(Host):
@@ -232,7 +243,7 @@ class WhisperHost(Host):
                 heard = self._guess(passage, likely[passage], sound)
             if window.language and heard.poor(passage):
                 others = self._again(passage, window, likely[passage], sound, beam_size)
-                heard = max([heard, *others], key=lambda one: one.worth(passage))
+                heard = max([heard, *others], key=lambda one: one.worth(passage)).written_as(heard)
             found.append(heard)
         for at, passage in enumerate(window.passages):
             yield passage, found[at] if self._understood(found, at) else replace(found[at], words=())

@@ -166,6 +166,17 @@ def test_loops_are_told_from_speech() -> None:
     assert not repetitive(["no", "no", "no"])
 
 
+def test_a_second_result_with_the_same_words_keeps_the_writing_of_the_first() -> None:
+    place = Span(0.0, 1.0)
+    first = Decoded("en", (Word(0, "So,", place, 0.5), Word(1, "Go!", place, 0.5)), 0.1)
+    again = Decoded("en", (Word(0, "so", Span(0.1, 0.9), 0.8), Word(0, "go", place, 0.8)), 0.2)
+    written = again.written_as(first)
+    assert [(word.segment, word.text, word.probability) for word in written.words] == [(0, "So,", 0.8), (1, "Go!", 0.8)]
+    assert written.words[0].place == Span(0.1, 0.9)
+    other = replace(again, words=again.words[:1])
+    assert other.written_as(first) == other
+
+
 def decoded(*places: tuple[float, float], sure: float = 0.9) -> Decoded:
     return Decoded("en", tuple(Word(0, f"word{at}", Span(*place), sure) for at, place in enumerate(places)), 0.1)
 

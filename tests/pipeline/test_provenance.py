@@ -10,6 +10,7 @@ from resources.catalog import rows
 from resources.hosting.handle import ModelHostsResource, handle_of
 from resources.tasks.captions import CAPTIONS
 from resources.tasks.depth import DEPTH
+from resources.tasks.objects import OBJECTS
 from tests.kit.makers import make_analyzer
 from vid_assets.analyzers import (
     audio_analysis,
@@ -173,13 +174,13 @@ def test_versions_of_the_release_before_are_of_default_settings_only() -> None:
 
 
 def test_another_table_or_model_is_not_what_was_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    analyzer = depth_estimation.ANALYZER
-    assert earlier_versions(analyzer, None) == set(RELEASED[depth_estimation])
+    analyzer = replace(object_detection.ANALYZER, version="1")
+    assert earlier_versions(analyzer, None) & set(RELEASED[object_detection])
     fewer = dict(list(analyzer.table.items())[:-1])
-    assert earlier_versions(replace(analyzer, table=fewer), None).isdisjoint(RELEASED[depth_estimation])
-    newer = tuple(replace(spec, revision="newer") if spec.task == DEPTH.name else spec for spec in rows.catalogue())
+    assert earlier_versions(replace(analyzer, table=fewer), None).isdisjoint(RELEASED[object_detection])
+    newer = tuple(replace(spec, revision="newer") if spec.task == OBJECTS.name else spec for spec in rows.catalogue())
     monkeypatch.setattr(rows, "catalogue", lambda: newer)
-    assert len(earlier_versions(analyzer, None) & set(RELEASED[depth_estimation])) == 1  # of a profile without a model
+    assert earlier_versions(analyzer, None).isdisjoint(RELEASED[object_detection])
 
 
 def test_the_chain_follows_version_content_and_inputs() -> None:

@@ -372,6 +372,7 @@ def test_killed_at_any_moment_no_row_is_lost_and_none_doubled(warehouse: Warehou
         assert videos >= known
         known = videos
     assert known == 6
+    time.sleep(SETTLE_S)  # what the last worker committed right before its end
     before = seen(warehouse), seen(warehouse, "other")
     warehouse.compact(everything=True, keep_s=0)
     assert (seen(warehouse), seen(warehouse, "other")) == before

@@ -6,7 +6,7 @@ the same. When they change, it reads the place again. The new reading shows whet
 replaced it, or none is left: one time and place has one text. The readings of a scrolling line are combined.
 
 The analyzer uses two samples per second. It misses text that is visible for less time, and times are accurate to one
-sample. Anything taller than a third of the picture counts as a shape. The alphabets depend on the model.
+sample. Anything taller than four tenths of the picture counts as a shape. The alphabets depend on the model.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +24,7 @@ from vid_assets.measures.text_lines import (
     SAME_PLACE,
     SURE,
     Line,
+    beside,
     is_text,
     letters_of,
     merged,
@@ -35,7 +36,7 @@ from vid_assets.measures.text_lines import (
 )  # fmt: skip
 
 LEAST_DOUBT = 0.5  # readings below this are no text, or text that the next sample would not make clearer
-TALLEST = 1 / 3
+TALLEST = 0.4
 AROUND = 0.7  # heights of a line above and below it that are read with it
 SIDEWAYS = 0.3  # widths of a line on both sides of it
 EDGE = 0.006
@@ -136,7 +137,8 @@ class Reader:
         close = tight(box, self.frames, row)
         reading = Line(text, confidence, close, row, row, row=row)
         for line in self.lines:
-            if line.shows(row) and overlap(line.box, close) >= SAME_PLACE and same_size(line, reading):
+            same_place = line.shows(row) and overlap(line.box, close) >= SAME_PLACE and same_size(line, reading)
+            if same_place and not beside(line, reading):
                 line.add(reading)
                 return
         reading.first, reading.last = followed(self.frames, close, row)
@@ -264,7 +266,7 @@ def preview(table: pl.DataFrame, video: Video, frames: Frames) -> NDArray[np.uin
 
 ANALYZER = Analyzer(
     name="text_overlay",
-    version="3",
+    version="4",
     group="text_and_speech",
     inputs=("video", "frames"),
     run=run,

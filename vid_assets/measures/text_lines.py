@@ -113,12 +113,18 @@ def _is_same(one: Line, other: Line) -> bool:
     return overlap(one.box, other.box) >= SAME_PLACE
 
 
+def beside(one: Line, other: Line) -> bool:
+    """Whether one picture was read to have both, such as a logo and its small print, whose boxes may overlap."""
+    texts = letters_of(one.text), letters_of(other.text)
+    return one.row == other.row >= 0 and texts[0] not in texts[1] and texts[1] not in texts[0]
+
+
 def one_at_a_time(lines: Sequence[Line]) -> list[Line]:
     """The lines, with at most one per place and time: the later line replaces the earlier one."""
     result: list[Line] = []
     for line in sorted(lines, key=lambda item: (item.first, -item.width, -item.confidence, item.text)):
         for other in [other for other in result if overlap(line.box, other.box) >= SAME_PLACE]:
-            if line.first > other.last or line.last < other.first:
+            if line.first > other.last or line.last < other.first or beside(line, other):
                 continue
             if line.width < NARROWER * other.width or line.first == other.first:
                 line.first = other.last + 1  # a part of the other, or less certain

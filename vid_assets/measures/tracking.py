@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SURE = 0.42
+SURE = 0.38
 MISSES = 2  # pictures for which a track may be missing
 LEAST_LIKENESS = 0.4
 BINS = 4
