@@ -20,8 +20,9 @@ from resources.tasks.objects import OBJECTS
 
 SCHEMA = OBJECTS.schema
 LEAST_SCORE = 0.2
-# The small CenterNet takes any disc before a plain ground for these: planets, coins, eyes. It is sure of true ones.
-ROUND, LEAST_ROUND = frozenset({"bowl", "clock", "umbrella", "frisbee", "sports ball"}), 0.6
+# The small CenterNet takes any disc or spot before a plain ground for these: planets, coins, eyes. It is sure of true
+# ones.
+SPOTS, LEAST_SPOT = frozenset({"bowl", "clock", "umbrella", "frisbee", "kite", "sports ball"}), 0.6
 SIDE = 512  # px, of CenterNet's input
 STRIDE = 32  # px; the sides of its input are multiples
 SURE = 0.38  # score from which an object counts by itself; the default of the analyzer
@@ -118,7 +119,7 @@ class CenterNetHost(OnnxHost):
         return [
             (COCO[int(kind)], min(float(score), 1.0), *box)
             for box, score, kind in zip(boxes.tolist(), kept[:, 4], kept[:, 5], strict=True)
-            if box[2] > box[0] and box[3] > box[1] and (COCO[int(kind)] not in ROUND or score >= LEAST_ROUND)
+            if box[2] > box[0] and box[3] > box[1] and (COCO[int(kind)] not in SPOTS or score >= LEAST_SPOT)
         ]
 
 
