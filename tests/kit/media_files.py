@@ -1,5 +1,6 @@
 """Media files with exact contents, for the tests of ``vid_assets.media``."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -224,6 +225,8 @@ def mux(
             packets += maker()
         for packet in sorted(packets, key=lambda p: float((p.dts or 0) * p.time_base)):
             container.mux(packet)
+    # SVT-AV1's encoder gives the thread that calls it real-time priority, where it may: it would starve all others.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
