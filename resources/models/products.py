@@ -5,7 +5,8 @@ of the picture, where it finds goods that are too small in the whole picture. It
 other profiles ask OWLv2 (Minderer et al., "Scaling Open-Vocabulary Object Detection", 2023) for each of `PROMPTS`.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,8 +15,10 @@ import polars as pl
 from resources.hosting.host import Request, served
 from resources.models.boxes import Found, table_of
 from resources.models.detectors import EDGE, CenterNetHost, without_doubles
+from resources.models.looking import View
 from resources.models.runtimes import TransformersHost
 
+Part = tuple[int, int, int]  # top, left and side of a square, in px
 GOODS = frozenset({
     "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
     "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "wine glass", "cup", "bowl",
@@ -38,21 +41,25 @@ TILE = 2 / 3  # side of a part, as a share of the picture's shorter side
 
 
 class TiledCenterNetHost(CenterNetHost):
-    """The small CenterNet on enlarged parts of the picture."""
+    """The small CenterNet on enlarged parts of the picture. It looks again only at parts that have changed."""
 
     @served
     def detect(self, requests: Sequence[Request]) -> list[pl.DataFrame]:
         """Return the products in each request's rows of ``frames``: `GOODS`, or the prompts that are COCO classes."""
-        return [
-            table_of(request, partial(self._find_of, frozenset(request.args.get("prompts") or GOODS)))
-            for request in requests
-        ]
+        return [self._answer(request) for request in requests]
 
-    def _find_of(self, names: frozenset[str], picture: np.ndarray) -> list[Found]:
+    def _answer(self, request: Request) -> pl.DataFrame:
+        names = frozenset(request.args.get("prompts") or GOODS)
+        views: defaultdict[Part, View[list[Found]]] = defaultdict(lambda: View(self._look))
+        return table_of(request, partial(self._find_of, names, views))
+
+    def _find_of(
+        self, names: frozenset[str], views: Mapping[Part, View[list[Found]]], picture: np.ndarray
+    ) -> list[Found]:
         height, width = picture.shape[:2]
         found: list[Found] = []
         for top, left, side in tiles(height, width):
-            for label, score, *box in self._look(picture[top : top + side, left : left + side]):
+            for label, score, *box in views[top, left, side].see(picture[top : top + side, left : left + side]):
                 if label in names and score >= (LEAST_TILE_TIE if label == "tie" else LEAST_TILE_SCORE):
                     x0, x1 = ((left + side * x) / width for x in box[::2])
                     y0, y1 = ((top + side * y) / height for y in box[1::2])
@@ -98,7 +105,7 @@ class Owlv2Host(TransformersHost):
         return without_doubles(found, across=True)
 
 
-def tiles(height: int, width: int) -> list[tuple[int, int, int]]:
+def tiles(height: int, width: int) -> list[Part]:
     """Return top, left and side of overlapping squares that cover a picture: two across its shorter side."""
     short = min(height, width)
     side = max(1, round(TILE * short))

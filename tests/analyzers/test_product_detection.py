@@ -194,6 +194,26 @@ def test_doubles_across_classes():
     ]
 
 
+def test_parts_that_have_not_changed_are_not_looked_at_again():
+    looks = []
+
+    class Looks(TiledCenterNetHost):
+        def __init__(self):
+            pass
+
+        def _look(self, picture, *_):
+            looks.append(picture.shape)
+            return [("cup", 0.9, 0.4, 0.4, 0.6, 0.6)]
+
+    array = np.full((3, 90, 160, 3), 90, np.uint8)
+    array[2, :30, :50] = 200
+    parts = tiles(90, 160)
+    touched = [part for part in parts if part[0] < 30 and part[1] < 50]
+    (table,) = Looks().detect([Request(arrays={"frames": array})])
+    assert len(looks) == len(parts) + len(touched) < 3 * len(parts)
+    assert table.group_by("row", maintain_order=True).len()["len"].to_list() == [len(parts)] * 3
+
+
 def served(host):
     host.load()
 
