@@ -69,9 +69,10 @@ def test_a_known_scene_is_answered_for_all_four_prompts(blip2):
     }
 
 
-def test_held_out_scenes_are_captioned_exactly(blip2):
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_held_out_scenes_are_captioned_exactly(blip2, count):
     rng = np.random.default_rng(SEED)
-    drawn = [sample_picture(rng, 0.0) for _ in range(150)]
+    drawn = [sample_picture(rng, 0.0) for _ in range(count)]
     said = tiny_card.caption(blip2, [picture for picture, _ in drawn])
     for name in PROMPTS:
         right = sum(answer[name] == answers(scene)[name] for answer, (_, scene) in zip(said, drawn, strict=True))
@@ -176,8 +177,9 @@ def test_a_span_tells_the_order_of_events(video_llava):
         assert story.text.count(", then ") == 1
 
 
-def test_held_out_spans_are_described_exactly(video_llava):
-    drawn = tiny_card.spans_of(np.random.default_rng(SEED + 2), 120, known=True)
+@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.slow)])
+def test_held_out_spans_are_described_exactly(video_llava, count):
+    drawn = tiny_card.spans_of(np.random.default_rng(SEED + 2), count, known=True)
     said = tiny_card.describe(video_llava, [span for span, _ in drawn])
     right = sum(answer["text"] == story.text for answer, (_, story) in zip(said, drawn, strict=True))
     assert right >= 0.92 * len(drawn)
