@@ -20,9 +20,9 @@ from resources.tasks.objects import OBJECTS
 
 SCHEMA = OBJECTS.schema
 LEAST_SCORE = 0.2
-# The small CenterNet takes any disc or spot before a plain ground for these: planets, coins, eyes. It is sure of true
-# ones.
-SPOTS, LEAST_SPOT = frozenset({"bowl", "clock", "umbrella", "frisbee", "kite", "sports ball"}), 0.6
+# The small CenterNet takes any disc, spot or sign before a plain ground for these: planets, coins, eyes, logos. It is
+# sure of true ones.
+SPOTS, LEAST_SPOT = frozenset({"bowl", "clock", "umbrella", "frisbee", "kite", "sports ball", "stop sign"}), 0.6
 SIDE = 512  # px, of CenterNet's input
 STRIDE = 32  # px; the sides of its input are multiples
 SURE = 0.38  # score from which an object counts by itself; the default of the analyzer
