@@ -56,6 +56,11 @@ class World:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "dagster_home" / "dagster.yaml", self.root / "dagster")
 
+    @property
+    def videos(self) -> Path:
+        """The folder of the archive."""
+        return self.root / "videos"
+
     def variables(self) -> dict[str, str]:
         """Return the environment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("VID_", "DAGSTER_"))}
@@ -66,7 +71,7 @@ class World:
             **{f"VID_{name}": str(folder) for name, folder in folders.items()},
             "DAGSTER_HOME": str(self.root / "dagster"),
             "PYTHONPATH": str(ROOT),
-            "VID_ARCHIVE": str(self.root / "videos"),
+            "VID_ARCHIVE": str(self.videos),
             "VID_DISABLED": off,
             "VID_MODELS": str(self.models),
             "VID_PROFILE": "offline",
@@ -86,7 +91,7 @@ class World:
             render(Clip(shots=shots, width=96, height=54), path)
             settled = time.time() - age_s
             os.utime(path, (settled, settled))
-            path.rename(self.root / "videos" / path.name.lstrip("."))
+            path.rename(self.videos / path.name.lstrip("."))
 
     def start(self, arguments: Sequence[str], log: str) -> subprocess.Popen[bytes]:
         """Start a Python program in this world, with its output in a log."""
@@ -120,8 +125,8 @@ class World:
         except psutil.Error:
             return False
 
-    def end(self, patience_s: float = 20.0) -> list[str]:
-        """End the model hosts, wait, and kill what is left.
+    def end(self, patience_s: float = 60.0) -> list[str]:
+        """End the model hosts, wait, and kill what is left. A code server ends 45 s after what started it was killed.
 
         Returns:
             The commands of the processes that were left: orphans.
