@@ -172,6 +172,7 @@ class Service:
 
 def services(world: World) -> list[Service]:
     """Return Dagster's daemon and web server, which `make ui` starts too; the web server takes a free port."""
+    world.run("status")  # Dagster's programs cannot create its storage side by side
     workspace = ["-w", str(ROOT / "workspace.yaml")]
     return [
         Service(world, "daemon", ["-m", "dagster._daemon", "run", *workspace]),

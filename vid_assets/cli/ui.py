@@ -11,11 +11,12 @@ Host = Annotated[str, typer.Option("--host", help="Address to listen on; see dep
 def ui(port: Port = 3000, host: Host = "127.0.0.1") -> int:
     """Serve Dagster's UI, and run its daemon, until Ctrl-C. Pages of other origins are refused."""
     from vid_assets.cli.console import console, say
-    from vid_assets.runs.home import dagster_home
+    from vid_assets.runs.home import instance
     from vid_assets.runs.signals import run_stoppable
     from vid_assets.ui.serve import programs, serve
 
     screen = console()
-    dagster_home()
+    with instance():
+        pass
     say(f"http://{host}:{port}", screen)
     return run_stoppable(lambda stop: serve(programs(host, port), stop, lambda line: say(line, screen)), lambda _: None)

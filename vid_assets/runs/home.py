@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.fs import write_atomically
+from resources.fs import locked, write_atomically
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -38,9 +38,11 @@ def dagster_home() -> Path:
 
 @contextmanager
 def instance() -> "Iterator[dg.DagsterInstance]":
-    """Yield Dagster's instance."""
+    """Yield Dagster's instance. Its storage exists afterwards, so that Dagster's own programs may start at once."""
     import dagster as dg
 
-    dagster_home()
-    with dg.DagsterInstance.get() as it:
+    # two that create the storage at once can both write its version, and Dagster opens it never again
+    with locked(dagster_home() / ".opening"):
+        opened = dg.DagsterInstance.get()
+    with opened as it:
         yield it
