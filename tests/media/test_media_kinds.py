@@ -125,6 +125,21 @@ def test_what_is_transparent_is_black(tmp_path: Path):
     assert np.abs(shown - [[200, 100, 50], [0, 128, 0], [0, 0, 0]]).max() <= 2
 
 
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv"])
+def test_alpha_beside_the_packets_is_seen(tmp_path: Path, name: str):
+    picture = np.zeros((90, 160, 4), np.uint8)
+    picture[:, :, 1] = 255
+    picture[30:60, 40:120] = 255, 0, 0, 255
+    frames = [av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format="yuva420p") for _ in range(10)]
+    media = opened(mux(tmp_path / name, VideoTrack(pictures=frames, codec="libvpx-vp9", pixels="yuva420p")))
+    shown = first_picture(media)
+    assert shown[45, 80].tolist() == pytest.approx([255, 0, 0], abs=8)
+    assert shown[10, 10].tolist() == pytest.approx([0, 0, 0], abs=8)
+    assert (media.video.frame_count, media.video.fps, media.facts["pixel_format"]) == (10, 25, "yuva420p")
+    assert media.facts["video_codec"] == "vp9"
+    assert media.warnings == ()
+
+
 @pytest.mark.parametrize("second", [(90, 160), (160, 120), (320, 180)])
 def test_a_size_that_changes_squeezes_nothing(tmp_path: Path, second: tuple[int, int]):
     width, height = second

@@ -79,6 +79,8 @@ STRAYS = {
     "at the end": ([*STEADY, HOURS], [*STEADY, 4000]),
     "two at the end": ([*STEADY, HOURS, HOURS + 40], [*STEADY, 4000, 4040]),
     "at the start": ([0, *(HOURS + stamp for stamp in STEADY)], [0, *(40 + stamp for stamp in STEADY)]),
+    "ahead at the start": ([HOURS, *STEADY[1:]], STEADY),
+    "back at the end": ([*(HOURS + stamp for stamp in STEADY), 0], [*STEADY, 4000]),
     "in the middle": ([*STEADY[:50], HOURS, *STEADY[51:]], STEADY),
     "back in the middle": ([HOURS + s for s in STEADY[:50]] + [0] + [HOURS + s for s in STEADY[51:]], STEADY),
 }  # fmt: skip
@@ -96,6 +98,17 @@ def test_a_stray_time_stamp_does_not_stretch_the_video(tmp_path: Path, where: st
     assert media.video.duration_s == pytest.approx((expected[-1] + 40) / 1000)
     assert any("stray" in warning for warning in media.warnings)
     assert not any("cut" in warning for warning in media.warnings)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_stray_first_time_stamp_moves_nothing_else(tmp_path: Path, heard: bool):
+    sounds = [(0.0, click(4, 1.0))] if heard else []
+    stamps = [HOURS, *STEADY[1:]]
+    path = write(tmp_path / "a.mkv", stamps=range(100), restamp=stamps, base=MILLI, options={"g": "1"}, sounds=sounds)
+    media = opened(path)
+    assert (media.facts["start_s"], media.facts["picture_start_s"]) == (0, 0)
+    assert media.warnings == ("stray time stamps of pictures, not believed: 1",)
+    assert not heard or peak_s(media) == pytest.approx(1, abs=0.001)
 
 
 def test_pauses_that_pictures_or_sound_confirm_are_believed(tmp_path: Path):

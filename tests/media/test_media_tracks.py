@@ -167,6 +167,26 @@ def test_channels_of_opposite_phase_are_not_mixed(tmp_path: Path):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("layout", "signs", "taken"),
+    [
+        ("5.1", (1, -1, 0, 0, 0, 0), "FL"), ("5.1", (0.7, 0.7, -1, 0, 0, 0), "FC"),
+        ("7.1", (1, -1, 0, 0, 0, 0, 0, 0), "FL"), ("3.0", (1, -1, 0), "FL"),
+        ("quad", (1, -1, 1, -1), "FL"), ("quad", (0.5, -1, 0.5, 0), "FR"),
+    ],
+)  # fmt: skip
+def test_opposite_phase_in_surround_sound_is_not_mixed(
+    tmp_path: Path, layout: str, signs: tuple[float, ...], taken: str
+):
+    speech = murmur(4, 1)
+    media = listened(tmp_path, np.array(signs, np.float32)[:, None] * speech, layout)
+    assert abs(likeness(media, speech)) > 0.95
+    assert media.facts["audio_channel"] == taken
+    assert media.warnings == (
+        f"the channels cancel each other when they are mixed (opposite phase); only {taken} was taken",
+    )  # fmt: skip
+
+
 def test_a_stretch_of_opposite_phase_is_enough(tmp_path: Path):
     speech = murmur(8, 1)
     other = speech.copy()

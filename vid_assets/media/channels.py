@@ -39,6 +39,7 @@ class ChannelStatistics:
 
     window: int
     heard: int = 0
+    _surround: bool = False
     _powers: list[NDArray[np.float32]] = field(default_factory=list)
     _products: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     _rest: NDArray[np.float32] | None = None
@@ -56,8 +57,9 @@ class ChannelStatistics:
             mix: float32 [n].
             channels: The channels of the mix, float32 [channels, n].
             weights: Weight of each channel in the mix, float32 [channels].
-            pair: The two channels that may replace the mix; the same one twice if only one may.
+            pair: The two channels that may replace the mix; of mono, the same one twice.
         """
+        self._surround |= len(channels) > 2
         rows = np.concatenate([mix[None], channels])
         if self._rest is not None and len(self._rest) == len(rows):
             rows = np.concatenate([self._rest, rows], axis=1)
@@ -82,8 +84,10 @@ class ChannelStatistics:
         cancelled = np.count_nonzero(sounding & (mix < FAR_WEAKER * unrelated))
         enough = cancelled >= max(LEAST_WINDOWS, CANCELLED * np.count_nonzero(sounding))
         if enough and max(first.sum(), second.sum()) > mix.sum():
-            alone = self._alone(first, second)
+            alone = None if self._surround else self._alone(first, second)
             return alone or Verdict(strongest, "the channels cancel each other when they are mixed (opposite phase)")
+        if self._surround:  # its channels differ on purpose
+            return Verdict("mix")
         if alone := self._alone(first, second):
             return alone
         if self._unrelated(first, second):

@@ -198,9 +198,9 @@ def _end_strays(values: NDArray[np.float64], heard: float) -> list[int]:
     for run in range(1, STRAYS + 1):
         for at, cut in ((len(gaps) - run, rows[-run:]), (run - 1, rows[:run])):
             longest = np.delete(gaps, at).max()
-            # If there is sound meanwhile, the leap is a pause in the picture.
-            quiet = heard < values[rows[at + 1]] - LEAP_S or at < len(gaps) // 2
-            if gaps[at] > max(LEAP_S, LEAP_RATIO * max(longest, 0.0)) and quiet and not found:
+            # If there is sound meanwhile, a leap ahead is a pause in the picture.
+            quiet = gaps[at] < 0 or heard < values[rows[at + 1]] - LEAP_S or at < len(gaps) // 2
+            if abs(gaps[at]) > max(LEAP_S, LEAP_RATIO * max(longest, 0.0)) and quiet and not found:
                 found = cut.tolist()
     return found
 

@@ -36,6 +36,8 @@ APART_S = 60.0
 # To tell a still from a film, look at this many packets, or this many bytes, before decoding the first.
 PEEK_PACKETS, PEEK_BYTES = 1_000, 64 << 20
 MOST_SOUNDS = 8
+# WebM keeps alpha beside each packet, where FFmpeg's own decoders of these codecs do not look.
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Refused(Exception):
@@ -116,6 +118,7 @@ class Pass:
         self.cues = Cues()
         streams = list(container.streams)[:MOST_TRACKS]
         self.streams = {stream.index: stream for stream in streams}
+        self.decoders: dict[int, Any] = {}
         self.tracks = [describe(stream) for stream in streams]
         self.picture: int | None = None
         self.pictures: Pictures | None = None
@@ -209,12 +212,27 @@ class Pass:
         Raises:
             Refused: A picture is over the limit.
         """
-        context = self.streams[track.index].codec_context
+        context = self.decoders[track.index] = self._decoder(self.streams[track.index])
         context.thread_count = self._threads
         context.thread_type = "AUTO"
         if track.kind == "video":
-            self._check_size(context.width, context.height)
+            self._check_size(track.width, track.height)
             context.options = {"max_pixels": str(self.limits.pixels)}
+
+    def _decoder(self, stream: Any) -> Any:
+        """Return what decodes a track, with its alpha if it has any."""
+        import av
+
+        context = stream.codec_context
+        name = ALPHA_DECODERS.get(context.codec.name)
+        if name is None or stream.metadata.get("alpha_mode") != "1":
+            return context
+        if name not in av.codecs_available:
+            self.warnings.append(f"the transparency of track {stream.index} is left out: FFmpeg has no {name}")
+            return context
+        decoder = av.CodecContext.create(name, "r")
+        decoder.extradata = context.extradata
+        return decoder
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.limits.pixels:
@@ -292,7 +310,7 @@ class Pass:
         import av.error
 
         try:
-            return stream.codec_context.decode(packet)
+            return self.decoders[stream.index].decode(packet)
         except (MemoryError, av.error.BlockingIOError):
             raise
         except av.error.EOFError:

@@ -1,5 +1,6 @@
 """The sound half of the decode pass. It runs inside the sandbox only."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -27,9 +28,10 @@ class Sound:
     """Writes one sound track: mono, 16 kHz, float32, placed on the timeline by timestamps.
 
     Mixing follows libswresample's matrix, normalised so that full scale stays full scale. Its polyphase filter puts
-    the first output sample on the first input sample, so there is no delay to remove. Besides the mix, the difference
-    between a first channel and the mix is kept until the end, when `channels` decides which to use: left and right of
-    stereo are the mix plus and minus it. If the difference is zero, as in mono, it is a hole in its file.
+    the first output sample on the first input sample, so there is no delay to remove. Two channels may replace the mix:
+    left and right of stereo, centre and left of surround sound. `channels` decides at the end. Until then, the first
+    is kept as its difference to the mix, and the second as its difference to the mix minus that of the first. Mono has
+    neither and stereo has no second difference; what is zero is a hole in its file.
 
     Attributes:
         start: Time of the first sample on the file's timeline, in seconds; None until one has a timestamp.
@@ -49,6 +51,7 @@ class Sound:
         self._part = folder / f"audio.{id(self):x}.part"
         self._mix = NpyWriter(self._part, "<f4", (), 4)
         self._side = NpyWriter(self._part.with_suffix(".side"), "<f4", (), 4)
+        self._other = NpyWriter(self._part.with_suffix(".other"), "<f4", (), 4)
         self._statistics = ChannelStatistics(round(RATE / 20))
         self._resampler: Any = None
         self._form: Form | None = None
@@ -59,6 +62,10 @@ class Sound:
         self._first_tick = self._ticks_per_sample = self._jitter_ticks = 0.0
         self._held: list[Any] = []
         self._gaps = self._overlaps = self._restarts = self._broken = self._strays = 0
+
+    @property
+    def _writers(self) -> tuple[NpyWriter, NpyWriter, NpyWriter]:
+        return self._mix, self._side, self._other
 
     @property
     def seconds(self) -> float:
@@ -142,8 +149,8 @@ class Sound:
             late = 0
         self._gaps += late > JITTER_S * RATE
         self._overlaps += -late > JITTER_S * RATE
-        self._mix.skip(max(0, late))
-        self._side.skip(max(0, late))
+        for writer in self._writers:
+            writer.skip(max(0, late))
         self._drop = max(0, -late)
         if self._form is None or form[1] != self._form[1]:
             self._weights = mix_weights(frame.layout)
@@ -175,26 +182,24 @@ class Sound:
         # Lossy decoders and the resampler can exceed full scale.
         samples = np.clip(samples, -1.0, 1.0)
         mix = self._weights @ samples if len(samples) > 1 else samples[0]
-        centre = _centre(self._layout)
-        pair = (0, 1) if len(samples) == 2 else (centre, centre)
+        pair = _pair(self._layout)
         side = samples[pair[0]] - mix
         self._mix.append(np.ascontiguousarray(mix))
-        if side.any():
-            self._side.append(side)
-        else:
-            self._side.skip(len(side))
+        _append(self._side, side)
+        # Of stereo, the rest is nothing but rounding.
+        _append(self._other, samples[pair[1]] - mix + side if len(samples) > 2 else np.zeros_like(side))
         self._statistics.add(mix, samples, self._weights, pair)
 
     def drop(self) -> None:
         """Complete and remove the files, before `flush`: another track is used."""
-        self._mix.finish()
-        self._side.finish()
+        for writer in self._writers:
+            writer.finish()
         self.remove()
 
     def remove(self) -> None:
         """Remove the files, after `flush`: another track is used."""
-        self._mix.path.unlink()
-        self._side.path.unlink()
+        for writer in self._writers:
+            writer.path.unlink(missing_ok=True)
 
     @property
     def is_odd(self) -> bool:
@@ -207,8 +212,8 @@ class Sound:
             self._strays += 1
             self._release(self._expected())
         self._drain()
-        self._mix.finish()
-        self._side.finish()
+        for writer in self._writers:
+            writer.finish()
         self.verdict = self._statistics.verdict()
 
     def finish(self, late: int) -> dict[str, int]:
@@ -220,10 +225,9 @@ class Sound:
         Returns:
             File name and size in bytes; empty without samples.
         """
-        whole, side = self._folder / "audio.npy", self._side.path
+        whole = self._folder / "audio.npy"
         if not self._mix.rows:
-            self._part.unlink()
-            side.unlink()
+            self.remove()
             return {}
         if late == 0 and self.verdict.channel == "mix":
             self._part.rename(whole)
@@ -233,29 +237,28 @@ class Sound:
             for chunk in self._chosen():
                 writer.append(chunk)
             writer.finish()
-            self._part.unlink()
-        side.unlink()
+        self.remove()
         return {whole.name: whole.stat().st_size}
 
     def _chosen(self) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of the channel that is used, in order."""
         sign = {"mix": 0, "first": 1, "second": -1}[self.verdict.channel]
-        with self._part.open("rb") as mixes, self._side.path.open("rb") as sides:
-            mixes.seek(HEADER_BYTES, os.SEEK_SET)
-            sides.seek(HEADER_BYTES, os.SEEK_SET)
-            while data := mixes.read(4 * CHUNK):
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(writer.path.open("rb")) for writer in self._writers]
+            for file in files:
+                file.seek(HEADER_BYTES, os.SEEK_SET)
+            while data := files[0].read(4 * CHUNK):
                 mix = np.frombuffer(data, np.float32)
-                side = np.frombuffer(sides.read(4 * CHUNK), np.float32)
-                yield np.clip(mix + sign * side, -1.0, 1.0).astype(np.float32) if sign else mix
+                side, other = (np.frombuffer(file.read(4 * CHUNK), np.float32) for file in files[1:])
+                channel = mix + sign * side + (other if sign < 0 else 0)
+                yield np.clip(channel, -1.0, 1.0).astype(np.float32) if sign else mix
 
     @property
     def channel(self) -> str:
         """Name of the channel that is used; call it after `flush`."""
         if self.verdict.channel == "mix" or len(self.names) < 2:
             return "mix"
-        if len(self.names) == 2:
-            return self.names[self.verdict.channel == "second"]
-        return self.names[_centre(self.names)]
+        return self.names[_pair(self.names)[self.verdict.channel == "second"]]
 
     def warnings(self) -> Iterator[str]:
         """Yield what was odd, one sentence each; call it after `flush`."""
@@ -313,6 +316,16 @@ def _channel_names(layout: Any) -> tuple[str, ...]:
     return tuple(str(place + 1) if name in UNNAMED else name for place, name in enumerate(names))
 
 
-def _centre(names: tuple[str, ...]) -> int:
-    """Return the channel that carries speech in surround sound."""
-    return names.index("FC") if "FC" in names else 0
+def _pair(names: tuple[str, ...]) -> tuple[int, int]:
+    """Return the two channels that may replace the mix: the one that carries speech, and the one that is its stead."""
+    if "FC" in names and "FL" in names:
+        return names.index("FC"), names.index("FL")
+    return 0, min(1, len(names) - 1)
+
+
+def _append(writer: NpyWriter, samples: NDArray[np.float32]) -> None:
+    """Write samples, or leave a hole where there are only zeros."""
+    if samples.any():
+        writer.append(samples)
+    else:
+        writer.skip(len(samples))
