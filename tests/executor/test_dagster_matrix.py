@@ -35,6 +35,6 @@ def test_an_index_without_a_version_that_fits_is_an_error(matrix, monkeypatch, a
 
 
 def test_a_folder_without_the_version_that_it_is_named_for_is_an_error(matrix, tmp_path):
-    """The environment's own Dagster would be tested under another's name."""
+    """The environment's own Dagster would be tested under another's name. No environment has this version."""
     with pytest.raises(SystemExit, match="from elsewhere"):
-        matrix.passes(tmp_path / "1.13.0", ["tests/executor"])
+        matrix.passes(tmp_path / "0.0.0", ["tests/executor"])
