@@ -57,10 +57,11 @@ test-slow: .venv/.installed  ## The long tests: kills, parity with Dagster's exe
 wheel-test: .venv/.installed  ## Build the wheel, install it into an empty environment, run the demo from it
 	$(BIN)/python -m pytest -m "slow or not slow" tests/packaging --timeout 3600
 
-browser-test: .venv/.installed  ## The reports and the UI in headless chromium; installs it by apt if it is missing
-	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+browser-test: .venv/.installed  ## The reports and the UI in headless chromium, and the UI behind nginx; installs both by apt if they are missing
+	command -v chromium >/dev/null && command -v nginx >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium nginx-light; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]"
 	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest tests/ui/test_proxy.py
 
 # An environment of its own: DuckLake's extension is published up to DuckDB 1.5.5.
 .venv-cluster/.installed: pyproject.toml constraints.txt

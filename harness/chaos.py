@@ -95,6 +95,18 @@ class Round:
     def run(self) -> Findings:
         """Run, and return what was found."""
         work = Service(self.world, "backfill", ["-m", "vid_assets", "backfill", "--wait"])
+        try:
+            self._disturb(work)
+        except BaseException:
+            self._stop(work)
+            self.world.end()
+            raise
+        self._stop(work)
+        self._judge()
+        return self.found
+
+    def _disturb(self, work: Service) -> None:
+        """Kill at random moments until the backfill is done."""
         began, kill_at = time.monotonic(), time.monotonic() + self._pause()
         while not self._is_done(work):
             for service in (work, *self.beside):
@@ -103,15 +115,15 @@ class Round:
             if now - began > self.limit_s:
                 self.found.hung += 1
                 self.tell(f"hung: {[' '.join(process.cmdline())[:80] for _, process in self.world.processes()]}")
-                break
+                return
             if now >= kill_at and self.found.tried < self.kills:
                 self._kill()
                 kill_at = now + self._pause()
             time.sleep(0.05)
+
+    def _stop(self, work: Service) -> None:
         for service in (work, *self.beside):
             service.stop()
-        self._judge()
-        return self.found
 
     def _is_done(self, work: Service) -> bool:
         """Whether the backfill ended by itself and left nothing to do, and no run of the daemon goes on."""

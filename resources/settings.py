@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="time without progress after which a decoder counts as hung"
     )
     proxy: Literal["off", "on"] = Field(
-        default="off", description="`on`: a decode makes a small copy of what browsers may not play, for the report"
+        default="on", description="`off`: a decode makes no small copy of what browsers may not play, for the report"
     )
     decode_threads: Annotated[int | None, _unit("threads")] = Field(
         default=None, ge=1, description="decoder threads; default: as many as there are processors, 8 at most"

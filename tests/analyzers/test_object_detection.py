@@ -12,12 +12,14 @@ from evaluation import object_detection as accuracy
 from resources.catalog.rows import find
 from resources.catalog.spec import WEIGHTS
 from resources.hosting.host import Request
+from resources.models import detectors
 from resources.models.detectors import COCO, SCHEMA, CenterNetHost, RtDetrHost, without_doubles
 from resources.models.looking import has_changed
 from tests.kit.makers import make_video
 from vid_assets.analyzers import cut_analysis
 from vid_assets.analyzers.object_detection import ANALYZER, BOX, preview, run
 from vid_assets.contract import Frames
+from vid_assets.measures import tracking
 from vid_assets.measures.tracking import MISSES, Tracker, colour_histogram
 from vid_assets.media import identify, open_media
 from vid_assets.pipeline.checks import check_table
@@ -189,6 +191,10 @@ def test_standing_pictures_are_looked_at_once_and_each_has_the_objects():
     assert host.wholes == [(5, 288, 512)]
     assert table["row"].to_list() == sorted([*range(9)] * 2)
     assert len(host.halves) == 4  # the left and the right one, in the pictures that are looked at closely, and between
+
+
+def test_the_model_takes_for_sure_what_the_analyzer_does():
+    assert detectors.SURE == tracking.SURE == ANALYZER.config().min_score
 
 
 def test_narrow_pictures_have_no_halves():

@@ -4,23 +4,23 @@ import av  # noqa: TID253
 import numpy as np
 import pytest
 
-from tests.kit.media_files import tone, write
-from vid_assets.media import MediaSettings, identify, open_media
+from tests.kit.media_files import VideoTrack, mux, tone, write
+from vid_assets.media import MediaSettings, identify, open_media, proxy
 from vid_assets.media.playable import obstacle
-from vid_assets.media.proxy import proxy_size
+from vid_assets.media.proxy import ProxyPictures, proxy_size, write_proxy
 
-ASKED = MediaSettings(proxy=True)
+OFF = MediaSettings(proxy=False)
 
 
-def opened(path, settings=ASKED):
+def opened(path, settings=None):
     return open_media(path, identify(path).video_id, path.parent / "scratch", settings)
 
 
-def decoded(proxy):
+def decoded(file):
     """Times and mean brightness of the pictures; times and level of the sound, by packet."""
-    with av.open(str(proxy)) as container:
+    with av.open(str(file)) as container:
         pictures = [(float(frame.time), frame.to_ndarray(format="gray").mean()) for frame in container.decode(video=0)]
-    with av.open(str(proxy)) as container:
+    with av.open(str(file)) as container:
         sounds = [
             (float(frame.time), float(np.abs(frame.to_ndarray()).mean()))
             for frame in (container.decode(audio=0) if container.streams.audio else ())
@@ -28,11 +28,11 @@ def decoded(proxy):
     return pictures, sounds
 
 
-def test_nothing_is_made_unless_asked_for_or_needed(tmp_path):
+def test_nothing_is_made_where_it_is_switched_off_or_not_needed(tmp_path):
     film = write(tmp_path / "a.mp4", stamps=range(10), pixels="yuv420p", codec="libx264")
     odd = write(tmp_path / "b.mkv", stamps=range(10))
     assert opened(film).proxy is None
-    assert opened(odd, MediaSettings()).proxy is None
+    assert opened(odd, OFF).proxy is None
 
 
 def test_pictures_and_sound_keep_their_times(tmp_path):
@@ -66,7 +66,7 @@ def test_sound_alone(tmp_path):
 
 def test_asked_for_later_it_is_made_by_another_decode(tmp_path):
     odd = write(tmp_path / "a.mkv", stamps=range(10))
-    before = opened(odd, MediaSettings())
+    before = opened(odd, OFF)
     held = opened(odd)
     assert held.proxy is None, "the streams are in use"
     assert held.reused
@@ -82,11 +82,32 @@ def test_asked_for_later_it_is_made_by_another_decode(tmp_path):
 
 def test_it_changes_no_stream(tmp_path):
     odd = write(tmp_path / "a.mkv", stamps=range(10))
-    assert ASKED.digest == MediaSettings().digest
-    plain = opened(odd, MediaSettings())
+    assert OFF.digest == MediaSettings().digest
+    plain = opened(odd, OFF)
     frames = plain.frames.array.copy()
     plain.close()
     assert np.array_equal(opened(odd).frames.array, frames)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2, 2), (6, 1200), (1200, 6), (321, 181)])
+def test_odd_sizes_are_encoded(tmp_path, width, height):
+    picture = np.full((height, width, 3), (200, 100, 50), np.uint8)
+    odd = mux(tmp_path / "a.mkv", VideoTrack(pictures=[picture] * 5, codec="ffv1", pixels="bgr0"))
+    media = opened(odd)
+    pictures, _ = decoded(media.proxy)
+    assert [time_s for time_s, _ in pictures] == pytest.approx(media.thumbs.times_s.tolist(), abs=1e-4)
+    assert media.warnings == ()
+
+
+def test_a_build_without_the_encoder_loses_the_copy_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(proxy, "_ENCODER", "no_such_encoder")
+    pictures = ProxyPictures(tmp_path, (320, 180), 1)
+    for _ in range(3):
+        pictures.add(np.zeros((180, 320, 3), np.uint8))
+    files, problem = write_proxy(tmp_path, pictures, np.arange(3) / 25, 0.12)
+    assert files == {}
+    assert "no_such_encoder" in problem
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

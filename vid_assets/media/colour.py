@@ -18,6 +18,7 @@ TRANSFERS = {
     11: "iec61966-2-4", 12: "bt1361e", 13: "srgb", 14: "bt2020-10", 15: "bt2020-12", PQ: "pq", 17: "smpte428",
     HLG: "hlg",
 }  # fmt: skip
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 REFERENCE_WHITE, HLG_PEAK = 203.0, 1000.0
 KNEE = 0.85
 # Display gamma of the standard range, ITU-R BT.1886.
@@ -83,6 +84,24 @@ def _hlg_scene(code: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return scene light 0..1 of an HLG code 0..1 (ARIB STD-B67)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+
+
+def decoder_of(stream: Any) -> tuple[Any, str]:
+    """Return what decodes a stream, with its alpha if it has any; and what is left out, in words, or an empty text.
+
+    WebM keeps alpha beside each packet, where FFmpeg's own decoders of VP8 and VP9 do not look.
+    """
+    import av
+
+    context = stream.codec_context
+    name = _ALPHA_DECODERS.get(context.codec.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return context, ""
+    if name not in av.codecs_available:
+        return context, f"the transparency of track {stream.index} is left out: FFmpeg has no {name}"
+    decoder = av.CodecContext.create(name, "r")
+    decoder.extradata = context.extradata
+    return decoder, ""
 
 
 def over_black(frame: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vid_assets.media.allowed import CODECS, FORMATS, SUBTITLES, refusal
+from vid_assets.media.colour import decoder_of
 from vid_assets.media.cues import Cues
 from vid_assets.media.pictures import Pictures
 from vid_assets.media.playable import obstacle
@@ -36,8 +37,6 @@ APART_S = 60.0
 # To tell a still from a film, look at this many packets, or this many bytes, before decoding the first.
 PEEK_PACKETS, PEEK_BYTES = 1_000, 64 << 20
 MOST_SOUNDS = 8
-# WebM keeps alpha beside each packet, where FFmpeg's own decoders of these codecs do not look.
-ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Refused(Exception):
@@ -212,27 +211,14 @@ class Pass:
         Raises:
             Refused: A picture is over the limit.
         """
-        context = self.decoders[track.index] = self._decoder(self.streams[track.index])
+        context, problem = decoder_of(self.streams[track.index])
+        self.decoders[track.index] = context
+        self.warnings += [problem] if problem else []
         context.thread_count = self._threads
         context.thread_type = "AUTO"
         if track.kind == "video":
             self._check_size(track.width, track.height)
             context.options = {"max_pixels": str(self.limits.pixels)}
-
-    def _decoder(self, stream: Any) -> Any:
-        """Return what decodes a track, with its alpha if it has any."""
-        import av
-
-        context = stream.codec_context
-        name = ALPHA_DECODERS.get(context.codec.name)
-        if name is None or stream.metadata.get("alpha_mode") != "1":
-            return context
-        if name not in av.codecs_available:
-            self.warnings.append(f"the transparency of track {stream.index} is left out: FFmpeg has no {name}")
-            return context
-        decoder = av.CodecContext.create(name, "r")
-        decoder.extradata = context.extradata
-        return decoder
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.limits.pixels:
@@ -381,7 +367,9 @@ class Pass:
         files |= sound.finish(late) if sound else {}
         if self._wants_proxy():
             times = pictures.timeline.times + offset if pictures else np.empty(0)
-            files |= write_proxy(self.folder, pictures and pictures.proxy, times, end)
+            made, problem = write_proxy(self.folder, pictures and pictures.proxy, times, end)
+            files |= made
+            self.warnings += [f"there is no small copy for browsers: {problem}"] if problem else []
         duration = max(end, sound_end)
         self.cues.chapters(self.container)
         timecode = self._timecode()

@@ -20,6 +20,7 @@ _TICKS = 90_000
 _SECOND = 16_000
 # A player seeks to key frames; the encoder puts one at least every so many pictures.
 _KEY_FRAMES = 48
+_ENCODER = "libx264"
 _PICTURE = {"preset": "veryfast", "crf": "28"}
 
 
@@ -30,7 +31,7 @@ def proxy_size(width: int, height: int) -> tuple[int, int]:
 
 
 class ProxyPictures:
-    """Encodes the pictures of a proxy.
+    """Encodes the pictures of a proxy. After a problem it encodes no more: the streams do not need it.
 
     Args:
         folder: Folder of the unfinished proxy.
@@ -39,37 +40,56 @@ class ProxyPictures:
     """
 
     def __init__(self, folder: Path, size: tuple[int, int], threads: int) -> None:
-        import av
-
         self.path = folder / "proxy.part.mp4"
-        self._container = av.open(str(self.path), "w")
-        self._stream: Any = self._container.add_stream("libx264", rate=25, options=_PICTURE)
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        context = self._stream.codec_context
-        context.gop_size, context.thread_count = _KEY_FRAMES, threads
-        # without them, packets leave the encoder in the order of the pictures
-        context.max_b_frames = 0
+        self._size, self._threads = size, threads
         self._count = 0
+        self._problem: Exception | None = None
 
     def add(self, picture: NDArray[np.uint8]) -> None:
         """Encode the next picture, uint8 RGB [height, width, 3]."""
         import av
+        import av.error
 
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24")
-        frame.pts, frame.time_base = self._count, Fraction(1, 25)
+        if self._problem:
+            return
+        try:
+            if not self._count:
+                self._open()
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = self._count, Fraction(1, 25)
+            self._container.mux(self._stream.encode(frame))
+        except (av.error.FFmpegError, ValueError) as error:
+            self._problem = error
         self._count += 1
-        self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Complete the file."""
+        """Complete the file.
+
+        Raises:
+            av.error.FFmpegError: A picture could not be encoded.
+            ValueError: This build of FFmpeg lacks the encoder.
+        """
+        if self._problem:
+            raise self._problem
         self._container.mux(self._stream.encode(None))
         self._container.close()
+
+    def _open(self) -> None:
+        import av
+
+        self._container = av.open(str(self.path), "w")
+        self._stream: Any = self._container.add_stream(_ENCODER, rate=25, options=_PICTURE)
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        context.gop_size, context.thread_count = _KEY_FRAMES, self._threads
+        # without them, packets leave the encoder in the order of the pictures
+        context.max_b_frames = 0
 
 
 def write_proxy(
     folder: Path, pictures: ProxyPictures | None, times_s: NDArray[np.float64], end_s: float
-) -> dict[str, int]:
+) -> tuple[dict[str, int], str]:
     """Write the proxy from the encoded pictures and from ``audio.npy``, on the video's timeline.
 
     Args:
@@ -79,15 +99,29 @@ def write_proxy(
         end_s: End of the last, in seconds.
 
     Returns:
-        Its name and size in bytes.
+        Its name and size in bytes, and an empty text; or nothing, and why it cannot be encoded.
     """
+    import av.error
+
+    target = folder / PROXY
+    try:
+        _write(target, pictures, times_s, end_s)
+    except (av.error.FFmpegError, ValueError) as error:
+        target.unlink(missing_ok=True)
+        return {}, str(error)
+    finally:
+        if pictures is not None:
+            pictures.path.unlink(missing_ok=True)
+    return {PROXY: target.stat().st_size}, ""
+
+
+def _write(target: Path, pictures: ProxyPictures | None, times_s: NDArray[np.float64], end_s: float) -> None:
     import av
 
     if pictures is not None:
         pictures.close()
-    audio = folder / "audio.npy"
+    audio = target.with_name("audio.npy")
     samples = np.load(audio, mmap_mode="r") if audio.exists() else np.empty(0, np.float32)
-    target = folder / PROXY
     with av.open(str(target), "w", options={"movflags": "faststart"}) as container:
         source = av.open(str(pictures.path)) if pictures else None
         video = container.add_stream_from_template(source.streams.video[0]) if source else None
@@ -98,9 +132,6 @@ def write_proxy(
             container.mux(packets)
         if source:
             source.close()
-    if pictures is not None:
-        pictures.path.unlink()
-    return {PROXY: target.stat().st_size}
 
 
 def _timed(source: Any, video: Any, times_s: NDArray[np.float64], end_s: float) -> Iterator[tuple[float, Any]]:
